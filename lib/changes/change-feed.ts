@@ -1,0 +1,99 @@
+import type { QueryRunner } from 'typeorm';
+import { AuthenticationError } from '../errors/authentication.error.js';
+import type { Touch } from '../sync/change.js';
+import type { Dispatched, SyncDispatcher } from '../sync/sync-dispatcher.js';
+import { CommitScope, currentScope, inScope } from './commit-scope.js';
+import { TransactionLogs } from './transaction-log.js';
+
+/**
+ * From what the subscribers see to the dispatcher: held back until the outermost commit, then handed to the call that
+ * committed it, and dispatched once that call has given its connection back.
+ */
+export class ChangeFeed {
+  private readonly logs = new TransactionLogs();
+
+  constructor(
+    private readonly dispatcher: SyncDispatcher,
+    /** SQLite: everybody uses one connection, so throwing at a commit would make its caller roll back a stranger's transaction. */
+    private readonly sharesConnection: boolean,
+    private readonly warn: (message: string) => void,
+  ) {}
+
+  log(runner: QueryRunner): ReturnType<TransactionLogs['of']> {
+    return this.logs.of(runner);
+  }
+
+  /** An entity was written. Outside a transaction that is a commit of its own. */
+  async touched(touch: Touch, runner: QueryRunner): Promise<void> {
+    const log = this.log(runner);
+    log.add(touch);
+    if (log.isOpen || runner.isTransactionActive) return;
+    // TypeORM raises the events of one statement together: they are one batch.
+    await Promise.resolve();
+    const batch = log.take();
+    if (batch.length > 0) await this.committed(batch, runner);
+  }
+
+  beforeCommit(runner: QueryRunner): Promise<void> {
+    const log = this.log(runner);
+    return log.isOutermost && log.pending.length > 0
+      ? this.dispatcher.beforeCommit(log.pending, runner)
+      : Promise.resolve();
+  }
+
+  async afterCommit(runner: QueryRunner): Promise<void> {
+    const committed = this.log(runner).commit();
+    if (committed.length > 0) await this.committed(committed, runner);
+  }
+
+  /** Runs a call of the application; resolves, or rejects for an auth failure, when what it committed is dispatched. */
+  async managed<T>(runner: QueryRunner | undefined, call: () => Promise<T>): Promise<T> {
+    const scope = new CommitScope();
+    let result: T;
+    try {
+      result = await inScope(scope, call);
+    } catch (error) {
+      if (scope.committed.length > 0) await this.dispatch(scope, runner);
+      throw error;
+    }
+    if (scope.committed.length > 0) {
+      const failure = authFailure(await this.dispatch(scope, runner), scope);
+      if (failure) throw failure;
+    }
+    return result;
+  }
+
+  /** Inside a managed call its end is awaited; a commit by hand has to wait here, on its own connection. */
+  private async committed(touches: Touch[], runner: QueryRunner): Promise<void> {
+    const scope = currentScope();
+    if (scope) {
+      scope.committed.push(...touches);
+      return;
+    }
+    const own = new CommitScope();
+    own.committed.push(...touches);
+    const failure = authFailure(await this.dispatch(own, runner), undefined);
+    if (!failure) return;
+    if (!this.sharesConnection) throw failure;
+    this.warn(
+      `${failure.message} (Not thrown: the transaction was committed by hand, on a connection that others use too.)`,
+    );
+  }
+
+  private dispatch(scope: CommitScope, runner: QueryRunner | undefined): Promise<Dispatched[]> {
+    let own = runner;
+    return this.dispatcher.afterCommit(scope.committed, {
+      runner: () => own,
+      onDeadline: () => (own = undefined),
+    });
+  }
+}
+
+const authFailure = (
+  dispatched: readonly Dispatched[],
+  origin: CommitScope | undefined,
+): AuthenticationError | undefined =>
+  dispatched
+    .filter((one) => one.origin === origin)
+    .map(({ result }) => result.error)
+    .find((error) => error instanceof AuthenticationError);

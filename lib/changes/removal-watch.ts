@@ -1,0 +1,69 @@
+import type { QueryRunner } from 'typeorm';
+import { recordStateOf } from '../metadata/record-state.js';
+import { parseAtUri } from '../model/address.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
+import type { Removal } from '../sync/change.js';
+import type { TransactionLog } from './transaction-log.js';
+
+/** Asks entities, while their rows are still there, what cannot be asked afterwards: their address, and whether the record may go. */
+export class RemovalWatch {
+  private readonly waiting = new WeakMap<
+    QueryRunner,
+    { asked: [SyncedEntity, string][]; flush: Promise<void> }
+  >();
+
+  /** Before the delete. Events of one call come together: they are answered with one query per class, as a connection takes one at a time. */
+  ask(entity: SyncedEntity, id: string, runner: QueryRunner, log: TransactionLog): Promise<void> {
+    let batch = this.waiting.get(runner);
+    if (!batch) {
+      const asked: [SyncedEntity, string][] = [];
+      const flush = Promise.resolve().then(async () => {
+        this.waiting.delete(runner);
+        for (const [one, group] of Map.groupBy(asked, ([each]) => each)) {
+          await this.answer(
+            one,
+            group.map(([, each]) => each),
+            runner,
+            log,
+          );
+        }
+      });
+      this.waiting.set(runner, (batch = { asked, flush }));
+    }
+    batch.asked.push([entity, id]);
+    return batch.flush;
+  }
+
+  async answer(
+    entity: SyncedEntity,
+    ids: readonly string[],
+    runner: QueryRunner,
+    log: TransactionLog,
+  ): Promise<void> {
+    for (const [id, row] of await entity.load(ids, runner.manager)) {
+      log.removals.set(key(entity, id), await removalOf(entity, row));
+    }
+  }
+
+  /** After the delete; undefined if the row was not there. */
+  take(entity: SyncedEntity, id: string, log: TransactionLog): Removal | undefined {
+    const removal = log.removals.get(key(entity, id));
+    log.removals.delete(key(entity, id));
+    return removal;
+  }
+}
+
+const key = (entity: SyncedEntity, id: string): string => `${entity.name} ${id}`;
+
+async function removalOf(entity: SyncedEntity, row: object): Promise<Removal> {
+  const { uri, cid } = recordStateOf(row);
+  const published = parseAtUri(uri);
+  try {
+    const address = published ?? (await entity.addressOf(row));
+    // A soft-deleted row was asked when it was soft-deleted; what is left of its record goes with the row.
+    return { address, cid, keepRecord: !(await entity.shouldAutoUnsync(row, { soft: false })) };
+  } catch {
+    // Its own code failed. The row goes all the same, and a record that stays for ever is the greater harm.
+    return { address: published, cid, keepRecord: false };
+  }
+}

@@ -1,0 +1,33 @@
+import type {
+  EntitySubscriberInterface,
+  QueryRunner,
+  TransactionCommitEvent,
+  TransactionRollbackEvent,
+  TransactionStartEvent,
+} from 'typeorm';
+import type { ChangeFeed } from './change-feed.js';
+
+/** Follows the transactions and savepoints of a DataSource; no entity events, so that unmarked entities cost nothing. */
+export class TransactionSubscriber implements EntitySubscriberInterface {
+  constructor(private readonly feed: ChangeFeed) {}
+
+  afterTransactionStart({ queryRunner }: TransactionStartEvent): void {
+    this.log(queryRunner).start();
+  }
+
+  beforeTransactionCommit({ queryRunner }: TransactionCommitEvent): Promise<void> {
+    return this.feed.beforeCommit(queryRunner);
+  }
+
+  afterTransactionCommit({ queryRunner }: TransactionCommitEvent): Promise<void> {
+    return this.feed.afterCommit(queryRunner);
+  }
+
+  afterTransactionRollback({ queryRunner }: TransactionRollbackEvent): void {
+    this.log(queryRunner).rollback();
+  }
+
+  private log(runner: QueryRunner): ReturnType<ChangeFeed['log']> {
+    return this.feed.log(runner);
+  }
+}

@@ -1,0 +1,91 @@
+import { parseAtUri } from '../model/address.js';
+import type { SyncResult } from '../model/sync-result.js';
+import { publisherOf } from './entity-publisher.js';
+import { AtpCid, AtpRkey, AtpSyncedAt, AtpUri } from './record-column.decorators.js';
+import { recordStateOf } from '../metadata/record-state.js';
+
+/** The record columns and the methods that {@link AtpRecordEntity} and {@link withAtpRecord} give to an entity. */
+export interface AtpRecordMembers {
+  /** Written by the module alone; what is assigned here is never stored. */
+  atpUri: string | null;
+  atpCid: string | null;
+  atpRkey: string | null;
+  atpSyncedAt: Date | null;
+
+  /** Whether the entity has a published record, as far as this instance knows. */
+  hasAtpRecord(): boolean;
+  /** at-uri of the record; null if there is none or the column holds no at-uri. The getters never throw. */
+  getAtpUri(): string | null;
+  getAtpCid(): string | null;
+  /** DID of the account whose repository holds the record. */
+  getAtpDid(): string | null;
+  getAtpCollection(): string | null;
+  getAtpRkey(): string | null;
+  getAtpSyncedAt(): Date | null;
+  /** What the mapper makes of this entity; null without a mapper. */
+  toAtpRecord(): Promise<Record<string, unknown> | null>;
+  /** Publishes (or republishes) now. @throws AuthenticationError and its subclasses; other failures are in the result */
+  publish(): Promise<SyncResult>;
+  /** Publishes in the repository of `did`; the record stays there. */
+  publishAs(did: string): Promise<SyncResult>;
+  /** Updates a published record; 'failed' if there is none. */
+  republish(): Promise<SyncResult>;
+  /** Deletes the record; 'unchanged' if there is none. */
+  unpublish(): Promise<SyncResult>;
+}
+
+// TypeScript demands any[] of a mixin's constructor (TS2545).
+// oxlint-disable-next-line typescript/no-explicit-any
+type Constructor<T> = abstract new (...args: any[]) => T;
+
+/** Gives the record columns and methods to an entity that has a base class: `class Post extends withAtpRecord(Base)`. */
+export function withAtpRecord<B extends Constructor<object>>(Base: B): B & Constructor<AtpRecordMembers> {
+  abstract class AtpRecord extends Base implements AtpRecordMembers {
+    @AtpUri() atpUri!: string | null;
+    @AtpCid() atpCid!: string | null;
+    @AtpRkey() atpRkey!: string | null;
+    @AtpSyncedAt() atpSyncedAt!: Date | null;
+
+    hasAtpRecord(): boolean {
+      return recordStateOf(this).uri !== null;
+    }
+    getAtpUri(): string | null {
+      return parseAtUri(recordStateOf(this).uri) ? recordStateOf(this).uri : null;
+    }
+    getAtpCid(): string | null {
+      return recordStateOf(this).cid;
+    }
+    getAtpDid(): string | null {
+      return parseAtUri(recordStateOf(this).uri)?.did ?? null;
+    }
+    getAtpCollection(): string | null {
+      return parseAtUri(recordStateOf(this).uri)?.collection ?? null;
+    }
+    getAtpRkey(): string | null {
+      return parseAtUri(recordStateOf(this).uri)?.rkey ?? null;
+    }
+    getAtpSyncedAt(): Date | null {
+      const value = recordStateOf(this).syncedAt;
+      return value instanceof Date && !Number.isNaN(value.getTime()) ? value : null;
+    }
+    toAtpRecord(): Promise<Record<string, unknown> | null> {
+      return publisherOf(this).toRecord(this);
+    }
+    publish(): Promise<SyncResult> {
+      return publisherOf(this).publish(this);
+    }
+    publishAs(did: string): Promise<SyncResult> {
+      return publisherOf(this).publishAs(did, this);
+    }
+    republish(): Promise<SyncResult> {
+      return publisherOf(this).republish(this);
+    }
+    unpublish(): Promise<SyncResult> {
+      return publisherOf(this).unpublish(this);
+    }
+  }
+  return AtpRecord;
+}
+
+/** Base class for entities with a record; for those that have a base class already there is {@link withAtpRecord}. */
+export abstract class AtpRecordEntity extends withAtpRecord(class {}) {}

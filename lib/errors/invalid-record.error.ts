@@ -1,0 +1,15 @@
+import { ParityError, type ParityErrorContext } from './parity.error.js';
+
+/** The record itself is wrong; the same record will be refused again. */
+export class InvalidRecordError extends ParityError {
+  readonly code = 'INVALID_RECORD';
+
+  /** @param path where in the record, such as `$.embed.images[0].alt`; undefined where the PDS does not say */
+  constructor(
+    message: string,
+    context: ParityErrorContext = {},
+    readonly path?: string,
+  ) {
+    super(message, context);
+  }
+}

@@ -1,0 +1,11 @@
+import type { PendingSync } from '../model/pending-sync.js';
+
+/** The try of a pending sync failed for another reason than authentication. */
+export class PendingSyncFailed {
+  static readonly event = 'parity.pending-sync.failed';
+
+  constructor(
+    readonly pendingSync: PendingSync,
+    readonly error: Error,
+  ) {}
+}

@@ -1,0 +1,11 @@
+import type { PendingSync } from '../model/pending-sync.js';
+
+/** A pending sync was tried; once per try. */
+export class PendingSyncRetried {
+  static readonly event = 'parity.pending-sync.retried';
+
+  constructor(
+    readonly pendingSync: PendingSync,
+    readonly success: boolean,
+  ) {}
+}

@@ -1,0 +1,57 @@
+// Set the module up
+export { ParityModule } from './parity.module.js';
+export type {
+  ParityModuleExtras,
+  ParityModuleOptions,
+  ParityOptionsFactory,
+} from './parity.module-definition.js';
+export type { ParityOptions, PdsOptions, PendingSyncOptions, SyncOptions } from './model/options.js';
+
+// Mark entities
+export { AutoSyncsWithAtp, HasAtpRecord, PublishesRecords } from './entity/sync.decorators.js';
+export type { AutoSyncDecoratorOptions, SyncDecoratorOptions } from './entity/sync.decorators.js';
+export type { AutoSyncBehaviour, SyncFunctions } from './metadata/sync-metadata.js';
+export { AtpRecordEntity, withAtpRecord, type AtpRecordMembers } from './entity/atp-record.entity.js';
+export { AtpCid, AtpRkey, AtpSyncedAt, AtpUri } from './entity/record-column.decorators.js';
+export { whereHasNoRecord, whereHasRecord, whereRecordUri } from './entity/where.js';
+
+// Map them to records
+export { AtpMapper, RecordMapper } from './records/record-mapper.js';
+export type { EntityClass, RecordInput, RecordSchema } from './records/record-mapper.js';
+export { MapperRegistry } from './records/mapper.registry.js';
+
+// Publish by hand
+export { ParityService } from './parity.service.js';
+export { SyncService } from './sync/sync.service.js';
+export { SyncResult, type SyncStatus } from './model/sync-result.js';
+export { atUri, parseAtUri, type Address } from './model/address.js';
+export type { PendingSync, SyncOperation } from './model/pending-sync.js';
+
+// Sign accounts in
+export { SessionProvider } from './sessions/session-provider.js';
+export { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
+export type { AuthorizeOptions, SignInResult } from './sessions/oauth/atp-oauth.service.js';
+export type { OAuthOptions, OAuthSessionStore, OAuthStateStore } from './sessions/oauth/oauth-options.js';
+export { CacheOAuthSessionStore, CacheOAuthStateStore } from './sessions/oauth/cache-oauth.stores.js';
+export { AppPasswordSessionProvider } from './sessions/app-password.provider.js';
+
+// Listen
+export { RecordPublished } from './events/record-published.event.js';
+export { RecordUnpublished } from './events/record-unpublished.event.js';
+export { SyncFailed } from './events/sync-failed.event.js';
+export { SessionAuthenticated } from './events/session-authenticated.event.js';
+export { SessionInvalidated } from './events/session-invalidated.event.js';
+
+// Handle errors
+export { ParityError, type ParityErrorContext } from './errors/parity.error.js';
+export { AuthenticationError } from './errors/authentication.error.js';
+export { OAuthSessionInvalidError } from './errors/oauth-session-invalid.error.js';
+export { MissingScopeError } from './errors/missing-scope.error.js';
+export { SignInError } from './errors/sign-in.error.js';
+export { InvalidRecordError } from './errors/invalid-record.error.js';
+export { RecordConflictError } from './errors/record-conflict.error.js';
+export { PdsUnavailableError } from './errors/pds-unavailable.error.js';
+export { RateLimitedError } from './errors/rate-limited.error.js';
+export { MapperError } from './errors/mapper.error.js';
+export { ParityOptionsError } from './errors/parity-options.error.js';
+export { BulkWriteError } from './errors/bulk-write.error.js';

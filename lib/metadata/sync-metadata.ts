@@ -1,0 +1,63 @@
+import 'reflect-metadata';
+
+/** What a class can do; each level includes the one before it. */
+export type SyncLevel = 'has-record' | 'publishes' | 'auto';
+
+type MaybePromise<T> = T | Promise<T>;
+
+/** The three functions that decide about an entity's record. As methods on the class they win over the decorator's options. */
+export interface SyncFunctions<E> {
+  /** The DID of the account that owns the record; nothing for "no account, so nothing to sync". */
+  syncAsDid?(entity: E): MaybePromise<string | null | undefined>;
+  /** Whether the entity should have a record now. Default: true. */
+  shouldAutoSync?(entity: E): MaybePromise<boolean>;
+  /** Whether removing (`soft`: soft-removing) the entity deletes its record. Default: true. */
+  shouldAutoUnsync?(entity: E, removal: { soft: boolean }): MaybePromise<boolean>;
+}
+
+export interface AutoSyncBehaviour {
+  /** What happens to a published record when `shouldAutoSync` turns false. */
+  readonly whenNotEligible: 'keep' | 'unpublish';
+  /** Whether the record moves when `syncAsDid` gives another DID than the one it is published under. */
+  readonly followOwner: boolean;
+  /** What happens to a record that somebody else created, changed or deleted; 'overwrite' logs a warning. */
+  readonly onConflict: 'overwrite' | 'fail';
+}
+
+export interface SyncMetadata extends AutoSyncBehaviour {
+  readonly level: SyncLevel;
+  readonly functions: SyncFunctions<object>;
+}
+
+/** Property names of the record columns. */
+export interface RecordColumnNames {
+  readonly uri?: string;
+  readonly cid?: string;
+  readonly rkey?: string;
+  readonly syncedAt?: string;
+}
+
+const SYNC = Symbol('parity:sync');
+const COLUMNS = Symbol('parity:columns');
+const MAPPER = Symbol('parity:mapper');
+
+/** Reads walk the prototype chain of the class, so a subclass inherits what its base was marked with. */
+export const defineSyncMetadata = (target: object, metadata: SyncMetadata): void =>
+  Reflect.defineMetadata(SYNC, metadata, target);
+
+export const syncMetadataOf = (target: unknown): SyncMetadata | undefined =>
+  typeof target === 'function' ? (Reflect.getMetadata(SYNC, target) as SyncMetadata | undefined) : undefined;
+
+/** The class of a marked hierarchy that carries the mark itself: one subscriber there hears the whole tree. */
+export const carriesSyncMetadata = (target: object): boolean => Reflect.hasOwnMetadata(SYNC, target);
+
+export const defineRecordColumn = (target: object, column: keyof RecordColumnNames, property: string): void =>
+  Reflect.defineMetadata(COLUMNS, { ...recordColumnNamesOf(target), [column]: property }, target);
+
+export const recordColumnNamesOf = (target: object): RecordColumnNames =>
+  (Reflect.getMetadata(COLUMNS, target) as RecordColumnNames | undefined) ?? {};
+
+export const markMapper = (target: object): void => Reflect.defineMetadata(MAPPER, true, target);
+
+export const isMarkedMapper = (target: unknown): boolean =>
+  typeof target === 'function' && Reflect.hasOwnMetadata(MAPPER, target);

@@ -1,0 +1,130 @@
+import { ParityOptionsError } from '../errors/parity-options.error.js';
+
+export interface PendingSyncOptions {
+  /** Keeps what could not be synced, and retries it. Default false. */
+  readonly enabled?: boolean;
+  /** 'cache' (default): best effort, for one process. 'database': durable, written in the entity's own transaction. */
+  readonly storage?: 'cache' | 'database';
+  /** Seconds until a pending sync is given up; null: never. Default 3600 with 'cache', null with 'database'. */
+  readonly ttl?: number | null;
+  /** Failures of the record itself until it is given up; null: no limit. Default 3. */
+  readonly maxAttempts?: number | null;
+  /** Retries the pending syncs of an account when it signs in. Default false. */
+  readonly autoRetry?: boolean;
+}
+
+export interface SyncOptions {
+  /** 'inline' (default): `save()` resolves after the record is written. */
+  readonly mode?: 'inline';
+  /** Milliseconds that a caller waits for the record; the work goes on without it. Default 5000. */
+  readonly deadlineMs?: number;
+  /** Whether the PDS checks records against their lexicon: true, false, or undefined (default) to leave it to the PDS. */
+  readonly validate?: boolean;
+}
+
+export interface PdsOptions {
+  /** Milliseconds until one request to a PDS is given up. Default 15000. */
+  readonly timeoutMs?: number;
+}
+
+export interface ParityOptions {
+  readonly sync?: SyncOptions;
+  readonly pds?: PdsOptions;
+  readonly pendingSyncs?: PendingSyncOptions;
+  /** What happens when a query builder writes rows of a marked entity. Default 'warn'; 'throw' prevents the write. */
+  readonly onBulkWrite?: 'warn' | 'throw' | 'ignore';
+  /** Names of the DataSources with marked entities. Default: the one without a name. */
+  readonly dataSources?: readonly string[];
+}
+
+export interface ResolvedOptions {
+  readonly sync: {
+    readonly mode: 'inline';
+    readonly deadlineMs: number;
+    readonly validate: boolean | undefined;
+  };
+  readonly pds: { readonly timeoutMs: number };
+  readonly pendingSyncs: Required<PendingSyncOptions>;
+  readonly onBulkWrite: 'warn' | 'throw' | 'ignore';
+  readonly dataSources: readonly string[];
+}
+
+/**
+ * Every option with its value: given in code, else from the environment, else the default.
+ * @throws ParityOptionsError that names the option, what it got, and what it takes
+ */
+export function resolveOptions(options: ParityOptions, env: NodeJS.ProcessEnv): ResolvedOptions {
+  const { sync = {}, pds = {}, pendingSyncs = {} } = options;
+  return {
+    sync: {
+      mode: oneOf('sync.mode', sync.mode ?? 'inline', ['inline']),
+      deadlineMs: positive('sync.deadlineMs', sync.deadlineMs ?? 5_000),
+      validate: sync.validate === undefined ? undefined : boolean('sync.validate', sync.validate),
+    },
+    pds: { timeoutMs: positive('pds.timeoutMs', pds.timeoutMs ?? 15_000) },
+    pendingSyncs: resolvePendingSyncs(pendingSyncs, env),
+    onBulkWrite: oneOf('onBulkWrite', options.onBulkWrite ?? 'warn', ['warn', 'throw', 'ignore']),
+    dataSources: options.dataSources ?? ['default'],
+  };
+}
+
+function resolvePendingSyncs(
+  options: PendingSyncOptions,
+  env: NodeJS.ProcessEnv,
+): Required<PendingSyncOptions> {
+  const pick = <T>(
+    name: keyof PendingSyncOptions,
+    fallback: T,
+    read: (label: string, value: unknown) => T,
+  ): T => {
+    if (options[name] !== undefined) return read(`pendingSyncs.${name}`, options[name]);
+    const variable = `PARITY_PENDING_SYNCS_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+    const text = env[variable];
+    return text === undefined || text === '' ? fallback : read(variable, fromText(text));
+  };
+  const storage = pick<'cache' | 'database'>('storage', 'cache', (label, value) =>
+    oneOf(label, value, ['cache', 'database']),
+  );
+  return {
+    enabled: pick('enabled', false, boolean),
+    storage,
+    ttl: pick('ttl', storage === 'cache' ? 3_600 : null, positiveOrNull),
+    maxAttempts: pick('maxAttempts', 3, positiveOrNull),
+    autoRetry: pick('autoRetry', false, boolean),
+  };
+}
+
+/** Environment variables are text: true, false, null, numbers, or a word. */
+function fromText(text: string): unknown {
+  const words: Record<string, unknown> = { true: true, '1': true, false: false, '0': false, null: null };
+  const word = text.trim().toLowerCase();
+  if (/^\d+$/.test(word)) return Number(word);
+  return word in words ? words[word] : text.trim();
+}
+
+const boolean = (name: string, value: unknown): boolean => {
+  if (value === true || value === 1) return true;
+  if (value === false || value === 0) return false;
+  throw wrong(name, value, 'true or false');
+};
+
+const positive = (name: string, value: unknown): number => {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
+  throw wrong(name, value, 'a whole number above 0');
+};
+
+const positiveOrNull = (name: string, value: unknown): number | null => {
+  if (value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value > 0)) return value;
+  throw wrong(name, value, 'a whole number above 0, or null');
+};
+
+const oneOf = <T extends string>(name: string, value: unknown, accepted: readonly T[]): T => {
+  const found = accepted.find((one) => one === value);
+  if (found !== undefined) return found;
+  throw wrong(name, value, accepted.map((one) => `'${one}'`).join(' or '));
+};
+
+const wrong = (name: string, value: unknown, accepted: string): ParityOptionsError =>
+  new ParityOptionsError(
+    `${name} is ${typeof value === 'string' ? `'${value}'` : String(value)}; it takes ${accepted}.`,
+  );

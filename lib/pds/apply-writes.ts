@@ -1,0 +1,50 @@
+import type { Agent } from '@atproto/api';
+import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
+import { operationOf } from './chunk-limits.js';
+import type { Commit } from './reads.js';
+import type { RecordWrite } from './write-request.js';
+import { xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
+
+export interface Application {
+  readonly did: string;
+  /** None: an empty commit, which costs no points and makes `head` a thing of the past. */
+  readonly writes: readonly RecordWrite[];
+  /** The head that the repository must have (`swapCommit`). */
+  readonly head: string;
+  readonly validate?: boolean | undefined;
+}
+
+/**
+ * One commit, all or nothing (com.atproto.repo.applyWrites). Needs the scopes of its writes' actions and no
+ * other; `putRecord` would need those to create and to update.
+ *
+ * @returns the writes with the CIDs that the PDS computed
+ * @throws what the client throws, for the caller to tell a refusal from a lost answer
+ */
+export async function applyWrites(
+  agent: Agent,
+  { did, writes, head, validate }: Application,
+  options: XrpcCallOptions,
+): Promise<{ readonly commit: Commit; readonly writes: readonly RecordWrite[] }> {
+  const input = {
+    repo: did,
+    writes: writes.map(operationOf),
+    swapCommit: head,
+    ...(validate === undefined ? {} : { validate }),
+  };
+  const { data } = await xrpcCall((signal) => agent.com.atproto.repo.applyWrites(input, { signal }), options);
+  if (data.commit === undefined) {
+    // Optional in the lexicon; without it the next head is unknown, and so is whether it was the PDS that answered.
+    throw new PdsUnavailableError(`The PDS of ${did} answered a write without naming its commit.`, { did });
+  }
+  const { cid, rev } = data.commit;
+  return {
+    commit: { cid, rev },
+    writes: writes.map((write, index) => withCid(write, data.results?.[index])),
+  };
+}
+
+function withCid(write: RecordWrite, result: object | undefined): RecordWrite {
+  const cid = result && 'cid' in result && typeof result.cid === 'string' ? result.cid : null;
+  return write.action === 'delete' || cid === null ? write : { ...write, cid };
+}

@@ -1,0 +1,180 @@
+import { XRPCError } from '@atproto/api';
+import { FetchResponseError, OAuthResolverError, OAuthResponseError } from '@atproto/oauth-client-node';
+import { AuthenticationError } from '../errors/authentication.error.js';
+import { InvalidRecordError } from '../errors/invalid-record.error.js';
+import { MapperError } from '../errors/mapper.error.js';
+import { MissingScopeError } from '../errors/missing-scope.error.js';
+import { OAuthSessionInvalidError } from '../errors/oauth-session-invalid.error.js';
+import { ParityError } from '../errors/parity.error.js';
+import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
+import { RecordConflictError } from '../errors/record-conflict.error.js';
+import { causesOf, sessionLoss } from '../sessions/session-loss.js';
+import { rateLimited } from './rate-limit.js';
+import { invalidRecord, isInvalidSwap, isXrpcAnswer } from './refusal.js';
+
+/**
+ * - `transient`: it may work later as it is (network, 5xx, a rate limit).
+ * - `auth`: the account cannot write until somebody does something: sign in, activate it again.
+ * - `scope`: the session lives, but does not allow this.
+ * - `conflict`: somebody else's record is in the way.
+ * - `permanent`: the record is wrong; the same record will fail again.
+ */
+export type FailureKind = 'transient' | 'auth' | 'scope' | 'conflict' | 'permanent';
+
+export interface Failure {
+  readonly kind: FailureKind;
+  /** Whether the request may have been carried out, now or later. */
+  readonly outcome: 'not-applied' | 'unknown';
+  readonly error: ParityError;
+  /** The account has no session any more: it has to sign in again. */
+  readonly sessionLost: boolean;
+}
+
+export interface FailureContext {
+  readonly did: string;
+  /** The server that was asked, for the message. */
+  readonly pds?: string | undefined;
+}
+
+/** Answers about the account that no new session changes. */
+const ACCOUNT_STATES: Readonly<Record<string, string>> = {
+  AccountDeactivated: 'is deactivated: its owner has to activate it again',
+  RepoDeactivated: 'is deactivated: its owner has to activate it again',
+  AccountTakedown: 'is taken down by its host',
+  RepoTakendown: 'is taken down by its host',
+  AccountNotFound: 'does not exist at this PDS: it was deleted, or has moved',
+  RepoNotFound: 'does not exist at this PDS: it was deleted, or has moved',
+};
+
+/** Errors from before a connection was there: no request can have been sent. */
+const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** Tells what kind of failure an error of a session provider, an agent or this package is. Never throws. */
+export function classifyFailure(error: unknown, context: FailureContext): Failure {
+  const known = findCause(error, ParityError);
+  if (known) return classified(known);
+  const loss = sessionLoss(error);
+  if (loss !== null) return failure('auth', 'not-applied', sessionGone(loss, context, error), true);
+  if (findCause(error, OAuthResolverError, OAuthResponseError, FetchResponseError)) {
+    return transient(
+      'not-applied',
+      'its session cannot be refreshed now (the authorization server, or what resolves it, does not do its part)',
+      context,
+      error,
+    );
+  }
+  if (error instanceof XRPCError && error.headers !== undefined) return answer(error, context);
+  return noAnswer(error, context);
+}
+
+function classified(error: ParityError): Failure {
+  if (error instanceof MissingScopeError) return failure('scope', 'not-applied', error);
+  if (error instanceof AuthenticationError) {
+    return failure('auth', 'not-applied', error, error instanceof OAuthSessionInvalidError);
+  }
+  if (error instanceof RecordConflictError) return failure('conflict', 'not-applied', error);
+  if (error instanceof InvalidRecordError || error instanceof MapperError) {
+    return failure('permanent', 'not-applied', error);
+  }
+  return failure('transient', error instanceof PdsUnavailableError ? 'unknown' : 'not-applied', error);
+}
+
+function answer(error: XRPCError, context: FailureContext): Failure {
+  const { did } = context;
+  const status = Number(error.status);
+  if (status === 429) return failure('transient', 'not-applied', rateLimited(error, context));
+  if (status === 413) return failure('permanent', 'not-applied', invalidRecord(error, { did }));
+  if (!isXrpcAnswer(error)) return transient('unknown', notXrpc(error), context, error);
+  if (status >= 500 || status === 408) {
+    return transient('unknown', `it answered with HTTP ${status} (${error.error})`, context, error);
+  }
+  const account = ACCOUNT_STATES[error.error];
+  if (account) {
+    return failure(
+      'auth',
+      'not-applied',
+      new AuthenticationError(`The account ${did} ${account}.`, { did, cause: error }),
+    );
+  }
+  if (error.error === 'ScopeMissingError' || error.error === 'insufficient_scope') {
+    const [, scope = 'atproto'] = /"([^"]+)"/.exec(error.message) ?? [];
+    return failure('scope', 'not-applied', new MissingScopeError(scope, undefined, { did, cause: error }));
+  }
+  if (error.error === 'ExpiredToken' || /^(use_dpop_nonce|invalid_dpop_proof)$/.test(error.error)) {
+    const reason = `the token is not accepted now, and was not refreshed (${error.error})`;
+    return transient('not-applied', reason, context, error);
+  }
+  if (status === 401 || status === 403) {
+    const message = `The PDS${nameOf(context)} does not let this session write for ${did} (${error.error}). Check that the session belongs to this account.`;
+    return failure('auth', 'not-applied', new AuthenticationError(message, { did, cause: error }));
+  }
+  if (isInvalidSwap(error)) {
+    return transient('not-applied', 'somebody else keeps writing to this repository', context, error);
+  }
+  if (status === 400) return failure('permanent', 'not-applied', invalidRecord(error, { did }));
+  return transient('not-applied', `it answered with HTTP ${status} (${error.error})`, context, error);
+}
+
+function noAnswer(error: unknown, context: FailureContext): Failure {
+  if (error instanceof XRPCError && Number(error.status) === 2) {
+    return transient('unknown', notXrpc(error), context, error);
+  }
+  for (const cause of causesOf(error)) {
+    const { name, code } = cause as { readonly name?: unknown; readonly code?: unknown };
+    if (NEVER_CONNECTED.has(code)) {
+      return transient('not-applied', `it cannot be reached (${String(code)})`, context, error);
+    }
+    if (name === 'TimeoutError') return transient('unknown', 'it did not answer in time', context, error);
+    if (name === 'AbortError') {
+      return transient('unknown', 'it had not answered when the caller stopped waiting', context, error);
+    }
+    if (typeof code === 'string' && /^(E[A-Z]+|UND_ERR_\w+)$/.test(code)) {
+      return transient('unknown', `the connection broke (${code})`, context, error);
+    }
+  }
+  return transient('unknown', 'the request failed without an answer', context, error);
+}
+
+const notXrpc = ({ headers, status }: XRPCError): string =>
+  `it answered with something that is no XRPC response (${headers === undefined ? 'HTTP 200' : `HTTP ${String(status)}, ${headers['content-type'] ?? 'no content type'}`}); ` +
+  'check its address, and what stands in between';
+
+function transient(
+  outcome: Failure['outcome'],
+  reason: string,
+  context: FailureContext,
+  cause: unknown,
+): Failure {
+  const { did } = context;
+  const message = `The PDS${nameOf(context)} cannot be used for ${did} now: ${reason}.`;
+  return failure('transient', outcome, new PdsUnavailableError(message, { did, cause }));
+}
+
+const sessionGone = (reason: string, { did }: FailureContext, cause: unknown): OAuthSessionInvalidError =>
+  new OAuthSessionInvalidError(`The session of ${did} is gone (${reason}). Let the user sign in again.`, {
+    did,
+    cause,
+  });
+
+const nameOf = ({ pds }: FailureContext): string => (pds ? ` ${pds}` : '');
+
+const failure = (
+  kind: FailureKind,
+  outcome: Failure['outcome'],
+  error: ParityError,
+  sessionLost = false,
+): Failure => ({ kind, outcome, error, sessionLost });
+
+type ErrorClass<T> = abstract new (...args: never[]) => T;
+
+function findCause<T>(error: unknown, ...classes: readonly ErrorClass<T>[]): T | undefined {
+  for (const cause of causesOf(error)) {
+    for (const type of classes) if (cause instanceof type) return cause;
+  }
+  return undefined;
+}

@@ -1,0 +1,49 @@
+import { type RepositoryState, RepositoryStateStore } from './repository-state.store.js';
+
+/**
+ * Remembers the repositories that were written last, in this process only: after a restart the first write
+ * of each asks for the head and reads back what it updates, and a request that a killed process left behind is not fenced.
+ */
+export class InMemoryRepositoryState extends RepositoryStateStore {
+  private readonly states = new Map<string, RepositoryState>();
+
+  /** @param limit how many repositories are remembered */
+  constructor(private readonly limit = 10_000) {
+    super();
+  }
+
+  async load(did: string): Promise<RepositoryState | null> {
+    return this.states.get(did) ?? null;
+  }
+
+  async sending(did: string, state: RepositoryState): Promise<void> {
+    this.put(did, state);
+  }
+
+  async settled(did: string, state: RepositoryState): Promise<void> {
+    this.put(did, state);
+  }
+
+  async forget(did: string): Promise<void> {
+    this.states.delete(did);
+  }
+
+  private put(did: string, state: RepositoryState): void {
+    // A Map keeps the order of insertion: what was written last goes to the end.
+    this.states.delete(did);
+    this.states.set(did, state);
+    if (this.states.size > this.limit) this.evict();
+  }
+
+  /** A head can be asked for again; a request in flight is known nowhere else, so it goes last. */
+  private evict(): void {
+    for (const [did, { inFlight, unsettled }] of this.states) {
+      if (inFlight === null && Object.keys(unsettled).length === 0) {
+        this.states.delete(did);
+        return;
+      }
+    }
+    const [oldest] = this.states.keys();
+    if (oldest !== undefined) this.states.delete(oldest);
+  }
+}

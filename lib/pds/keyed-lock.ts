@@ -1,0 +1,21 @@
+/** Runs tasks of one key one after the other, in the order of their calls; tasks of different keys don't wait. */
+export class KeyedLock {
+  private readonly tails = new Map<string, Promise<unknown>>();
+
+  async run<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const before = this.tails.get(key) ?? Promise.resolve();
+    const result = before.then(task);
+    const tail = result.catch(() => undefined);
+    this.tails.set(key, tail);
+    try {
+      return await result;
+    } finally {
+      if (this.tails.get(key) === tail) this.tails.delete(key);
+    }
+  }
+
+  /** How many keys have a task that runs or waits. */
+  get size(): number {
+    return this.tails.size;
+  }
+}

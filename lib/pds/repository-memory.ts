@@ -1,0 +1,154 @@
+import { type Address, atUri } from '../model/address.js';
+import {
+  type RepositoryState,
+  type RepositoryStateStore,
+  UNKNOWN_REPOSITORY,
+} from './repository-state.store.js';
+import { intentOf, type RecordWrite, type RepositoryView } from './write-request.js';
+
+type Cid = string | null;
+
+/** What one call of the writer knows of its repository, and what of it outlives the call. */
+export class RepositoryMemory {
+  /** What the next write will demand; null: to be asked for. */
+  head: string | null = null;
+  private state: RepositoryState = UNKNOWN_REPOSITORY;
+  private stored: RepositoryState = UNKNOWN_REPOSITORY;
+  /** Nobody else has written since our last commit. */
+  private trusted = false;
+  /** Something has contradicted what the database remembers. */
+  private doubted = false;
+  /** CIDs at `head`. */
+  private readonly known = new Map<string, Cid>();
+  private verified = false;
+  /** Written by this call. */
+  private readonly mine = new Set<string>();
+
+  constructor(
+    private readonly did: string,
+    private readonly addresses: readonly Address[],
+    private readonly store: RepositoryStateStore,
+  ) {}
+
+  async load(): Promise<void> {
+    this.stored = this.state = (await this.store.load(this.did)) ?? UNKNOWN_REPOSITORY;
+    this.head = this.state.head;
+    this.trusted = this.head !== null;
+  }
+
+  /** The head that a request with an unknown outcome demanded. */
+  get inFlight(): string | null {
+    return this.state.inFlight?.head ?? null;
+  }
+
+  get isVerified(): boolean {
+    return this.verified;
+  }
+
+  /** Whether what the database remembers of a record may be overwritten without a look at it. */
+  get isTrusted(): boolean {
+    return this.trusted || this.verified;
+  }
+
+  get mustLook(): boolean {
+    return (
+      !this.verified && (this.doubted || this.addresses.some((address) => this.isUnsettled(atUri(address))))
+    );
+  }
+
+  view(): RepositoryView {
+    if (!this.verified) return { verified: false, current: new Map(), ours: new Set() };
+    const ours = new Set(this.mine);
+    for (const uri of this.known.keys()) if (this.isUnsettled(uri)) ours.add(uri);
+    return { verified: true, current: new Map(this.known), ours };
+  }
+
+  unread(): Address[] {
+    return this.addresses.filter((address) => !this.known.has(atUri(address)));
+  }
+
+  /** What was read at `head`. Of what earlier requests wanted there, only what is there can have been their work. */
+  learn(cids: ReadonlyMap<string, Cid>): void {
+    const unsettled = { ...this.state.unsettled };
+    for (const [uri, cid] of cids) {
+      this.known.set(uri, cid);
+      const intents = unsettled[uri];
+      if (intents?.includes(cid)) unsettled[uri] = [cid];
+      else delete unsettled[uri];
+    }
+    this.state = { ...this.state, unsettled };
+    this.verified = true;
+  }
+
+  isOurs(uri: string, cid: Cid): boolean {
+    return this.known.get(uri) === cid && this.isUnsettled(uri);
+  }
+
+  /** What is in `unsettled` and was not written again. */
+  found(except: ReadonlyMap<string, unknown>): Map<string, Cid> {
+    const found = new Map<string, Cid>();
+    for (const [uri, cid] of this.known) {
+      if (this.isUnsettled(uri) && !except.has(uri)) found.set(uri, cid);
+    }
+    return found;
+  }
+
+  async sending(head: string, writes: readonly RecordWrite[]): Promise<void> {
+    const cids = Object.fromEntries(writes.map((write) => [atUri(write.address), intentOf(write)]));
+    this.stored = this.state = { ...this.state, inFlight: { head, cids } };
+    await this.store.sending(this.did, this.state);
+  }
+
+  notApplied(): void {
+    this.state = { ...this.state, inFlight: null };
+  }
+
+  /** Our own commit came after the one that we knew. */
+  advance(head: string): void {
+    this.head = head;
+    this.state = { ...this.state, head, inFlight: null };
+  }
+
+  /** Somebody else has written, or a request of ours that was given up: nothing that we knew is certain. */
+  overtaken(): void {
+    const unsettled: Record<string, readonly Cid[]> = { ...this.state.unsettled };
+    for (const [uri, cid] of Object.entries(this.state.inFlight?.cids ?? {})) {
+      unsettled[uri] = [...(unsettled[uri] ?? []), cid];
+    }
+    this.head = null;
+    this.state = { head: null, inFlight: null, unsettled };
+    this.trusted = this.verified = false;
+    this.known.clear();
+  }
+
+  doubt(): void {
+    this.doubted = true;
+  }
+
+  /** These writes are at the PDS, and the database knows. */
+  written(writes: readonly RecordWrite[]): void {
+    for (const write of writes) {
+      const uri = atUri(write.address);
+      this.known.set(uri, intentOf(write));
+      this.mine.add(uri);
+    }
+    this.forgetUnsettled(writes.map(({ address }) => atUri(address)));
+  }
+
+  forgetUnsettled(uris: readonly string[]): void {
+    const unsettled = { ...this.state.unsettled };
+    for (const uri of uris) delete unsettled[uri];
+    this.state = { ...this.state, unsettled };
+  }
+
+  /** Stores what has changed since the last request was sent. */
+  async save(): Promise<void> {
+    if (this.state === this.stored) return;
+    await this.store.settled(this.did, this.state);
+    this.stored = this.state;
+  }
+
+  private isUnsettled(uri: string): boolean {
+    return uri in this.state.unsettled;
+  }
+}

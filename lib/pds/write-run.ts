@@ -1,0 +1,233 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { XRPCError } from '@atproto/api';
+import { atUri } from '../model/address.js';
+import { applyWrites } from './apply-writes.js';
+import { ChunkLimits, type SizedWrite } from './chunk-limits.js';
+import { classifyFailure, type Failure, type FailureContext } from './failure.js';
+import { type Commit, currentCids, latestCommit } from './reads.js';
+import { isInvalidSwap, isServerError } from './refusal.js';
+import { Refusals } from './refusals.js';
+import { RepositoryMemory } from './repository-memory.js';
+import type { RepositoryStateStore } from './repository-state.store.js';
+import { intentOf, type RecordWrite, type WriteReport, type WriteRequest } from './write-request.js';
+import { serverOf, type XrpcCallOptions } from './xrpc-call.js';
+
+export interface WriteRunSettings {
+  readonly state: RepositoryStateStore;
+  readonly timeoutMs: number;
+  readonly maxWrites: number;
+  readonly maxRequestBytes: number;
+}
+
+/** How often in a row somebody else may be faster. */
+const MAX_LOST_RACES = 6;
+/** How often in a row there may be no answer, or an HTTP 500. */
+const MAX_UNANSWERED = 3;
+
+/** One call of the repository writer. */
+export class WriteRun {
+  private readonly memory: RepositoryMemory;
+  private readonly limits: ChunkLimits;
+  private readonly context: FailureContext;
+  private readonly call: XrpcCallOptions;
+  private readonly committed: RecordWrite[] = [];
+  private readonly refusals: Refusals;
+  /** Since the last progress. */
+  private lostRaces = 0;
+  private unanswered = 0;
+  /** A write was refused for its 500s; a second one before any other succeeds says that it is the PDS. */
+  private suspicious = false;
+  /** What may have landed without an answer, and the head under which to look for it. */
+  private lost: { readonly writes: readonly RecordWrite[]; readonly at: Commit } | null = null;
+
+  constructor(
+    private readonly request: WriteRequest,
+    settings: WriteRunSettings,
+  ) {
+    const { did, agent, addresses, signal } = request;
+    this.memory = new RepositoryMemory(did, addresses, settings.state);
+    this.limits = new ChunkLimits(settings.maxWrites, settings.maxRequestBytes);
+    this.refusals = new Refusals(did, this.limits, settings.maxRequestBytes);
+    this.context = { did, pds: serverOf(agent) };
+    this.call = { timeoutMs: settings.timeoutMs, signal };
+  }
+
+  async run(): Promise<WriteReport> {
+    await this.memory.load();
+    try {
+      if (this.memory.inFlight !== null) await this.fence(this.memory.inFlight, []);
+      for (;;) {
+        const writes = await this.decide();
+        if (writes.length === 0 || (await this.send(writes))) break;
+      }
+      const found = this.memory.found(this.refusals.byUri);
+      if (found.size > 0) {
+        await this.request.onFound?.(found);
+        this.memory.forgetUnsettled([...found.keys()]);
+      }
+      await this.memory.save();
+      return { committed: this.committed, refused: this.refusals.byUri, found, head: this.memory.head };
+    } catch (error) {
+      // A store that fails on top of it keeps an older state, which costs requests and is safe.
+      await this.memory.save().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  private async decide(): Promise<RecordWrite[]> {
+    if (this.memory.mustLook || this.request.verify) await this.look();
+    let writes = this.ask();
+    if (!this.memory.isTrusted && writes.some(({ action }) => action !== 'create')) {
+      await this.look();
+      writes = this.ask();
+    }
+    return writes;
+  }
+
+  private ask(): RecordWrite[] {
+    const writes = this.request.decide(this.memory.view());
+    return writes.filter(({ address }) => !this.refusals.byUri.has(atUri(address)));
+  }
+
+  /** Head first, then the records: they are then at least as new as the head that the write will demand. */
+  private async look(): Promise<void> {
+    await this.head();
+    this.memory.learn(await currentCids(this.request.agent, this.memory.unread(), this.call));
+    if (this.lost === null) return;
+    const { writes, at } = this.lost;
+    this.lost = null;
+    const landed = writes.filter((write) => this.memory.isOurs(atUri(write.address), intentOf(write)));
+    if (landed.length > 0) await this.settle(landed, at);
+  }
+
+  private async head(): Promise<string> {
+    const { did, agent } = this.request;
+    return (this.memory.head ??= (await latestCommit(agent, did, this.call)).cid);
+  }
+
+  /** @returns false as soon as the repository is not what the writes were decided on: decide again */
+  private async send(writes: readonly RecordWrite[]): Promise<boolean> {
+    let queue = this.refusals.sift(writes);
+    while (queue.length > 0) {
+      const chunk = this.limits.take(queue);
+      const head = await this.head();
+      // Noticed before it is sent, a request leaves nothing to fence.
+      if (this.request.signal?.aborted) throw this.classify(this.request.signal.reason).error;
+      await this.memory.sending(
+        head,
+        chunk.map(({ write }) => write),
+      );
+      const answer = await this.apply(chunk, head);
+      if (answer === 'decide-again') return false;
+      if (answer === 'refused') queue = this.refusals.rest(queue);
+      else {
+        await this.settle(answer.writes, answer.commit);
+        this.memory.advance(answer.commit.cid);
+        queue = queue.slice(chunk.length);
+      }
+    }
+    return true;
+  }
+
+  private async apply(chunk: readonly SizedWrite[], head: string) {
+    const { did, agent, validate } = this.request;
+    const writes = chunk.map(({ write }) => write);
+    try {
+      return await applyWrites(agent, { did, writes, head, validate }, this.call);
+    } catch (error) {
+      const failure = this.classify(error);
+      if (failure.outcome === 'unknown') {
+        await this.findOut(error, failure, chunk);
+        return 'decide-again';
+      }
+      this.memory.notApplied();
+      if (isInvalidSwap(error)) {
+        this.memory.overtaken();
+        if (++this.lostRaces >= MAX_LOST_RACES) throw failure.error;
+        await this.pause(this.lostRaces);
+        return 'decide-again';
+      }
+      if (failure.kind !== 'permanent') throw failure.error;
+      this.refusals.single(chunk, error as XRPCError);
+      this.unanswered = 0;
+      return 'refused';
+    }
+  }
+
+  /** Until the caller has settled them, the writes count as something that may have happened. */
+  private async settle(writes: readonly RecordWrite[], commit: Commit): Promise<void> {
+    await this.request.onCommit?.(writes, commit);
+    this.memory.written(writes);
+    this.committed.push(...writes);
+    this.lostRaces = this.unanswered = 0;
+    this.suspicious = false;
+  }
+
+  /** Nobody knows whether the request was carried out, or still will be: first make sure that it can't be any more. */
+  private async findOut(error: unknown, failure: Failure, chunk: readonly SizedWrite[]): Promise<void> {
+    const informed = this.memory.isVerified;
+    const byPds = isServerError(error);
+    const patience = byPds ? 2 * MAX_UNANSWERED : MAX_UNANSWERED;
+    if (++this.unanswered >= patience || this.request.signal?.aborted) throw failure.error;
+    await this.pause(this.unanswered);
+    const held = await this.fence(
+      this.memory.inFlight ?? '',
+      chunk.map(({ write }) => write),
+    );
+    if (!byPds || !held) return;
+    // It may have met a record that we did not expect there, or the lack of one.
+    this.memory.doubt();
+    if (informed) this.suspect(chunk, failure);
+  }
+
+  /**
+   * After it nothing that demanded `head` can land any more: either the fence is the commit that follows, or another
+   * one is.
+   *
+   * @param writes what was sent with that demand, as far as this call knows
+   * @returns true if nothing landed; false if something did, ours or somebody else's
+   */
+  private async fence(head: string, writes: readonly RecordWrite[]): Promise<boolean> {
+    const { did, agent } = this.request;
+    try {
+      const { commit } = await applyWrites(agent, { did, writes: [], head }, this.call);
+      this.memory.advance(commit.cid);
+      return true;
+    } catch (error) {
+      if (!isInvalidSwap(error)) throw this.classify(error).error;
+      const commit = await latestCommit(agent, did, this.call);
+      this.memory.overtaken();
+      this.memory.head = commit.cid;
+      this.memory.doubt();
+      this.lost = { writes, at: commit };
+      return false;
+    }
+  }
+
+  /** A 500 to writes that were decided on what is really there, from a PDS that has just taken the fence. */
+  private suspect(chunk: readonly SizedWrite[], failure: Failure): void {
+    const [first, second] = chunk;
+    if (second) {
+      this.limits.search(chunk.length);
+      this.unanswered = 0;
+      return;
+    }
+    if (!first || this.unanswered < MAX_UNANSWERED) return;
+    if (this.suspicious) throw failure.error;
+    this.suspicious = true;
+    this.unanswered = 0;
+    this.refusals.poisonous(first, failure.error);
+  }
+
+  private classify(error: unknown): Failure {
+    return classifyFailure(error, this.context);
+  }
+
+  /** Up to 50, 100, 200 ... ms, at random, so that two who lose against each other don't meet again. */
+  private async pause(round: number): Promise<void> {
+    // Whoever stops waiting is told by the next call.
+    await sleep(Math.random() * 25 * 2 ** round, undefined, {
+      signal: this.request.signal,
+    }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,64 @@
+import { type Agent, XRPCError } from '@atproto/api';
+
+export interface XrpcCallOptions {
+  /** Milliseconds until the call is given up; 15,000 by default. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export const DEFAULT_TIMEOUT_MS = 15_000;
+
+/**
+ * Makes one call that ends, whatever happens, within its time: the clients have no timeout of their own, and
+ * what they do around the request (to refresh a session, to wait for a lock) takes no signal. Once the signal
+ * has fired nothing more is sent.
+ */
+export async function xrpcCall<T>(
+  call: (signal: AbortSignal) => Promise<T>,
+  options: XrpcCallOptions,
+): Promise<T> {
+  try {
+    return await withinTime(call, options);
+  } catch (error) {
+    if (!isStaleToken(error)) throw error;
+    // The client could not refresh, and hides why. It refreshes again at the next call, and if the session is gone that says so.
+    return withinTime(call, options);
+  }
+}
+
+async function withinTime<T>(
+  call: (signal: AbortSignal) => Promise<T>,
+  { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: XrpcCallOptions,
+): Promise<T> {
+  signal?.throwIfAborted();
+  const controller = new AbortController();
+  const stopped = new Promise<never>((_resolve, reject) => {
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error));
+  });
+  const timeout = (): void =>
+    controller.abort(new DOMException(`No answer within ${timeoutMs} ms`, 'TimeoutError'));
+  const stop = (): void => controller.abort(signal?.reason);
+  const timer = setTimeout(timeout, timeoutMs);
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([call(controller.signal), stopped]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+const isStaleToken = (error: unknown): boolean =>
+  error instanceof XRPCError &&
+  error.headers !== undefined &&
+  ((error.status === 401 && error.error === 'invalid_token') ||
+    (error.status === 400 && error.error === 'ExpiredToken'));
+
+/** The server that an agent talks to, for messages; undefined where the agent does not tell. */
+export function serverOf(agent: Agent): string | undefined {
+  const { dispatchUrl, serverMetadata } = agent.sessionManager as {
+    readonly dispatchUrl?: URL;
+    readonly serverMetadata?: { readonly issuer: string };
+  };
+  return dispatchUrl?.origin ?? serverMetadata?.issuer;
+}

@@ -1,0 +1,124 @@
+import { cidForLex } from '@atproto/lex-cbor';
+import { jsonToLex, type JsonValue } from '@atproto/lex-json';
+import { InvalidRecordError } from '../errors/invalid-record.error.js';
+import type { RecordSchema } from './record-mapper.js';
+
+/** A record in its JSON form, with `$type`, and the CID that the PDS will compute for it. */
+export interface PreparedRecord {
+  readonly record: Record<string, unknown>;
+  readonly cid: string;
+}
+
+/**
+ * Makes a record out of what a mapper gave, and its CID.
+ *
+ * Dates become ISO 8601 strings, undefined properties are left out, bytes, CIDs and blob references get their JSON form.
+ * Everything else that the AT Protocol's data model lacks is refused with its path, because a PDS stores some of it
+ * as nonsense without a word (https://atproto.com/specs/data-model).
+ *
+ * @throws InvalidRecordError with the path, such as `$.embed.images[0].aspectRatio.width`
+ */
+export async function prepareRecord(
+  value: unknown,
+  collection: string,
+  schema?: RecordSchema,
+): Promise<PreparedRecord> {
+  if (!isPlainObject(value)) throw invalid('$', `is ${describe(value)}; a record is a plain object`);
+  if (value['$type'] !== undefined && value['$type'] !== collection) {
+    throw invalid(
+      '$.$type',
+      `is '${String(value['$type'])}', but the mapper's collection is '${collection}'`,
+    );
+  }
+  const record = { $type: collection, ...(toJson(value, '$') as object) };
+  const lex = asLex(record);
+  const checked = schema?.safeValidate(lex);
+  if (checked && !checked.success) {
+    throw new InvalidRecordError(
+      `The record does not fit the lexicon ${collection}: ${checked.reason?.message}`,
+      {
+        cause: checked.reason,
+      },
+    );
+  }
+  return { record, cid: (await cidForLex(lex)).toString() };
+}
+
+const asLex = (record: object): ReturnType<typeof jsonToLex> => {
+  try {
+    return jsonToLex(record as JsonValue, { strict: true });
+  } catch (cause) {
+    throw new InvalidRecordError(
+      `The record has a value outside the AT Protocol's data model: ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    );
+  }
+};
+
+function toJson(value: unknown, path: string): unknown {
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw invalid(path, 'has a lone surrogate, which is no valid Unicode');
+      return value;
+    case 'boolean':
+      return value;
+    case 'number':
+      if (!Number.isSafeInteger(value)) {
+        throw invalid(
+          path,
+          `is ${value}; records hold integers up to 2^53-1 only: round it, or store it as a string`,
+        );
+      }
+      return Object.is(value, -0) ? 0 : value;
+    case 'object':
+      return value === null ? null : objectToJson(value, path);
+    default:
+      throw invalid(path, `is ${describe(value)}, which no record can hold`);
+  }
+}
+
+function objectToJson(value: object, path: string): unknown {
+  if (Array.isArray(value)) {
+    return value.map((item: unknown, index) => toJson(item, `${path}[${index}]`));
+  }
+  if (value instanceof Date) {
+    if (Number.isNaN(value.getTime())) throw invalid(path, 'is an invalid Date');
+    return value.toISOString();
+  }
+  if (value instanceof Uint8Array)
+    return { $bytes: Buffer.from(value).toString('base64').replace(/=+$/, '') };
+  if (isCid(value)) return { $link: value.toString() };
+  if (isBlobRef(value)) return toJson(value.ipld(), path);
+  if (!isPlainObject(value)) {
+    throw invalid(
+      path,
+      `is ${describe(value)}; only plain objects, arrays, Dates, bytes, CIDs and blob references can be stored`,
+    );
+  }
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, item]) => item !== undefined)
+      .map(([key, item]) => [key, toJson(item, `${path}.${key}`)]),
+  );
+}
+
+const invalid = (path: string, problem: string): InvalidRecordError =>
+  new InvalidRecordError(`The value at ${path} ${problem}.`, {}, path);
+
+const describe = (value: unknown): string => {
+  if (value === null) return 'null';
+  if (typeof value !== 'object') return value === undefined ? 'undefined' : `a ${typeof value}`;
+  return Array.isArray(value) ? 'an array' : `an instance of ${value.constructor?.name ?? 'a class'}`;
+};
+
+const isPlainObject = (value: unknown): value is Record<string, unknown> => {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+};
+
+// By shape, not by class: several copies of multiformats or of the lexicon package may be installed.
+const isCid = (value: object): boolean => 'asCID' in value && 'multihash' in value && 'version' in value;
+
+const isBlobRef = (value: object): value is { ipld(): unknown } =>
+  'ipld' in value && typeof value.ipld === 'function';

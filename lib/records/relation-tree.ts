@@ -1,0 +1,54 @@
+import type { EntityMetadata } from 'typeorm';
+import type { RecordMapper } from './record-mapper.js';
+
+export interface RelationTree {
+  [relation: string]: boolean | RelationTree;
+}
+
+/** The relations that whose DID is the default answer of `syncAsDid`. */
+const OWNERS = ['user', 'author'];
+
+/** What a mapper declares, plus the relation that may name the owner. */
+export function neededRelations(metadata: EntityMetadata, mapper: RecordMapper | undefined): RelationTree {
+  const declared = (mapper?.relations ?? {}) as RelationTree;
+  const owners = OWNERS.filter((name) => {
+    const related = metadata.findRelationWithPropertyPath(name)?.inverseEntityMetadata;
+    return declared[name] === undefined && related !== undefined && hasProperty(related, 'did');
+  });
+  return hasProperty(metadata, 'did')
+    ? declared
+    : { ...Object.fromEntries(owners.map((name) => [name, true])), ...declared };
+}
+
+/** Whether an instance has its class, every selected column and every relation of the tree, so that nothing has to be loaded. */
+export function isWhole(instance: object, metadata: EntityMetadata, relations: RelationTree): boolean {
+  return (
+    typeof metadata.target === 'function' &&
+    instance instanceof metadata.target &&
+    metadata.columns.every(
+      (column) =>
+        !column.isSelect ||
+        column.isVirtual ||
+        column.relationMetadata ||
+        column.getEntityValue(instance) !== undefined,
+    ) &&
+    hasRelations(instance, metadata, relations)
+  );
+}
+
+function hasRelations(instance: object, metadata: EntityMetadata, relations: RelationTree): boolean {
+  return Object.entries(relations).every(([name, below]) => {
+    const relation = metadata.findRelationWithPropertyPath(name);
+    if (!relation || below === false || relation.isLazy) return true;
+    const value: unknown = relation.getEntityValue(instance);
+    if (value === undefined) return false;
+    return (Array.isArray(value) ? value : [value]).every((item: unknown) => {
+      if (typeof item !== 'object' || item === null) return item === null;
+      return isWhole(item, relation.inverseEntityMetadata, below === true ? {} : below);
+    });
+  });
+}
+
+const hasProperty = (metadata: EntityMetadata, name: string): boolean =>
+  metadata.findColumnWithPropertyName(name) !== undefined ||
+  (typeof metadata.target === 'function' && name in (metadata.target.prototype as object));

@@ -1,0 +1,85 @@
+import type { DataSource, EntityMetadata } from 'typeorm';
+import { ParityOptionsError } from '../errors/parity-options.error.js';
+import { recordColumnNamesOf, syncMetadataOf } from '../metadata/sync-metadata.js';
+import type { EntityClass } from './record-mapper.js';
+import type { MapperRegistry } from './mapper.registry.js';
+import { SyncedEntity, type RecordColumns } from './synced-entity.js';
+
+/** The marked entity classes of all DataSources. */
+export class SyncedEntities {
+  private readonly byClass = new Map<unknown, SyncedEntity>();
+  private readonly byName = new Map<string, SyncedEntity>();
+
+  /** Adds the marked classes of a DataSource. @throws ParityOptionsError that says what is missing, and the fix */
+  addAll(dataSource: DataSource, mappers: MapperRegistry): SyncedEntity[] {
+    const added: SyncedEntity[] = [];
+    for (const metadata of dataSource.entityMetadatas) {
+      const sync = syncMetadataOf(metadata.target);
+      if (!sync || metadata.tableType === 'junction') continue;
+      if (this.byClass.has(metadata.target) || this.byName.has(metadata.name)) {
+        throw new ParityOptionsError(
+          `The entity ${metadata.name} is marked and registered twice (two DataSources, or two classes of one name). ` +
+            `Its publish() could not tell them apart: give each DataSource a class of its own name.`,
+          { entityName: metadata.name },
+        );
+      }
+      const mapper = mappers.forEntity(metadata.target as EntityClass);
+      if (!mapper && sync.level === 'auto' && !isAbstract(metadata)) throw missingMapper(metadata.name);
+      const entity = new SyncedEntity(dataSource, metadata, sync, recordColumns(metadata), mapper);
+      this.byClass.set(metadata.target, entity);
+      this.byName.set(metadata.name, entity);
+      added.push(entity);
+    }
+    return added;
+  }
+
+  /** @throws ParityOptionsError for an entity that is not marked, or of no DataSource that the module knows */
+  of(entityOrClass: object): SyncedEntity {
+    const entityClass = typeof entityOrClass === 'function' ? entityOrClass : entityOrClass.constructor;
+    const found = this.byClass.get(entityClass);
+    if (found) return found;
+    throw new ParityOptionsError(
+      `${entityClass.name} is no marked entity of a DataSource that ParityModule knows. Mark the class with @HasAtpRecord(), ` +
+        `@PublishesRecords() or @AutoSyncsWithAtp(), and name its DataSource in forRoot({ dataSources }).`,
+      { entityName: entityClass.name },
+    );
+  }
+
+  find(target: unknown): SyncedEntity | undefined {
+    return this.byClass.get(target);
+  }
+
+  named(entityName: string): SyncedEntity | undefined {
+    return this.byName.get(entityName);
+  }
+
+  all(): SyncedEntity[] {
+    return [...this.byClass.values()];
+  }
+}
+
+/** The root of a single-table hierarchy may have mappers for its children only. */
+const isAbstract = (metadata: EntityMetadata): boolean => metadata.childEntityMetadatas.length > 0;
+
+const missingMapper = (name: string): ParityOptionsError =>
+  new ParityOptionsError(
+    `${name} is marked with @AutoSyncsWithAtp(), but has no mapper. Write a class that extends RecordMapper with ` +
+      `'readonly entity = ${name}', decorate it with @AtpMapper(), and provide it in a module or list it in forRoot({ mappers }).`,
+    { entityName: name },
+  );
+
+function recordColumns(metadata: EntityMetadata): RecordColumns {
+  const names = recordColumnNamesOf(metadata.target as object);
+  const column = (name: string | undefined) =>
+    name === undefined ? undefined : metadata.findColumnWithPropertyName(name);
+  const { uri, cid, rkey } = { uri: column(names.uri), cid: column(names.cid), rkey: column(names.rkey) };
+  if (uri && cid && rkey) return { uri, cid, rkey, syncedAt: column(names.syncedAt) };
+  const missing = Object.entries({ uri, cid, rkey })
+    .filter(([, found]) => !found)
+    .map(([name]) => name);
+  throw new ParityOptionsError(
+    `${metadata.name} lacks the record column${missing.length > 1 ? 's' : ''} ${missing.join(', ')}. Extend AtpRecordEntity ` +
+      `(or withAtpRecord(Base)), or decorate properties with @AtpUri(), @AtpCid() and @AtpRkey().`,
+    { entityName: metadata.name },
+  );
+}

@@ -1,0 +1,224 @@
+import { isValidRecordKey } from '@atproto/syntax';
+import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
+import { In, type DataSource, type EntityManager, type EntityMetadata, type FindOptionsWhere } from 'typeorm';
+import { MapperError } from '../errors/mapper.error.js';
+import { recordStateOf, type RecordState } from '../metadata/record-state.js';
+import type { SyncFunctions, SyncMetadata } from '../metadata/sync-metadata.js';
+import { parseAtUri, type Address } from '../model/address.js';
+import { prepareRecord, type PreparedRecord } from './record-json.js';
+import { isWhole, neededRelations, type RelationTree } from './relation-tree.js';
+import type { RecordMapper } from './record-mapper.js';
+import { newTid } from './tid.js';
+
+export interface RecordColumns {
+  readonly uri: ColumnMetadata;
+  readonly cid: ColumnMetadata;
+  readonly rkey: ColumnMetadata;
+  readonly syncedAt: ColumnMetadata | undefined;
+}
+
+/** Everything the module knows of one marked entity class in one DataSource. */
+export class SyncedEntity {
+  readonly name: string;
+  private readonly relations: RelationTree;
+
+  constructor(
+    readonly dataSource: DataSource,
+    readonly metadata: EntityMetadata,
+    readonly sync: SyncMetadata,
+    readonly columns: RecordColumns,
+    readonly mapper: RecordMapper | undefined,
+  ) {
+    this.name = metadata.name;
+    this.relations = neededRelations(metadata, mapper);
+  }
+
+  /** The primary key as a string: a single key as it is, a composite key as the JSON of its values. */
+  idOf(entity: object): string | null {
+    return this.idOfKey(
+      this.metadata.primaryColumns.map((column) => column.getEntityValue(entity) as unknown),
+    );
+  }
+
+  /** The same from the values of the primary key columns; null while one is missing. */
+  idOfKey(key: readonly unknown[]): string | null {
+    const values = key.map((value) => (value instanceof Date ? value.toISOString() : value));
+    if (values.some((value) => value === undefined || value === null)) return null;
+    return values.length === 1 ? String(values[0]) : JSON.stringify(values);
+  }
+
+  /** The values of the primary key columns, in their order. */
+  keyOf(id: string): unknown[] {
+    return this.metadata.primaryColumns.length === 1 ? [id] : (JSON.parse(id) as unknown[]);
+  }
+
+  /** Takes the record columns off values that somebody gave. */
+  discard(values: object): void {
+    for (const column of Object.values(this.columns) as (ColumnMetadata | undefined)[]) {
+      if (column?.getEntityValue(values) !== undefined) column.setEntityValue(values, undefined);
+    }
+  }
+
+  /** Whether the instance has its class, every column and the relations that are needed. */
+  isWhole(instance: object): boolean {
+    return isWhole(instance, this.metadata, this.relations);
+  }
+
+  /** Whole instances by id, soft-deleted ones included. */
+  async load(ids: readonly string[], manager: EntityManager): Promise<Map<string, object>> {
+    const rows = await manager.find<object>(this.metadata.target, {
+      where: this.whereIds(ids),
+      relations: this.relations,
+      withDeleted: true,
+    });
+    return new Map(rows.map((row) => [this.idOf(row) ?? '', row]));
+  }
+
+  private whereIds(ids: readonly string[]): FindOptionsWhere<object> | FindOptionsWhere<object>[] {
+    const [first, ...others] = this.metadata.primaryColumns;
+    if (first && others.length === 0) return first.createValueMap(In([...ids])) as FindOptionsWhere<object>;
+    return ids.map((id) => {
+      const values = this.keyOf(id);
+      const where: Record<string, unknown> = {};
+      this.metadata.primaryColumns.forEach((column, index) =>
+        mergeDeep(where, column.createValueMap(values[index])),
+      );
+      return where;
+    });
+  }
+
+  /** Shows on an instance what its record columns hold. */
+  show(instance: object, row: Partial<RecordState>): void {
+    for (const [name, value] of Object.entries(row)) {
+      this.columns[name as keyof RecordColumns]?.setEntityValue(instance, value);
+    }
+  }
+
+  isSoftDeleted(entity: object): boolean {
+    return this.metadata.deleteDateColumn?.getEntityValue(entity) != null;
+  }
+
+  /** @throws MapperError when `syncAsDid` throws */
+  async didOf(entity: object): Promise<string | null> {
+    const did = await this.ask('syncAsDid', entity, () => defaultDid(entity));
+    return typeof did === 'string' && did !== '' ? did : null;
+  }
+
+  /** @throws MapperError when `shouldAutoSync` throws */
+  async shouldAutoSync(entity: object): Promise<boolean> {
+    return (await this.ask('shouldAutoSync', entity, () => true)) === true;
+  }
+
+  /** @throws MapperError when `shouldAutoUnsync` throws */
+  async shouldAutoUnsync(entity: object, removal: { soft: boolean }): Promise<boolean> {
+    return (await this.ask('shouldAutoUnsync', entity, () => true, removal)) === true;
+  }
+
+  /**
+   * The address that the entity claims: where its record is, unless it follows its owner elsewhere; otherwise the one reserved for it.
+   * null without a DID or a record key.
+   *
+   * @param did the account to reserve it in, instead of the one that `syncAsDid` gives
+   */
+  async addressOf(entity: object, did?: string): Promise<Address | null> {
+    const { uri, rkey } = recordStateOf(entity);
+    const collection = this.mapper?.collection;
+    const published = parseAtUri(uri);
+    if (published) {
+      const owner = this.sync.followOwner ? await this.didOf(entity) : null;
+      return {
+        did: owner ?? published.did,
+        collection: collection ?? published.collection,
+        rkey: published.rkey,
+      };
+    }
+    if (!collection || !rkey) return null;
+    const owner = did ?? (await this.didOf(entity));
+    return owner === null ? null : { did: owner, collection, rkey };
+  }
+
+  /** The record key to reserve: the mapper's fixed one, or a new TID. @throws MapperError for one that is no record key */
+  newRkey(entity: object): string {
+    const fixed = this.guard('rkey', entity, () => this.mapper?.rkey?.(entity));
+    if (fixed === undefined) return newTid();
+    if (isValidRecordKey(fixed)) return fixed;
+    throw this.failed(
+      'rkey',
+      entity,
+      new Error(`'${String(fixed)}' is no record key: 1 to 512 of A-Z a-z 0-9 . _ ~ : -`),
+    );
+  }
+
+  get hasFixedRkey(): boolean {
+    return this.mapper?.rkey !== undefined;
+  }
+
+  /** @throws MapperError when the mapper throws, InvalidRecordError for a result that is no record */
+  async toRecord(entity: object): Promise<PreparedRecord> {
+    const { mapper } = this;
+    if (!mapper) throw this.failed('toRecord', entity, new Error('there is no mapper'));
+    let value: unknown;
+    try {
+      value = await mapper.toRecord(entity);
+    } catch (cause) {
+      throw this.failed('toRecord', entity, cause);
+    }
+    return prepareRecord(value, mapper.collection, mapper.schema);
+  }
+
+  private async ask<K extends keyof SyncFunctions<object>>(
+    name: K,
+    entity: object,
+    fallback: () => unknown,
+    ...rest: unknown[]
+  ): Promise<unknown> {
+    const method = (entity as Record<string, unknown>)[name];
+    const option = this.sync.functions[name] as ((...args: unknown[]) => unknown) | undefined;
+    try {
+      if (typeof method === 'function') return await method.apply(entity, rest);
+      return option ? await option(entity, ...rest) : fallback();
+    } catch (cause) {
+      throw this.failed(name, entity, cause);
+    }
+  }
+
+  private guard<T>(name: string, entity: object, fn: () => T): T {
+    try {
+      return fn();
+    } catch (cause) {
+      throw this.failed(name, entity, cause);
+    }
+  }
+
+  private failed(fn: string, entity: object, cause: unknown): MapperError {
+    const id = this.idOf(entity) ?? undefined;
+    const where =
+      fn === 'toRecord' || fn === 'rkey' ? (this.mapper?.constructor.name ?? 'a mapper') : this.name;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new MapperError(`${where}.${fn}() failed for ${this.name} ${id ?? '(new)'}: ${reason}`, {
+      entityName: this.name,
+      entityId: id,
+      cause,
+    });
+  }
+}
+
+function defaultDid(entity: object): unknown {
+  const { did, user, author } = entity as {
+    did?: unknown;
+    user?: { did?: unknown };
+    author?: { did?: unknown };
+  };
+  return did ?? user?.did ?? author?.did ?? parseAtUri(recordStateOf(entity).uri)?.did;
+}
+
+function mergeDeep(into: Record<string, unknown>, from: Record<string, unknown>): void {
+  for (const [key, value] of Object.entries(from)) {
+    const present = into[key];
+    if (isObject(present) && isObject(value)) mergeDeep(present, value);
+    else into[key] = value;
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

@@ -1,0 +1,257 @@
+import { Agent } from '@atproto/api';
+import { OAuthCallbackError, type NodeOAuthClient, type NodeSavedSession } from '@atproto/oauth-client-node';
+import { isValidHandle } from '@atproto/syntax';
+import { Logger } from '@nestjs/common';
+import { OAuthSessionInvalidError } from '../../errors/oauth-session-invalid.error.js';
+import { SignInError } from '../../errors/sign-in.error.js';
+import type { ParityEvents } from '../../events/parity-events.js';
+import { SessionAuthenticated } from '../../events/session-authenticated.event.js';
+import { SessionInvalidated } from '../../events/session-invalidated.event.js';
+import { sessionLoss } from '../session-loss.js';
+import type { SessionLogger } from '../session-logger.js';
+import { SessionProvider } from '../session-provider.js';
+import { CacheOAuthSessionStore, CacheOAuthStateStore } from './cache-oauth.stores.js';
+import { missingScopes } from './granted-scope.js';
+import { createOAuthClient } from './oauth-client.js';
+import type { OAuthOptions, OAuthStateStore } from './oauth-options.js';
+import { safeReturnTo } from './return-to.js';
+import { sessionIdOf } from './session-id.js';
+import { quoted, signInFailure } from './sign-in-failure.js';
+import { WatchedSessionStore, type SignIn, type SignOut } from './watched-session.store.js';
+
+export interface AtpOAuthConfig extends OAuthOptions {
+  readonly events: ParityEvents;
+  readonly logger?: SessionLogger;
+}
+
+export interface AuthorizeOptions {
+  /** Where `callback()` is to send the user, a path of this application; kept on the server, never sent to the PDS. */
+  readonly returnTo?: string;
+}
+
+export interface SignInResult {
+  readonly did: string;
+  readonly returnTo: string | null;
+  /** What the client metadata asks for and the user or the PDS did not grant. */
+  readonly missingScopes: readonly string[];
+}
+
+const RESOLVE_TIMEOUT = 20_000;
+/** Sooner than this the client refreshes a token by itself (10 to 40 seconds before its end). */
+const FRESH_FOR = 60_000;
+const MAX_AGENTS = 1_000;
+
+/** Signs accounts in with OAuth, and gives the agents that write as them. */
+export class AtpOAuthService extends SessionProvider {
+  readonly #client: NodeOAuthClient;
+  readonly #states: OAuthStateStore;
+  readonly #sessions: WatchedSessionStore;
+  readonly #events: ParityEvents;
+  readonly #logger: SessionLogger;
+  readonly #agents = new Map<string, { readonly sessionId: string; readonly agent: Agent }>();
+  readonly #completing = new Set<string>();
+
+  /** @throws ParityOptionsError that names the option, what it got and what it takes */
+  constructor(config: AtpOAuthConfig) {
+    super();
+    const { stateStore = new CacheOAuthStateStore(), sessionStore = new CacheOAuthSessionStore() } = config;
+    this.#events = config.events;
+    this.#logger = config.logger ?? new Logger(AtpOAuthService.name);
+    this.#states = stateStore;
+    this.#sessions = new WatchedSessionStore(sessionStore, (did, reason) => this.#lost(did, reason));
+    this.#client = createOAuthClient(config, {
+      stateStore,
+      sessionStore: this.#sessions,
+      onSessionDeleted: (did, cause) => this.#sessions.deleted(did, cause),
+    });
+    if (process.env['NODE_ENV'] === 'production' && (stateStore.volatile || sessionStore.volatile)) {
+      this.#logger.warn(
+        'OAuth sessions are kept in memory: everybody is signed out when this process ends, and other processes do ' +
+          'not see them. Give oauth.stateStore and oauth.sessionStore for production.',
+      );
+    }
+  }
+
+  /** The client metadata document, to be served as JSON at the URL that is its `client_id`. Public. */
+  get clientMetadata(): NodeOAuthClient['clientMetadata'] {
+    return this.#client.clientMetadata;
+  }
+
+  /** The public keys of a confidential client, to be served as JSON at `jwks_uri`; none for a public client. */
+  get jwks(): NodeOAuthClient['jwks'] {
+    return this.#client.jwks;
+  }
+
+  /**
+   * Begins a sign-in.
+   *
+   * @param handle as the user types it (`alice.example.com`, with or without `@`), or a DID
+   * @returns the URL to send the browser to
+   * @throws SignInError when the handle has no account, the account cannot sign in, or `returnTo` leaves the application
+   * @throws PdsUnavailableError when the PDS, or what leads to it, does not answer
+   */
+  async authorize(handle: string, { returnTo }: AuthorizeOptions = {}): Promise<URL> {
+    const state = returnTo === undefined ? undefined : safeReturnTo(returnTo);
+    // Handles come from forms, where the field may be missing.
+    const account = String(handle ?? '')
+      .trim()
+      .replace(/^@/, '')
+      .toLowerCase();
+    // The client would take a URL as well, and ask whatever host a visitor names.
+    if (!isValidHandle(account) && !account.startsWith('did:')) {
+      throw new SignInError(
+        'handle-not-found',
+        `'${quoted(account)}' is no handle. A handle looks like alice.example.com.`,
+        {},
+        state ?? null,
+      );
+    }
+    try {
+      return await this.#client.authorize(account, {
+        signal: AbortSignal.timeout(RESOLVE_TIMEOUT),
+        ...(state === undefined ? {} : { state }),
+      });
+    } catch (error) {
+      throw signInFailure(error, account, state ?? null);
+    }
+  }
+
+  /**
+   * Completes a sign-in, and emits `SessionAuthenticated` once the session is stored. A session that the account had
+   * before is ended, without an event of its own.
+   *
+   * @param params the query of the request to the redirect URI
+   * @throws SignInError when the user refused ('access-denied'), or no sign-in under way matches ('unknown-state')
+   * @throws PdsUnavailableError when the PDS, or what leads to it, does not answer
+   */
+  async callback(params: URLSearchParams | Record<string, string>): Promise<SignInResult> {
+    const query = new URLSearchParams(params);
+    const state = query.get('state');
+    // The state is deleted after it was read: of two requests with one state, only one may reach the client, since a
+    // code that is used twice makes the server revoke what it gave for it.
+    if (!state || this.#completing.has(state)) throw unknownState();
+    this.#completing.add(state);
+    try {
+      const saved = await this.#states.get(state);
+      if (!saved) throw unknownState();
+      return await this.#complete(query, saved.appState ?? null);
+    } finally {
+      this.#completing.delete(state);
+    }
+  }
+
+  /**
+   * @throws OAuthSessionInvalidError when the account has no session, or has lost it; what the client throws for any
+   * other reason (the PDS, the PLC directory or the store is down)
+   */
+  override async agentFor(did: string): Promise<Agent> {
+    for (;;) {
+      const session = await this.#sessions.get(did);
+      if (!session)
+        throw new OAuthSessionInvalidError(`${did} has no session. Let the account sign in.`, { did });
+      try {
+        return await this.#agentOf(did, session);
+      } catch (error) {
+        const loss = sessionLoss(error);
+        if (loss === null) throw error;
+        // A sign-in may have ended between the look and the use; what is lost then is the session before it.
+        const present = await this.sessionId(did);
+        if (present !== null && present !== sessionIdOf(session)) continue;
+        throw new OAuthSessionInvalidError(
+          `The session of ${did} is lost: ${loss}. Let the account sign in again.`,
+          { did, cause: error },
+        );
+      }
+    }
+  }
+
+  /** The thumbprint of the session's key: stays over refreshes, is new with each sign-in. */
+  override async sessionId(did: string): Promise<string | null> {
+    const session = await this.#sessions.get(did);
+    return session ? sessionIdOf(session) : null;
+  }
+
+  /**
+   * Ends the session of `did`, here and on the server, and emits `SessionInvalidated`; nothing without a session.
+   * Where the server cannot be reached, the session ends here, and there by its own lifetime.
+   */
+  async signOut(did: string): Promise<void> {
+    const activity: SignOut = { kind: 'sign-out', ended: false };
+    try {
+      await this.#sessions.during(activity, () => this.#client.revoke(did));
+    } catch (error) {
+      if (!activity.ended) throw error;
+      this.#logger.warn(`${did} signed out here, but the server could not be told.`);
+    }
+  }
+
+  async #complete(query: URLSearchParams, returnTo: string | null): Promise<SignInResult> {
+    const activity: SignIn = { kind: 'sign-in', replaced: new Set(), grantedScope: '' };
+    const { did } = await this.#sessions
+      .during(activity, () => this.#client.callback(query))
+      .then(({ session }) => session)
+      .catch((error: unknown) => {
+        for (const replaced of activity.replaced) this.#lost(replaced, 'replaced by a sign-in that failed');
+        throw this.#callbackFailure(error, query, returnTo);
+      });
+    this.#agents.delete(did);
+    const missing = missingScopes(this.clientMetadata.scope ?? '', activity.grantedScope);
+    if (missing.length > 0) {
+      this.#logger.warn(
+        `${did} signed in without the scopes ${missing.join(' ')}: the user did not grant them, or the PDS does not ` +
+          'know them. What needs them will fail.',
+      );
+    }
+    this.#events.emit(new SessionAuthenticated(did));
+    return { did, returnTo, missingScopes: missing };
+  }
+
+  #callbackFailure(error: unknown, query: URLSearchParams, returnTo: string | null): Error {
+    // The callback error itself holds the query, code included, which belongs in no log.
+    const cause = error instanceof OAuthCallbackError ? error.cause : error;
+    const refusal = query.get('error');
+    if (refusal === 'access_denied') {
+      return new SignInError('access-denied', 'The user did not allow the sign-in.', {}, returnTo);
+    }
+    if (cause !== undefined) return signInFailure(cause, 'the account', returnTo);
+    const words = quoted(refusal ? `${refusal}: ${(error as Error).message}` : (error as Error).message);
+    return new SignInError('other', `The sign-in failed: ${words}.`, {}, returnTo);
+  }
+
+  async #agentOf(did: string, session: NodeSavedSession): Promise<Agent> {
+    const sessionId = sessionIdOf(session);
+    const known = this.#agents.get(did);
+    if (known?.sessionId === sessionId && isFresh(session)) return known.agent;
+    const restored = await this.#sessions.use(sessionId, () => this.#client.restore(did));
+    if (known?.sessionId === sessionId) return known.agent;
+    const agent = new Agent({
+      did: restored.did,
+      fetchHandler: (path, init) => this.#sessions.use(sessionId, () => restored.fetchHandler(path, init)),
+    });
+    this.#agents.delete(did);
+    this.#agents.set(did, { sessionId, agent });
+    for (const oldest of this.#agents.keys()) {
+      if (this.#agents.size <= MAX_AGENTS) break;
+      this.#agents.delete(oldest);
+    }
+    return agent;
+  }
+
+  #lost(did: string, reason: string): void {
+    this.#agents.delete(did);
+    this.#logger.log(`${did} lost its session: ${reason}.`);
+    this.#events.emit(new SessionInvalidated(did, reason));
+  }
+}
+
+function isFresh({ tokenSet }: NodeSavedSession): boolean {
+  return tokenSet.expires_at !== undefined && Date.parse(tokenSet.expires_at) - Date.now() > FRESH_FOR;
+}
+
+function unknownState(): SignInError {
+  return new SignInError(
+    'unknown-state',
+    'No sign-in is under way that this callback belongs to: it was completed already, has expired, or began elsewhere. ' +
+      'Let the user start again.',
+  );
+}

@@ -1,0 +1,61 @@
+import type {
+  HandleResolver,
+  Jwk,
+  Key,
+  NodeSavedSessionStore,
+  NodeSavedStateStore,
+  OAuthClientMetadataInput,
+  RuntimeLock,
+} from '@atproto/oauth-client-node';
+
+/** Where sign-ins under way are kept, by a random key. Entries that were not deleted are to end after about an hour. */
+export type OAuthStateStore = NodeSavedStateStore & {
+  /** Whether the entries end with the process (a warning in production). */
+  readonly volatile?: boolean;
+};
+
+/**
+ * Where sessions are kept, by DID. Entries are JSON and hold private keys and tokens: encrypt them at rest.
+ *
+ * `get` answers `undefined` only where there is no session, and throws where it cannot tell: the account counts as
+ * signed out otherwise. `set` resolves once the session will be found again; when it throws, the client revokes the
+ * session on the server, since its refresh token is spent.
+ */
+export type OAuthSessionStore = NodeSavedSessionStore & {
+  /** Whether the sessions end with the process (a warning in production). */
+  readonly volatile?: boolean;
+};
+
+/** The application as an OAuth client of the AT Protocol (https://atproto.com/specs/oauth). */
+export interface OAuthOptions {
+  /**
+   * The client metadata document. For development: `buildAtprotoLoopbackClientMetadata()` of
+   * `@atproto/oauth-client-node`. Its `scope` (separated by spaces) must contain `atproto`, and a `repo:` scope for
+   * each collection that is written. The first of the `redirect_uris` is where `callback()` is reached.
+   */
+  readonly clientMetadata: Readonly<OAuthClientMetadataInput>;
+  /**
+   * Private signing keys of a confidential client (`token_endpoint_auth_method: 'private_key_jwt'`), as JWKs or
+   * `JoseKey`s, each with a `kid`, at least one for ES256. Sessions are tied to the key that they began with: keep old
+   * keys in the list when you add a new one.
+   */
+  readonly keyset?: readonly (Jwk | Key)[];
+  /** Default: cache-manager, in memory. */
+  readonly stateStore?: OAuthStateStore;
+  /** Default: cache-manager, in memory: everybody is signed out when the process ends. */
+  readonly sessionStore?: OAuthSessionStore;
+  /**
+   * Runs `fn` while nobody else holds the lock `name`, in any process that shares the session store; gives back what
+   * `fn` does, and throws if it cannot have the lock. A refresh token that is spent twice ends its session. Held for up
+   * to 45 seconds; not re-entrant. Default: a lock within this process.
+   */
+  readonly requestLock?: RuntimeLock;
+  /** Default: `https://plc.directory`. */
+  readonly plcDirectoryUrl?: string | URL;
+  /** A service that resolves handles (the URL of a PDS), or a resolver. Default: DNS and HTTPS, as the protocol says. */
+  readonly handleResolver?: string | URL | HandleResolver;
+  /** Whether PDSes may be reached over plain HTTP: for development. Default: false. */
+  readonly allowHttp?: boolean;
+  /** Default: the global `fetch`. */
+  readonly fetch?: typeof globalThis.fetch;
+}

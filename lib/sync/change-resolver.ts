@@ -1,0 +1,146 @@
+import type { QueryRunner } from 'typeorm';
+import { MapperError } from '../errors/mapper.error.js';
+import { recordStateOf } from '../metadata/record-state.js';
+import { atUri, parseAtUri, type Address } from '../model/address.js';
+import { RecordRows } from '../records/record-row.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
+import type { Change, Touch } from './change.js';
+
+/** A touched entity whose address could not be told because its own code or its mapper failed. */
+export interface Unresolved {
+  readonly touch: Touch;
+  readonly error: Error;
+}
+
+export interface Resolved {
+  readonly changes: Change[];
+  readonly unresolved: Unresolved[];
+}
+
+/**
+ * From touched entities to changed addresses: one per entity, two where its record moves.
+ * Reads on `runner` alone, so it serves inside a transaction, and sees what that has written.
+ */
+export async function resolveTouches(touches: readonly Touch[], runner: QueryRunner): Promise<Resolved> {
+  const changes: Change[] = [];
+  const unresolved: Unresolved[] = [];
+  const [removals, written] = lastTouches(touches);
+  for (const touch of removals) {
+    const { address, cid, keepRecord } = touch.removal ?? { address: null, cid: null, keepRecord: true };
+    if (address) changes.push(change(touch, address, { operation: 'unpublish', cid, keepRecord }));
+  }
+  for (const [entity, group] of Map.groupBy(written, (touch) => touch.entity)) {
+    const instances = await wholeInstances(entity, group, runner);
+    for (const touch of group) {
+      const instance = instances.get(touch.entityId);
+      if (!instance) continue;
+      try {
+        changes.push(...(await changesOf(touch, instance, runner)));
+      } catch (error) {
+        // An error of SQL has to go on: inside a transaction, swallowing it would turn the commit into a silent rollback.
+        if (!(error instanceof MapperError)) throw error;
+        unresolved.push({ touch, error });
+      }
+    }
+  }
+  return { changes, unresolved };
+}
+
+/** An entity that was written and then removed is removed; one that was removed and then inserted again is both. */
+function lastTouches(touches: readonly Touch[]): [removals: Touch[], written: Touch[]] {
+  const removals: Touch[] = [];
+  const written = new Map<string, Touch>();
+  for (const touch of touches) {
+    const key = `${touch.entity.name} ${touch.entityId}`;
+    const before = written.get(key);
+    if (touch.removal) {
+      written.delete(key);
+      removals.push(touch);
+    } else {
+      written.set(key, {
+        ...touch,
+        instance: touch.instance ?? before?.instance,
+        inserted: touch.inserted || (before?.inserted ?? false),
+      });
+    }
+  }
+  return [removals, [...written.values()]];
+}
+
+async function wholeInstances(
+  entity: SyncedEntity,
+  touches: readonly Touch[],
+  runner: QueryRunner,
+): Promise<Map<string, object>> {
+  const whole = new Map<string, object>();
+  const partial: string[] = [];
+  for (const { entityId, instance } of touches) {
+    if (instance && entity.isWhole(instance)) whole.set(entityId, instance);
+    else partial.push(entityId);
+  }
+  // An instance that is older than somebody's write-back names a record that is no longer, or not yet, its own.
+  const updated = touches
+    .filter(({ entityId, inserted }) => !inserted && whole.has(entityId))
+    .map((t) => t.entityId);
+  if (updated.length > 0) {
+    const rows = await new RecordRows(entity).read(runner, updated);
+    for (const id of updated) {
+      const row = rows.get(id);
+      const instance = whole.get(id);
+      if (row && instance) entity.show(instance, { uri: row.uri, cid: row.cid, rkey: row.rkey });
+      else whole.delete(id);
+    }
+  }
+  if (partial.length > 0) {
+    for (const [id, instance] of await entity.load(partial, runner.manager)) whole.set(id, instance);
+  }
+  return whole;
+}
+
+async function changesOf(touch: Touch, instance: object, runner: QueryRunner): Promise<Change[]> {
+  const { entity } = touch;
+  await reserveKey(entity, touch.entityId, instance, runner);
+  const { uri, cid } = recordStateOf(instance);
+  const published = parseAtUri(uri);
+  const address = await entity.addressOf(instance, touch.did);
+  if (!address) return [];
+  const moved = published !== null && atUri(published) !== atUri(address);
+  const operation = published ? 'republish' : 'publish';
+  const changes = [
+    change(touch, address, { operation, cid: moved ? null : cid, keepRecord: false }, instance),
+  ];
+  if (moved) changes.push(change(touch, published, { operation: 'unpublish', cid, keepRecord: false }));
+  return changes;
+}
+
+/** A row that is older than its record columns has no key; it has to be there before the first request names it. */
+async function reserveKey(
+  entity: SyncedEntity,
+  id: string,
+  instance: object,
+  runner: QueryRunner,
+): Promise<void> {
+  const { uri, rkey } = recordStateOf(instance);
+  if (rkey !== null) return;
+  const reserved = parseAtUri(uri)?.rkey ?? entity.newRkey(instance);
+  const rows = new RecordRows(entity);
+  if (await rows.reserve(runner, id, reserved)) entity.show(instance, { rkey: reserved });
+  else entity.show(instance, { rkey: (await rows.read(runner, [id])).get(id)?.rkey ?? null });
+}
+
+const change = (
+  { entity, entityId, instance, origin }: Touch,
+  address: Address,
+  rest: Pick<Change, 'operation' | 'cid' | 'keepRecord'>,
+  whole?: object,
+): Change => ({
+  entity,
+  entityId,
+  address,
+  trigger: 'auto',
+  mayExist: false,
+  instance,
+  whole,
+  origin,
+  ...rest,
+});

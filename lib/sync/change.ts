@@ -1,0 +1,49 @@
+import type { Address } from '../model/address.js';
+import type { SyncOperation } from '../model/pending-sync.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
+
+/** Who asked: the entity's life, or somebody by hand. By hand, eligibility is not asked for. */
+export type Trigger = 'auto' | SyncOperation;
+
+/** An entity was written. Its address is not known yet. */
+export interface Touch {
+  readonly entity: SyncedEntity;
+  readonly entityId: string;
+  /** The instance that the caller holds, if there is one: it gets to see uri and cid. */
+  readonly instance: object | undefined;
+  /** Just inserted: its record columns are what the module reserved, and nothing can be published yet. */
+  readonly inserted: boolean;
+  /** The row is gone; what could not be asked afterwards was asked before. */
+  readonly removal: Removal | undefined;
+  /** The managed call that wrote it; only its caller hears of an auth failure. */
+  readonly origin: object | undefined;
+  /** The account that somebody named by hand, for an entity that has no record yet. */
+  readonly did?: string;
+}
+
+export interface Removal {
+  readonly address: Address | null;
+  readonly cid: string | null;
+  /** `shouldAutoUnsync` said no. */
+  readonly keepRecord: boolean;
+}
+
+/** "What is at this address may no longer match." Carries no record content: what to do is decided when it is tried. */
+export interface Change {
+  readonly entity: SyncedEntity;
+  readonly entityId: string;
+  readonly address: Address;
+  readonly trigger: Trigger;
+  /** What was due when the change was made; for people, and for pending syncs. */
+  readonly operation: SyncOperation;
+  /** The record's last known CID, for an address that no row remembers any more. */
+  readonly cid: string | null;
+  readonly keepRecord: boolean;
+  /** A try before this one may have reached the PDS: look before concluding that there is nothing to do. */
+  readonly mayExist: boolean;
+  /** The instance that the caller holds. */
+  readonly instance: object | undefined;
+  /** The whole entity as of this change; others may have changed it since. */
+  readonly whole: object | undefined;
+  readonly origin: object | undefined;
+}

@@ -1,0 +1,43 @@
+import { RecordConflictError } from '../errors/record-conflict.error.js';
+import type { RecordWrite, RepositoryView } from '../pds/repository-writer.js';
+import type { Target } from './target.js';
+
+export interface Decision {
+  readonly writes: RecordWrite[];
+  /** By at-uri: what somebody else did there, and `onConflict` does not let us overwrite. */
+  readonly conflicts: Map<string, RecordConflictError>;
+  /** What is overwritten of somebody else's. */
+  readonly overwritten: string[];
+}
+
+/** The writes that lead from what is at the PDS to what should be there. */
+export function decide(targets: readonly Target[], view: RepositoryView): Decision {
+  const decision: Decision = { writes: [], conflicts: new Map(), overwritten: [] };
+  for (const target of targets) {
+    const { uri, known, desired, change } = target;
+    const current = view.verified ? (view.current.get(uri) ?? null) : known;
+    const wanted = desired.kind === 'record' ? desired.prepared.cid : null;
+    if (current === wanted) continue;
+    if (current !== known && !view.ours.has(uri)) {
+      const problem = describeConflict(target, current);
+      if (change.entity.sync.onConflict === 'fail') {
+        const advice =
+          "Nothing was overwritten (onConflict: 'fail'): settle it by hand, or publish with onConflict: 'overwrite'.";
+        decision.conflicts.set(uri, new RecordConflictError(`${problem} ${advice}`));
+        continue;
+      }
+      decision.overwritten.push(`${problem} It is overwritten (onConflict: 'overwrite').`);
+    }
+    decision.writes.push(
+      desired.kind === 'record'
+        ? { action: current === null ? 'create' : 'update', address: change.address, ...desired.prepared }
+        : { action: 'delete', address: change.address },
+    );
+  }
+  return decision;
+}
+
+function describeConflict({ uri, known, change }: Target, current: string | null): string {
+  const what = current === null ? 'was deleted' : known === null ? 'was created' : 'was changed';
+  return `The record ${uri} of ${change.entity.name} ${change.entityId} ${what} by somebody else.`;
+}

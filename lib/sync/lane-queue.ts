@@ -1,0 +1,24 @@
+/** One worker per DID in this process: a repository takes one commit at a time, and what is decided later sees what was settled before. */
+export class LaneQueue {
+  private readonly tails = new Map<string, Promise<unknown>>();
+
+  isBusy(did: string): boolean {
+    return this.tails.has(did);
+  }
+
+  run<T>(did: string, work: () => Promise<T>): Promise<T> {
+    const result = (this.tails.get(did) ?? Promise.resolve()).then(work);
+    const tail = result.then(forget, forget).finally(() => {
+      if (this.tails.get(did) === tail) this.tails.delete(did);
+    });
+    this.tails.set(did, tail);
+    return result;
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.tails.size > 0) await Promise.all(this.tails.values());
+  }
+}
+
+const forget = (): void => undefined;

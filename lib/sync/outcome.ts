@@ -1,0 +1,69 @@
+import type { ParityEvents } from '../events/parity-events.js';
+import { RecordPublished } from '../events/record-published.event.js';
+import { RecordUnpublished } from '../events/record-unpublished.event.js';
+import { SyncResult } from '../model/sync-result.js';
+import { classifyFailure, type Failure } from '../pds/failure.js';
+import type { RecordWrite } from '../pds/repository-writer.js';
+import type { Change } from './change.js';
+import type { Target } from './target.js';
+
+/** What became of one change. */
+export interface Outcome {
+  readonly change: Change;
+  readonly result: SyncResult;
+  /** Of which kind a failed result is. */
+  readonly failure?: Failure;
+  /** The entity as it is now: the caller's instance, or the row; undefined once the row is gone. */
+  readonly entity: object | undefined;
+}
+
+export function failedOutcome(change: Change, error: unknown, entity: object | undefined): Outcome {
+  const { did } = change.address;
+  const failure = classifyFailure(error, { did });
+  failure.error.about({ did, entityName: change.entity.name, entityId: change.entityId });
+  return {
+    change,
+    failure,
+    result: new SyncResult('failed', { error: failure.error }),
+    entity: change.instance ?? entity,
+  };
+}
+
+/** The outcome of what needs no request; null if it may need one. `inDoubt`: an earlier request may have changed the address, or still may. */
+export function outcomeWithoutWrite(target: Target, inDoubt: boolean): Outcome | null {
+  const { change, desired, known, row, uri } = target;
+  const entity = row && (change.instance ?? row);
+  if (desired.kind === 'failed') return failedOutcome(change, desired.error, row);
+  if (desired.kind === 'as-is')
+    return { change, result: new SyncResult('skipped', { reason: desired.reason }), entity };
+  if (inDoubt) return null;
+  if (desired.kind === 'record' && known === desired.prepared.cid) {
+    return { change, result: new SyncResult('unchanged', { uri, cid: known }), entity };
+  }
+  if (desired.kind === 'absent' && known === null)
+    return { change, result: new SyncResult('unchanged'), entity };
+  return null;
+}
+
+/** The outcome of a settled target, told as an event. `action` is undefined if nothing had to be written any more. */
+export function settledOutcome(
+  target: Target,
+  action: RecordWrite['action'] | undefined,
+  events: ParityEvents,
+): Outcome {
+  const { change, uri, row, desired, known } = target;
+  const { entity, entityId, address } = change;
+  const instance = row && (change.instance ?? row);
+  if (desired.kind === 'record') {
+    const { cid } = desired.prepared;
+    if (!action && known === cid)
+      return { change, result: new SyncResult('unchanged', { uri, cid }), entity: instance };
+    // Nothing to write, and yet news to the database: an earlier request had landed.
+    const operation = action === 'create' || (!action && known === null) ? 'create' : 'update';
+    events.emit(new RecordPublished(address.did, uri, cid, operation, entity.name, entityId, instance ?? {}));
+    return { change, result: new SyncResult('published', { uri, cid }), entity: instance };
+  }
+  if (!action && known === null) return { change, result: new SyncResult('unchanged'), entity: instance };
+  events.emit(new RecordUnpublished(address.did, uri, entity.name, entityId, instance));
+  return { change, result: new SyncResult('unpublished', { uri }), entity: instance };
+}

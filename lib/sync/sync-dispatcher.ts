@@ -1,0 +1,31 @@
+import type { QueryRunner } from 'typeorm';
+import type { SyncResult } from '../model/sync-result.js';
+import type { Change, Touch } from './change.js';
+import type { SyncRun } from './sync-engine.js';
+
+/** A change's result, with the managed call that made the change, for whom an auth failure is. */
+export interface Dispatched {
+  readonly result: SyncResult;
+  readonly origin: object | undefined;
+}
+
+/**
+ * What is done about changes, and when. The subscriber and the service know this port; the module binds what the
+ * options ask for.
+ */
+export abstract class SyncDispatcher {
+  /**
+   * Just before the outermost commit, in the entity's transaction: makes the changes durable, where the storage can.
+   * An error rolls the transaction back. It must not use another connection.
+   */
+  abstract beforeCommit(touches: readonly Touch[], runner: QueryRunner): Promise<void>;
+
+  /** After the commit. Never throws; with `runner` there is no other connection to be had. */
+  abstract afterCommit(touches: readonly Touch[], run?: SyncRun): Promise<Dispatched[]>;
+
+  /** What somebody asked for by hand. Never throws. One result per change, in their order. */
+  abstract dispatch(changes: readonly Change[]): Promise<SyncResult[]>;
+
+  /** Resolves when nothing is under way any more. */
+  abstract drain(): Promise<void>;
+}

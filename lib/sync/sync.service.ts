@@ -1,0 +1,113 @@
+import { isValidDid } from '@atproto/syntax';
+import { AuthenticationError } from '../errors/authentication.error.js';
+import { ParityOptionsError } from '../errors/parity-options.error.js';
+import { recordStateOf } from '../metadata/record-state.js';
+import { SyncResult } from '../model/sync-result.js';
+import { onCommittedData } from '../records/committed-data.js';
+import type { SyncedEntities } from '../records/synced-entities.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
+import type { SyncOperation } from '../model/pending-sync.js';
+import { resolveTouches } from './change-resolver.js';
+import type { SyncDispatcher } from './sync-dispatcher.js';
+
+/**
+ * Publishing by hand. Every method takes a saved entity, works on the row as it is committed, and shows the result on the instance.
+ * Each throws AuthenticationError, OAuthSessionInvalidError or MissingScopeError when the account has to act, and
+ * ParityOptionsError for an entity that is not marked for it; every other failure is in the result.
+ */
+export class SyncService {
+  constructor(
+    private readonly entities: SyncedEntities,
+    private readonly dispatcher: SyncDispatcher,
+  ) {}
+
+  /** Creates the record of an entity, or updates the one it has. `shouldAutoSync` is not asked. */
+  publish(entity: object): Promise<SyncResult> {
+    return this.sync(entity, 'publish');
+  }
+
+  /** Creates the record in the repository of `did`, where it stays. Fails for an entity that is published in another one. */
+  async publishAs(did: string, entity: object): Promise<SyncResult> {
+    if (!isValidDid(did)) return failed(`'${did}' is no DID; it looks like did:plc:… or did:web:….`);
+    return this.sync(entity, 'publish', did);
+  }
+
+  /** Updates the record of a published entity. */
+  republish(entity: object): Promise<SyncResult> {
+    return this.sync(entity, 'republish');
+  }
+
+  /** Deletes the record of a published entity. */
+  unpublish(entity: object): Promise<SyncResult> {
+    return this.sync(entity, 'unpublish');
+  }
+
+  /** The record that the mapper makes of the entity as it is in memory, with what it lacks loaded; null without a mapper. */
+  async toRecord(entity: object): Promise<Record<string, unknown> | null> {
+    const synced = this.entities.of(entity);
+    if (!synced.mapper) return null;
+    const whole = synced.isWhole(entity) ? entity : await this.loaded(synced, entity);
+    return (await synced.toRecord(whole)).record;
+  }
+
+  private async sync(instance: object, trigger: SyncOperation, did?: string): Promise<SyncResult> {
+    const entity = this.entities.of(instance);
+    if (entity.sync.level === 'has-record') {
+      throw new ParityOptionsError(
+        `${entity.name} is marked with @HasAtpRecord(), which only knows its record; mark it with @PublishesRecords() ` +
+          `to ${trigger} it by hand, or with @AutoSyncsWithAtp().`,
+        { entityName: entity.name },
+      );
+    }
+    if (!entity.mapper)
+      return failed(`${entity.name} has no mapper; provide one, decorated with @AtpMapper().`);
+    const entityId = entity.idOf(instance);
+    if (entityId === null) return failed(`This ${entity.name} has no primary key yet; save it first.`);
+    const touch = { entity, entityId, instance, inserted: false, removal: undefined, origin: undefined };
+    const resolved = await onCommittedData(entity.dataSource, undefined, async (runner) => {
+      const found = await resolveTouches([{ ...touch, ...(did !== undefined && { did }) }], runner);
+      return {
+        ...found,
+        whole: found.changes[0]?.whole ?? (await entity.load([entityId], runner.manager)).get(entityId),
+      };
+    });
+    const { changes, unresolved, whole } = resolved;
+    if (unresolved[0]) return new SyncResult('failed', { error: unresolved[0].error });
+    if (!whole)
+      return failed(
+        `${entity.name} ${entityId} is not in the database (or not committed yet); save it first.`,
+      );
+    const { uri } = recordStateOf(whole);
+    if (uri === null && trigger === 'republish')
+      return failed(`${entity.name} ${entityId} has no record; publish it first.`);
+    const [change] = changes;
+    if (!change && trigger === 'unpublish') return new SyncResult('unchanged');
+    if (!change)
+      return failed(
+        `${entity.name} ${entityId} has no DID: syncAsDid() gave none, so there is no account to publish in.`,
+      );
+    if (did !== undefined && change.address.did !== did) {
+      return failed(
+        `${entity.name} ${entityId} is published at ${uri}; unpublish it before publishing it as ${did}.`,
+      );
+    }
+    const results = await this.dispatcher.dispatch(
+      changes.map((one) => (one === change ? { ...one, trigger, operation: trigger } : one)),
+    );
+    const result = results[0] ?? failed('nothing was dispatched');
+    if (result.error instanceof AuthenticationError) throw result.error;
+    return result;
+  }
+
+  private async loaded(entity: SyncedEntity, instance: object): Promise<object> {
+    const id = entity.idOf(instance);
+    const rows =
+      id === null
+        ? null
+        : await onCommittedData(entity.dataSource, undefined, (runner) => entity.load([id], runner.manager));
+    const given = Object.entries(instance).filter(([, value]) => value !== undefined);
+    return Object.assign(rows?.get(id ?? '') ?? instance, Object.fromEntries(given));
+  }
+}
+
+const failed = (reason: string): SyncResult => new SyncResult('failed', { reason, error: new Error(reason) });

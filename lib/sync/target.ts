@@ -1,0 +1,77 @@
+import { recordStateOf } from '../metadata/record-state.js';
+import { atUri } from '../model/address.js';
+import type { PreparedRecord } from '../records/record-json.js';
+import type { Change } from './change.js';
+
+/** What should be at an address. */
+export type Desired =
+  | { readonly kind: 'record'; readonly prepared: PreparedRecord }
+  | { readonly kind: 'absent' }
+  /** Nothing is to be done, whatever is there. */
+  | { readonly kind: 'as-is'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly error: Error };
+
+/** A changed address together with the entity that may claim it, and what follows. */
+export interface Target {
+  readonly change: Change;
+  readonly uri: string;
+  /** The row as committed; undefined once it is gone. */
+  readonly row: object | undefined;
+  /** Whether the row's record belongs at this address (it may have moved to another). */
+  readonly claimed: boolean;
+  /** The CID that we wrote there last; null: none that we know of. */
+  readonly known: string | null;
+  readonly desired: Desired;
+}
+
+/**
+ * Asks of one address: which entity claims it now, and what should be there?
+ *
+ * @param written the CID that this run has written there already, though no row has taken it up
+ */
+export async function targetOf(
+  change: Change,
+  row: object | undefined,
+  written: string | null,
+): Promise<Target> {
+  const uri = atUri(change.address);
+  const state = row && recordStateOf(row);
+  let known = state?.uri === uri ? state.cid : written;
+  try {
+    const claimed = row !== undefined && (await claims(change, row));
+    if (!claimed) known ??= change.cid;
+    return { change, uri, row, claimed, known, desired: await desire(change, row, claimed) };
+  } catch (error) {
+    return { change, uri, row, claimed: true, known, desired: { kind: 'failed', error: error as Error } };
+  }
+}
+
+async function claims({ entity, address, trigger }: Change, row: object): Promise<boolean> {
+  const { uri, rkey } = recordStateOf(row);
+  // By hand a record can be published in any account; until it is, only its key is known.
+  if (trigger !== 'auto' && uri === null) return rkey === address.rkey;
+  const claimed = await entity.addressOf(row);
+  return claimed !== null && atUri(claimed) === atUri(address);
+}
+
+async function desire(change: Change, row: object | undefined, claimed: boolean): Promise<Desired> {
+  const { entity, trigger } = change;
+  if (trigger === 'unpublish') return { kind: 'absent' };
+  if (row === undefined || !claimed) {
+    return change.keepRecord
+      ? { kind: 'as-is', reason: 'shouldAutoUnsync() keeps the record' }
+      : { kind: 'absent' };
+  }
+  if (trigger === 'auto') {
+    if (entity.isSoftDeleted(row)) {
+      const unsync = await entity.shouldAutoUnsync(row, { soft: true });
+      return unsync ? { kind: 'absent' } : { kind: 'as-is', reason: 'shouldAutoUnsync() keeps the record' };
+    }
+    if (!(await entity.shouldAutoSync(row))) {
+      return entity.sync.whenNotEligible === 'unpublish'
+        ? { kind: 'absent' }
+        : { kind: 'as-is', reason: 'shouldAutoSync() is false' };
+    }
+  }
+  return { kind: 'record', prepared: await entity.toRecord(row) };
+}

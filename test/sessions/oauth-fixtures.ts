@@ -1,0 +1,94 @@
+import { buildAtprotoLoopbackClientMetadata, type NodeSavedSession } from '@atproto/oauth-client-node';
+import { AtpOAuthService, type AtpOAuthConfig } from '../../lib/sessions/oauth/atp-oauth.service.js';
+import { LocalNetwork, type Account } from '../../lib/testing/network/index.js';
+import { recordedEvents, recordedLogs } from './fixtures.js';
+
+export const SCOPE = 'atproto repo:com.example.thing';
+export const COLLECTION = 'com.example.thing';
+
+/** A network of the file's own, and what signs in to it. */
+export function anOAuthNetwork() {
+  let network: LocalNetwork;
+  let accounts = 0;
+
+  beforeAll(async () => {
+    network = await LocalNetwork.start();
+  }, 60_000);
+
+  afterAll(() => network?.stop());
+
+  function anAccount(): Promise<Account> {
+    return network.createAccount({ handle: `user${++accounts}.test` });
+  }
+
+  function anApp(overrides: Partial<AtpOAuthConfig> = {}) {
+    const recorded = recordedEvents();
+    const { logger, lines } = recordedLogs();
+    const oauth = new AtpOAuthService({
+      clientMetadata: metadata(),
+      plcDirectoryUrl: network.plcUrl,
+      handleResolver: network.pdsUrl,
+      allowHttp: true,
+      events: recorded.events,
+      logger,
+      ...overrides,
+    });
+    return { oauth, ...recorded, lines };
+  }
+
+  async function signIn(oauth: AtpOAuthService, account: Account, options?: { returnTo?: string }) {
+    const back = await network.signIn(await oauth.authorize(account.handle, options), account);
+    return oauth.callback(back.searchParams);
+  }
+
+  async function write(oauth: AtpOAuthService, did: string): Promise<string> {
+    const agent = await oauth.agentFor(did);
+    const { data } = await agent.com.atproto.repo.createRecord({
+      repo: did,
+      collection: COLLECTION,
+      record: { $type: COLLECTION, at: Date.now() },
+    });
+    return data.uri;
+  }
+
+  return {
+    get network() {
+      return network;
+    },
+    anAccount,
+    anApp,
+    signIn,
+    write,
+  };
+}
+
+export function metadata(scope = SCOPE) {
+  return buildAtprotoLoopbackClientMetadata({
+    scope,
+    redirect_uris: ['http://127.0.0.1:3000/oauth/callback'],
+  });
+}
+
+/** A store that the test can look into, and break. */
+export function aStore<V>() {
+  const entries = new Map<string, V>();
+  const broken = { get: false, set: false };
+  return {
+    entries,
+    broken,
+    get: async (key: string): Promise<V | undefined> => {
+      if (broken.get) throw new Error('the store is down');
+      return entries.get(key);
+    },
+    set: async (key: string, value: V): Promise<void> => {
+      if (broken.set) throw new Error('the store is full');
+      entries.set(key, value);
+    },
+    del: async (key: string): Promise<void> => void entries.delete(key),
+  };
+}
+
+export function makeStale(entries: Map<string, NodeSavedSession>, did: string): void {
+  const session = entries.get(did)!;
+  entries.set(did, { ...session, tokenSet: { ...session.tokenSet, expires_at: new Date(0).toISOString() } });
+}
