@@ -25,6 +25,10 @@ export { ParityService } from './parity.service.js';
 export { SyncService } from './sync/sync.service.js';
 export { SyncResult, type SyncStatus } from './model/sync-result.js';
 export { atUri, parseAtUri, type Address } from './model/address.js';
+
+// Pending syncs
+export { PendingSyncManager } from './pending/pending-sync.manager.js';
+export { PendingSyncRetryResult } from './model/pending-sync-retry-result.js';
 export type { PendingSync, SyncOperation } from './model/pending-sync.js';
 
 // Sign accounts in
@@ -39,6 +43,10 @@ export { AppPasswordSessionProvider } from './sessions/app-password.provider.js'
 export { RecordPublished } from './events/record-published.event.js';
 export { RecordUnpublished } from './events/record-unpublished.event.js';
 export { SyncFailed } from './events/sync-failed.event.js';
+export { PendingSyncCaptured } from './events/pending-sync-captured.event.js';
+export { PendingSyncRetried } from './events/pending-sync-retried.event.js';
+export { PendingSyncFailed } from './events/pending-sync-failed.event.js';
+export { PendingSyncDiscarded } from './events/pending-sync-discarded.event.js';
 export { SessionAuthenticated } from './events/session-authenticated.event.js';
 export { SessionInvalidated } from './events/session-invalidated.event.js';
 

@@ -1,9 +1,10 @@
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
-import { ParityBootstrap } from './parity.bootstrap.js';
+import { ParityBootstrap } from './parity.module-bootstrap.js';
 import { ConfigurableModuleClass, type ParityModuleExtras } from './parity.module-definition.js';
-import { parityProviders } from './parity.providers.js';
+import { parityProviders } from './parity.module-providers.js';
 import { ParityService } from './parity.service.js';
+import { PendingSyncManager } from './pending/pending-sync.manager.js';
 import { MapperRegistry } from './records/mapper.registry.js';
 import type { RecordMapper } from './records/record-mapper.js';
 import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
@@ -14,7 +15,7 @@ import { SyncService } from './sync/sync.service.js';
 @Module({
   imports: [DiscoveryModule],
   providers: [...parityProviders, ParityService, ParityBootstrap],
-  exports: [ParityService, SyncService, MapperRegistry, SessionProvider, AtpOAuthService],
+  exports: [ParityService, SyncService, PendingSyncManager, MapperRegistry, SessionProvider, AtpOAuthService],
 })
 export class ParityModule extends ConfigurableModuleClass {
   /** Provides mappers for a feature module. They can inject what is global and what `imports` export. */

@@ -1,11 +1,19 @@
 import { Injectable } from '@nestjs/common';
+import { SessionAuthenticated } from './events/session-authenticated.event.js';
+import type { PendingSyncRetryResult } from './model/pending-sync-retry-result.js';
 import type { SyncResult } from './model/sync-result.js';
+import { PendingSyncManager } from './pending/pending-sync.manager.js';
+import { SessionListener } from './pending/session.listener.js';
 import { SyncService } from './sync/sync.service.js';
 
 /** What controllers and services inject: publishing by hand, and everything about what is pending. */
 @Injectable()
 export class ParityService {
-  constructor(private readonly sync: SyncService) {}
+  constructor(
+    private readonly sync: SyncService,
+    private readonly pending: PendingSyncManager,
+    private readonly sessions: SessionListener,
+  ) {}
 
   /** See {@link SyncService.publish}. */
   publish(entity: object): Promise<SyncResult> {
@@ -30,5 +38,29 @@ export class ParityService {
   /** See {@link SyncService.toRecord}. */
   toRecord(entity: object): Promise<Record<string, unknown> | null> {
     return this.sync.toRecord(entity);
+  }
+
+  /** Whether an account has syncs that are not done yet. */
+  hasPendingSyncs(did: string): Promise<boolean> {
+    return this.pending.hasForDid(did);
+  }
+
+  countPendingSyncs(did: string): Promise<number> {
+    return this.pending.countForDid(did);
+  }
+
+  /** See {@link PendingSyncManager.retryForDid}. */
+  retryPendingSyncs(did: string): Promise<PendingSyncRetryResult> {
+    return this.pending.retryForDid(did);
+  }
+
+  /** See {@link PendingSyncManager.cleanup}. */
+  cleanupPendingSyncs(): Promise<number> {
+    return this.pending.cleanup();
+  }
+
+  /** For session providers: the account has a new session. Its lane is free; with `autoRetry` its pending syncs are retried. Never throws. */
+  sessionAvailable(did: string): Promise<void> {
+    return this.sessions.onSessionAuthenticated(new SessionAuthenticated(did));
   }
 }

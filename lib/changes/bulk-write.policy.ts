@@ -1,5 +1,4 @@
 import { BulkWriteError } from '../errors/bulk-write.error.js';
-import { areRowsCaptured } from './commit-scope.js';
 
 export type BulkWriteReaction = 'warn' | 'throw' | 'ignore';
 
@@ -12,13 +11,19 @@ export class BulkWritePolicy {
 
   /** Before the statement. @throws BulkWriteError which prevents it, with `onBulkWrite: 'throw'` */
   met(entityName: string, write: string): void {
-    if (this.reaction === 'ignore' || areRowsCaptured()) return;
-    const message =
-      `${write} of ${entityName} by query builder: the rows it concerns are unknown, so their records do not follow. ` +
-      `Use save(), remove(), or the repository's update(), delete(), softDelete(), restore(), upsert(); ` +
-      `or call ParityService.touch() or reconcile() afterwards.`;
-    if (this.reaction === 'throw')
-      throw new BulkWriteError(`${message} (Prevented: onBulkWrite is 'throw'.)`, { entityName });
-    this.warn(`${message} (Option onBulkWrite: 'warn' | 'throw' | 'ignore'.)`);
+    if (this.reaction !== 'throw') return this.missed(entityName, `${write} by query builder`);
+    const message = describe(entityName, `${write} by query builder`);
+    throw new BulkWriteError(`${message} (Prevented: onBulkWrite is 'throw'.)`, { entityName });
+  }
+
+  /** After the statement, when nothing can be prevented any more. */
+  missed(entityName: string, write: string): void {
+    if (this.reaction === 'ignore') return;
+    this.warn(`${describe(entityName, write)} (Option onBulkWrite: 'warn' | 'throw' | 'ignore'.)`);
   }
 }
+
+const describe = (entityName: string, write: string): string =>
+  `${write} of ${entityName}: the rows it concerns are unknown, so their records do not follow. ` +
+  `Use save(), remove(), or the repository's update(), delete(), softDelete(), restore(), upsert(); ` +
+  `or call ParityService.touch() or reconcile() afterwards.`;

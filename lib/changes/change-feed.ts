@@ -4,18 +4,19 @@ import type { Touch } from '../sync/change.js';
 import type { Dispatched, SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { CommitScope, currentScope, inScope } from './commit-scope.js';
 import { TransactionLogs } from './transaction-log.js';
+import { currentUnit, type UnitParticipant } from './unit-of-work.js';
 
 /**
  * From what the subscribers see to the dispatcher: held back until the outermost commit, then handed to the call that
  * committed it, and dispatched once that call has given its connection back.
  */
-export class ChangeFeed {
+export class ChangeFeed implements UnitParticipant {
   private readonly logs = new TransactionLogs();
 
   constructor(
     private readonly dispatcher: SyncDispatcher,
     /** SQLite: everybody uses one connection, so throwing at a commit would make its caller roll back a stranger's transaction. */
-    private readonly sharesConnection: boolean,
+    readonly sharesConnection: boolean,
     private readonly warn: (message: string) => void,
   ) {}
 
@@ -26,11 +27,17 @@ export class ChangeFeed {
   /** An entity was written. Outside a transaction that is a commit of its own. */
   async touched(touch: Touch, runner: QueryRunner): Promise<void> {
     const log = this.log(runner);
-    log.add(touch);
-    if (log.isOpen || runner.isTransactionActive) return;
+    // Not `isTransactionActive`: on SQLite a stranger's BEGIN may be under way, which starts the log only when it is done.
+    if (log.isOpen) return log.add(touch);
+    const scope = currentScope();
+    if (scope) {
+      scope.committed.push(touch);
+      return;
+    }
     // TypeORM raises the events of one statement together: they are one batch.
+    log.loose.push(touch);
     await Promise.resolve();
-    const batch = log.take();
+    const batch = log.loose.splice(0);
     if (batch.length > 0) await this.committed(batch, runner);
   }
 
@@ -42,7 +49,7 @@ export class ChangeFeed {
   }
 
   async afterCommit(runner: QueryRunner): Promise<void> {
-    const committed = this.log(runner).commit();
+    const committed = this.log(runner).commit(!runner.isTransactionActive);
     if (committed.length > 0) await this.committed(committed, runner);
   }
 
@@ -53,47 +60,59 @@ export class ChangeFeed {
     try {
       result = await inScope(scope, call);
     } catch (error) {
-      if (scope.committed.length > 0) await this.dispatch(scope, runner);
+      await this.finish(scope, runner);
       throw error;
     }
-    if (scope.committed.length > 0) {
-      const failure = authFailure(await this.dispatch(scope, runner), scope);
-      if (failure) throw failure;
-    }
+    const failure = await this.finish(scope, runner);
+    if (failure) throw failure;
     return result;
+  }
+
+  /** At the end of a unit of work, whose connections are all given back. */
+  async dispatchUnit(touches: readonly Touch[]): Promise<AuthenticationError | undefined> {
+    return authFailure(await this.dispatch(touches, undefined));
+  }
+
+  private async finish(
+    scope: CommitScope,
+    runner: QueryRunner | undefined,
+  ): Promise<AuthenticationError | undefined> {
+    scope.isOpen = false;
+    if (scope.committed.length === 0) return undefined;
+    const unit = currentUnit();
+    if (unit) {
+      unit.add(this, scope.committed);
+      return undefined;
+    }
+    return authFailure(
+      (await this.dispatch(scope.committed, runner)).filter(({ origin }) => origin === scope),
+    );
   }
 
   /** Inside a managed call its end is awaited; a commit by hand has to wait here, on its own connection. */
   private async committed(touches: Touch[], runner: QueryRunner): Promise<void> {
     const scope = currentScope();
-    if (scope) {
-      scope.committed.push(...touches);
-      return;
+    const unit = currentUnit();
+    if (scope) scope.committed.push(...touches);
+    else if (unit) unit.add(this, touches);
+    else {
+      const failure = authFailure(await this.dispatch(touches, runner));
+      if (!failure) return;
+      if (!this.sharesConnection) throw failure;
+      this.warn(
+        `${failure.message} (Not thrown: the transaction was committed by hand, on a connection that others use too.)`,
+      );
     }
-    const own = new CommitScope();
-    own.committed.push(...touches);
-    const failure = authFailure(await this.dispatch(own, runner), undefined);
-    if (!failure) return;
-    if (!this.sharesConnection) throw failure;
-    this.warn(
-      `${failure.message} (Not thrown: the transaction was committed by hand, on a connection that others use too.)`,
-    );
   }
 
-  private dispatch(scope: CommitScope, runner: QueryRunner | undefined): Promise<Dispatched[]> {
+  private dispatch(touches: readonly Touch[], runner: QueryRunner | undefined): Promise<Dispatched[]> {
     let own = runner;
-    return this.dispatcher.afterCommit(scope.committed, {
+    return this.dispatcher.afterCommit(touches, {
       runner: () => own,
       onDeadline: () => (own = undefined),
     });
   }
 }
 
-const authFailure = (
-  dispatched: readonly Dispatched[],
-  origin: CommitScope | undefined,
-): AuthenticationError | undefined =>
-  dispatched
-    .filter((one) => one.origin === origin)
-    .map(({ result }) => result.error)
-    .find((error) => error instanceof AuthenticationError);
+const authFailure = (dispatched: readonly Dispatched[]): AuthenticationError | undefined =>
+  dispatched.map(({ result }) => result.error).find((error) => error instanceof AuthenticationError);

@@ -1,10 +1,20 @@
-import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import type {
+  DataSource,
+  EntityManager,
+  EntityMetadata,
+  EntitySubscriberInterface,
+  QueryRunner,
+} from 'typeorm';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { BulkWritePolicy, type BulkWriteReaction } from './bulk-write.policy.js';
 import { ChangeFeed } from './change-feed.js';
+import { CriteriaCapture } from './criteria-capture.js';
 import { EntityChangeSubscriber } from './entity.subscriber.js';
+import { InverseUpdates } from './inverse-updates.js';
 import { ManagedWrites } from './managed-writes.js';
+import { MarkedRows } from './marked-rows.js';
+import { RemovalWatch } from './removal-watch.js';
 import { TransactionSubscriber } from './transaction.subscriber.js';
 
 export interface ChangeTrackerOptions {
@@ -40,15 +50,19 @@ export function trackChanges({
 }: ChangeTrackerOptions): () => void {
   const feed = new ChangeFeed(dispatcher, SHARED_CONNECTION.includes(dataSource.options.type), warn);
   const bulk = new BulkWritePolicy(onBulkWrite, warn);
-  const subscribers = [
+  const rows = new MarkedRows(entities);
+  const removals = new RemovalWatch();
+  const inverse = new InverseUpdates(feed);
+  const subscribers = new Set<EntitySubscriberInterface>([
     new TransactionSubscriber(feed),
-    ...markedRoots(dataSource, entities).map(
-      (target) => new EntityChangeSubscriber(target, entities, feed, bulk),
+    ...roots(dataSource, entities).map(
+      (target) => new EntityChangeSubscriber({ target, entities, rows, feed, bulk, removals, inverse }),
     ),
-  ];
+  ]);
   dataSource.subscribers.push(...subscribers);
 
-  const writes = new ManagedWrites(dataSource, entities, feed, bulk);
+  const capture = new CriteriaCapture(feed, rows, removals, bulk);
+  const writes = new ManagedWrites({ dataSource, rows, feed, bulk, capture, inverse });
   const unwrap = writes.wrap(dataSource.manager);
   // The managers of transactions and of explicit query runners are made here.
   const createEntityManager = dataSource.createEntityManager.bind(dataSource);
@@ -58,21 +72,28 @@ export function trackChanges({
     return manager;
   };
   return () => {
+    writes.isActive = false;
     unwrap();
     Reflect.deleteProperty(dataSource, 'createEntityManager');
-    for (const subscriber of subscribers)
-      dataSource.subscribers.splice(dataSource.subscribers.indexOf(subscriber), 1);
+    const others = dataSource.subscribers.filter((subscriber) => !subscribers.has(subscriber));
+    dataSource.subscribers.splice(0, Infinity, ...others);
   };
 }
 
-/** A subscriber hears subclasses too, so one to a subclass of a marked class would hear everything twice. */
-function markedRoots(dataSource: DataSource, entities: SyncedEntities): Function[] {
+/** What to listen to. A subscriber hears subclasses too, so one to a subclass of a marked class would hear everything twice. */
+function roots(dataSource: DataSource, entities: SyncedEntities): Function[] {
   const marked = entities
     .all()
     .filter((entity) => entity.dataSource === dataSource)
-    .map(({ metadata }) => metadata.target)
+    .map(({ metadata }) => tableRoot(metadata).target)
     .filter((target) => typeof target === 'function');
-  return marked.filter(
+  return [...new Set(marked)].filter(
     (target) => !marked.some((other) => other !== target && target.prototype instanceof other),
   );
 }
+
+/** In a single table, the rows of a marked child can be written through its unmarked parent. */
+const tableRoot = (metadata: EntityMetadata): EntityMetadata =>
+  metadata.tableType === 'entity-child' && metadata.parentEntityMetadata
+    ? tableRoot(metadata.parentEntityMetadata)
+    : metadata;

@@ -4,16 +4,31 @@ import type { Touch } from '../sync/change.js';
 /** One call of the application into TypeORM, and what it committed. Its caller waits for the sync, and hears of an auth failure. */
 export class CommitScope {
   readonly committed: Touch[] = [];
+  /** Until the call returns: what it started and did not wait for has to look after its own commits. */
+  isOpen = true;
+}
+
+/** A write whose rows are looked up. */
+export interface CapturedWrite {
+  readonly target: unknown;
+  /** What an upsert offers; its events do not tell which rows took it. */
+  readonly values: readonly unknown[];
 }
 
 const scopes = new AsyncLocalStorage<CommitScope>();
-const captured = new AsyncLocalStorage<true>();
+const captured = new AsyncLocalStorage<CapturedWrite>();
 
-export const currentScope = (): CommitScope | undefined => scopes.getStore();
+export const currentScope = (): CommitScope | undefined => {
+  const scope = scopes.getStore();
+  return scope?.isOpen ? scope : undefined;
+};
 
 export const inScope = <T>(scope: CommitScope, fn: () => T): T => scopes.run(scope, fn);
 
-/** Inside, a write by criteria is not reported: its rows are known. */
-export const withRowsCaptured = <T>(fn: () => T): T => captured.run(true, fn);
+/** Inside, the events of this write are not reported, as they name no rows. */
+export const whileCaptured = <T>(write: CapturedWrite, fn: () => T): T => captured.run(write, fn);
 
-export const areRowsCaptured = (): boolean => captured.getStore() === true;
+export const isCapturedTarget = (target: unknown): boolean => captured.getStore()?.target === target;
+
+export const isCapturedValue = (value: unknown): boolean =>
+  captured.getStore()?.values.includes(value) ?? false;

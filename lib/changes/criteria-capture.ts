@@ -1,64 +1,119 @@
-import type { EntityManager, ObjectLiteral, QueryRunner } from 'typeorm';
+import {
+  In,
+  type EntityManager,
+  type EntityMetadata,
+  type FindOptionsWhere,
+  type ObjectLiteral,
+} from 'typeorm';
 import type { SyncedEntity } from '../records/synced-entity.js';
+import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { currentScope, withRowsCaptured } from './commit-scope.js';
-import type { WriteMethod } from './managed-writes.js';
-import { RemovalWatch } from './removal-watch.js';
+import { currentScope, whileCaptured } from './commit-scope.js';
+import type { MarkedRows } from './marked-rows.js';
+import type { RemovalWatch } from './removal-watch.js';
+
+/** A writing method of an entity manager, whatever its signature. */
+export type WriteMethod = (...args: unknown[]) => Promise<unknown>;
 
 /**
  * Finds the rows of `repository.update(criteria)` and its like, for which TypeORM names none: before the write by the criteria,
- * in the same transaction. A row that another transaction commits between the two is missed unless the criteria are keys.
+ * in the same transaction.
  */
 export class CriteriaCapture {
-  private readonly removals = new RemovalWatch();
-
-  constructor(private readonly feed: ChangeFeed) {}
+  constructor(
+    private readonly feed: ChangeFeed,
+    private readonly rows: MarkedRows,
+    private readonly removals: RemovalWatch,
+    private readonly bulk: BulkWritePolicy,
+  ) {}
 
   /** Inside a transaction of `manager`. */
-  async run(
-    entity: SyncedEntity,
+  run(
+    metadata: EntityMetadata,
     manager: EntityManager,
     name: string,
     write: WriteMethod,
     args: unknown[],
   ): Promise<unknown> {
-    const runner = manager.queryRunner;
-    if (!runner) return write(...args);
-    if (name === 'upsert') return this.upsert(entity, manager, runner, write, args);
-    const ids = await rowIds(entity, manager, args[1]);
-    const log = this.feed.log(runner);
-    if (name === 'delete') await this.removals.answer(entity, ids, runner, log);
-    const result = await withRowsCaptured(() => write(...args));
-    for (const id of ids) {
-      const removal = this.removals.take(entity, id, log);
-      if (name !== 'delete' || removal) await this.touched(entity, id, runner, removal);
+    // The events of an insert tell all that there is.
+    if (name === 'insert') return write(...args);
+    if (name === 'upsert') return this.upsert(metadata, manager, write, args);
+    return this.byCriteria(metadata, manager, name, write, args);
+  }
+
+  private async byCriteria(
+    metadata: EntityMetadata,
+    manager: EntityManager,
+    name: string,
+    write: WriteMethod,
+    args: unknown[],
+  ): Promise<unknown> {
+    const found = await this.matching(metadata, manager, args[1]);
+    const log = this.feed.log(manager.queryRunner!);
+    if (name === 'delete') {
+      for (const [entity, ids] of found) await this.removals.ask(entity, ids, manager.queryRunner!, log);
+    }
+    const result = await whileCaptured({ target: metadata.target, values: [] }, () => write(...args));
+    let count = 0;
+    for (const [entity, ids] of found) {
+      count += ids.length;
+      for (const id of ids) {
+        const removal = this.removals.take(entity, id, log);
+        if (name !== 'delete' || removal) await this.touched(entity, id, manager, removal);
+      }
+    }
+    const { affected } = (result ?? {}) as { affected?: number | null };
+    if (metadata.childEntityMetadatas.length === 0 && affected != null && affected > count) {
+      this.bulk.missed(
+        metadata.name,
+        `${name}() met ${affected - count} row(s) that were committed meanwhile`,
+      );
     }
     return result;
   }
 
-  private async upsert(
-    entity: SyncedEntity,
+  private async matching(
+    metadata: EntityMetadata,
     manager: EntityManager,
-    runner: QueryRunner,
+    criteria: unknown,
+  ): Promise<Map<SyncedEntity, string[]>> {
+    const [key, ...others] = metadata.primaryColumns;
+    const keys = [criteria].flat() as unknown[];
+    if (isEmpty(criteria) || !key) return new Map();
+    if (!keys.every(isKey))
+      return this.rows.matching(metadata, criteria as FindOptionsWhere<object>, manager);
+    if (others.length > 0) return new Map();
+    // Other keys may be written in another way than in the row: a UUID in capitals, a text where case does not count.
+    if (key.isGenerated && keys.every(Number.isSafeInteger))
+      return this.rows.ofIds(metadata, [...new Set(keys.map(String))], manager);
+    return this.rows.matching(metadata, key.createValueMap(In(keys)) as FindOptionsWhere<object>, manager);
+  }
+
+  private async upsert(
+    metadata: EntityMetadata,
+    manager: EntityManager,
     write: WriteMethod,
     args: unknown[],
   ): Promise<unknown> {
     const values = [args[1]].flat() as ObjectLiteral[];
-    // Otherwise an upsert that meets a row would overwrite its record columns.
-    for (const value of values) entity.discard(value);
-    const result = await withRowsCaptured(() => write(...args));
-    const paths = conflictPaths(args[2]);
-    const columns = entity.metadata.columns.filter(({ propertyPath }) => paths.includes(propertyPath));
-    const where = values.map((value) =>
-      Object.assign({}, ...columns.map((column) => column.createValueMap(column.getEntityValue(value)))),
-    );
-    for (const row of await manager.find(entity.metadata.target, {
-      where,
-      withDeleted: true,
-      loadEagerRelations: false,
-    })) {
-      const id = entity.idOf(row);
-      if (id !== null) await this.touched(entity, id, runner, undefined);
+    const [any] = this.rows.classes(metadata);
+    // Otherwise an upsert that meets a row would overwrite its record columns, or claim to.
+    const discard = (): void => values.forEach((value) => any?.discard(value));
+    discard();
+    const result = await whileCaptured({ target: metadata.target, values }, () => write(...args));
+    discard();
+    const columns = conflictPaths(args[2]).flatMap((path) => metadata.findColumnsWithPropertyPath(path));
+    const where = values.map((value) => {
+      const conflict = columns.filter((column) => column.getEntityValue(value) != null);
+      // A null meets no row, so this one was inserted.
+      const told = conflict.length === columns.length ? columns : metadata.primaryColumns;
+      return Object.assign(
+        {},
+        ...told.map((column) => column.createValueMap(column.getEntityValue(value))),
+      ) as object;
+    });
+    for (const [entity, ids] of await this.rows.matching(metadata, where, manager)) {
+      for (const id of new Set(ids)) await this.touched(entity, id, manager, undefined);
     }
     return result;
   }
@@ -66,26 +121,23 @@ export class CriteriaCapture {
   private touched(
     entity: SyncedEntity,
     entityId: string,
-    runner: QueryRunner,
+    manager: EntityManager,
     removal: ReturnType<RemovalWatch['take']>,
   ): Promise<void> {
     const touch = { entity, entityId, instance: undefined, inserted: false, removal, origin: currentScope() };
-    return this.feed.touched(touch, runner);
+    return this.feed.touched(touch, manager.queryRunner!);
   }
 }
 
-async function rowIds(entity: SyncedEntity, manager: EntityManager, criteria: unknown): Promise<string[]> {
-  const keys = [criteria].flat();
-  if (keys.every((key) => typeof key !== 'object' || key === null || key instanceof Date)) {
-    return keys.map((key) => entity.idOfKey([key])).filter((id) => id !== null);
-  }
-  const rows = await manager.find(entity.metadata.target, {
-    where: criteria as ObjectLiteral,
-    withDeleted: true,
-    loadEagerRelations: false,
-  });
-  return rows.map((row) => entity.idOf(row)).filter((id) => id !== null);
-}
+const isKey = (value: unknown): boolean =>
+  typeof value === 'string' || typeof value === 'number' || value instanceof Date;
+
+/** TypeORM refuses it, so nothing has to be looked up. */
+const isEmpty = (criteria: unknown): boolean =>
+  criteria == null ||
+  criteria === '' ||
+  [criteria].flat().length === 0 ||
+  [criteria].flat().some((one) => one == null || (!isKey(one) && Object.keys(one as object).length === 0));
 
 const conflictPaths = (given: unknown): string[] => {
   const paths = Array.isArray(given)

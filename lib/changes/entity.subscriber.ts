@@ -11,13 +11,17 @@ import type {
   UpdateEvent,
 } from 'typeorm';
 import { MapperError } from '../errors/mapper.error.js';
+import { RecordRows } from '../records/record-row.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import type { Touch } from '../sync/change.js';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { areRowsCaptured, currentScope } from './commit-scope.js';
-import { RemovalWatch } from './removal-watch.js';
+import { currentScope, isCapturedTarget, isCapturedValue } from './commit-scope.js';
+import { EventBatches } from './event-batches.js';
+import type { InverseUpdates } from './inverse-updates.js';
+import type { MarkedRows } from './marked-rows.js';
+import type { RemovalWatch } from './removal-watch.js';
 
 interface EntityEvent {
   readonly metadata: EntityMetadata;
@@ -25,113 +29,201 @@ interface EntityEvent {
   readonly queryRunner: QueryRunner;
   readonly entity?: ObjectLiteral | undefined;
   readonly databaseEntity?: ObjectLiteral | undefined;
+  readonly entityId?: unknown;
+}
+
+export interface EntityChangeSubscriberOptions {
+  readonly target: Function;
+  readonly entities: SyncedEntities;
+  readonly rows: MarkedRows;
+  readonly feed: ChangeFeed;
+  readonly bulk: BulkWritePolicy;
+  readonly removals: RemovalWatch;
+  readonly inverse: InverseUpdates;
 }
 
 /** Hears the life of one marked class and its subclasses. One per class, because a subscriber to all would slow every entity down. */
 export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectLiteral> {
-  private readonly removals = new RemovalWatch();
+  /** Instances that lacked something before the write, which TypeORM sets to null during it. */
+  private readonly partial = new WeakSet<object>();
+  private readonly leaving = new EventBatches<EntityEvent>((events, runner) =>
+    this.askLeaving(events, runner),
+  );
+  private readonly nameless = new EventBatches<EntityEvent>((events, runner) => this.find(events, runner));
 
-  constructor(
-    private readonly target: Function,
-    private readonly entities: SyncedEntities,
-    private readonly feed: ChangeFeed,
-    private readonly bulk: BulkWritePolicy,
-  ) {}
+  constructor(private readonly options: EntityChangeSubscriberOptions) {}
 
   listenTo(): Function {
-    return this.target;
+    return this.options.target;
   }
 
   /** Reserves the record key, and discards what was given: a cloned entity must not claim the original's record. */
   beforeInsert(event: InsertEvent<ObjectLiteral>): void {
-    const entity = this.entities.find(event.metadata.target);
-    if (!entity || !event.entity || areRowsCaptured()) return;
+    const entity = this.options.entities.find(event.metadata.target);
+    if (!entity || !event.entity) return;
     entity.show(event.entity, { uri: null, cid: null, syncedAt: null, rkey: reservedKey(entity, event) });
   }
 
   afterInsert(event: InsertEvent<ObjectLiteral>): Promise<void> | void {
-    return this.written(event, 'An insert', true);
+    const entity = this.classOf(event);
+    if (!entity || isCapturedValue(event.entity)) return;
+    const id = idOf(entity, event);
+    if (!id) return this.nameless.add(event, event.queryRunner);
+    // A query builder's event names no row: it may have met one (ON CONFLICT), which has a key of its own.
+    const inserted = event.entityId !== undefined;
+    return this.touched(entity, id, event, { inserted, whole: inserted });
   }
 
   beforeUpdate(event: UpdateEvent<ObjectLiteral>): void {
-    if (!event.databaseEntity) this.bulkWrite(event, 'An update');
+    if (event.entity && event.databaseEntity) {
+      if (this.classOf(event)?.isWhole(event.entity)) this.partial.delete(event.entity);
+      else this.partial.add(event.entity);
+    } else if (event.entity) this.bulkWrite(event, 'An update');
+    else this.options.inverse.expect(event.metadata.target, event.queryRunner);
   }
 
   afterUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> | void {
-    if (event.databaseEntity) return this.written(event, 'An update');
+    if (event.databaseEntity) {
+      const whole = event.entity && !this.partial.has(event.entity) && isReloaded(event);
+      return this.written(event, { whole: whole === true });
+    }
+    if (!event.entity) return this.updatedFromOtherSide(event);
   }
 
   beforeRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> | void {
-    const row = event.databaseEntity ?? event.entity;
-    if (!row) return this.bulkWrite(event, 'A delete');
-    const entity = this.autoSynced(event);
-    const id = entity?.idOf(row);
-    if (entity && id)
-      return this.removals.ask(entity, id, event.queryRunner, this.feed.log(event.queryRunner));
+    if (!names(event)) return this.bulkWrite(event, 'A delete');
+    if (this.options.rows.classes(event.metadata).length > 0)
+      return this.leaving.add(event, event.queryRunner);
   }
 
-  afterRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> | void {
-    const entity = this.autoSynced(event);
-    const row = event.databaseEntity ?? event.entity;
-    const id = entity && (entity.idOf(asKey(event.entityId, entity)) ?? (row && entity.idOf(row)));
-    if (!entity || !id) return;
-    const log = this.feed.log(event.queryRunner);
-    const removal = this.removals.take(entity, id, log);
-    return removal && this.feed.touched({ ...touch(entity, id, event.entity), removal }, event.queryRunner);
+  async afterRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> {
+    if (!names(event)) return;
+    const { feed, removals, rows } = this.options;
+    for (const entity of rows.classes(event.metadata)) {
+      const id = idOf(entity, event);
+      const removal = id && removals.take(entity, id, feed.log(event.queryRunner));
+      if (removal) await this.touched(entity, id, event, { removal });
+    }
   }
 
   beforeSoftRemove(event: SoftRemoveEvent<ObjectLiteral>): void {
-    if (!event.entity && !event.databaseEntity) this.bulkWrite(event, 'A soft delete');
+    if (!names(event)) this.bulkWrite(event, 'A soft delete');
   }
 
   afterSoftRemove(event: SoftRemoveEvent<ObjectLiteral>): Promise<void> | void {
-    if (event.entity ?? event.databaseEntity) return this.written(event, 'A soft delete');
+    if (names(event)) return this.written(event);
   }
 
   beforeRecover(event: RecoverEvent<ObjectLiteral>): void {
-    if (!event.entity && !event.databaseEntity) this.bulkWrite(event, 'A restore');
+    if (!names(event)) this.bulkWrite(event, 'A restore');
   }
 
   afterRecover(event: RecoverEvent<ObjectLiteral>): Promise<void> | void {
-    if (event.entity ?? event.databaseEntity) return this.written(event, 'A restore');
+    if (names(event)) return this.written(event);
   }
 
-  private written(event: EntityEvent, what: string, inserted = false): Promise<void> | void {
-    const entity = this.autoSynced(event);
-    if (!entity || areRowsCaptured()) return;
-    const id =
-      (event.entity && entity.idOf(event.entity)) ??
-      (event.databaseEntity && entity.idOf(event.databaseEntity));
-    if (!id) return this.bulk.met(entity.name, what);
-    return this.feed.touched({ ...touch(entity, id, event.entity), inserted }, event.queryRunner);
+  private written(event: EntityEvent, more: Partial<Touch> = {}): Promise<void> | void {
+    const entity = this.classOf(event);
+    const id = entity && idOf(entity, event);
+    if (id && (event.databaseEntity || event.metadata.childEntityMetadatas.length === 0))
+      return this.touched(entity, id, event, more);
+    if (this.options.rows.classes(event.metadata).length > 0)
+      return this.nameless.add(event, event.queryRunner);
   }
 
-  private bulkWrite(event: EntityEvent, what: string): void {
-    const entity = this.autoSynced(event);
-    if (entity) this.bulk.met(entity.name, what);
+  private updatedFromOtherSide(event: EntityEvent): Promise<void> | void {
+    const { inverse, rows, bulk } = this.options;
+    const { target } = event.metadata;
+    const [entity] = rows.classes(event.metadata);
+    if (!entity) return;
+    const ids = inverse.criteria(target, event.queryRunner).map((one) => entity.idOf(one));
+    if (ids.includes(null)) bulk.missed(entity.name, 'An update from the other side of a relation');
+    const known = ids.filter((id) => id !== null);
+    const named = known.map((id) => this.written({ ...event, entityId: entity.keyMapOf(id) }));
+    return Promise.all(named).then(() => undefined);
   }
 
-  private autoSynced(event: EntityEvent): SyncedEntity | undefined {
-    const entity = this.entities.find(event.metadata.target);
-    return entity?.sync.level === 'auto' && entity.mapper ? entity : undefined;
+  /** What the events do not tell: the id of a row that was inserted without reload, or the class of one known by id. */
+  private async find(events: readonly EntityEvent[], runner: QueryRunner): Promise<void> {
+    const { rows, bulk } = this.options;
+    for (const event of events) {
+      const [any] = rows.classes(event.metadata);
+      const entity = this.classOf(event) ?? any;
+      if (!entity) continue;
+      const reserved: unknown =
+        event.entity && !entity.hasFixedRkey && entity.columns.rkey.getEntityValue(event.entity);
+      const id =
+        idOf(entity, event) ??
+        (typeof reserved === 'string' ? await new RecordRows(entity).idOfKey(runner, reserved) : null);
+      if (!id) bulk.missed(entity.name, 'An insert without its primary key');
+      else
+        for (const [one, ids] of await rows.ofIds(event.metadata, [id], runner.manager))
+          for (const each of ids) await this.touched(one, each, event, {});
+    }
+  }
+
+  private async askLeaving(events: readonly EntityEvent[], runner: QueryRunner): Promise<void> {
+    const { feed, removals, rows } = this.options;
+    for (const [metadata, group] of Map.groupBy(events, (event) => event.metadata)) {
+      const [any] = rows.classes(metadata);
+      const ids = group.map((event) => any && idOf(any, event)).filter((id) => id != null);
+      for (const [entity, own] of await rows.ofIds(metadata, ids, runner.manager))
+        await removals.ask(entity, own, runner, feed.log(runner));
+    }
+  }
+
+  private touched(
+    entity: SyncedEntity,
+    entityId: string,
+    { entity: instance, queryRunner }: EntityEvent,
+    more: Partial<Touch>,
+  ): Promise<void> {
+    const touch = { entity, entityId, instance, inserted: false, removal: undefined, origin: currentScope() };
+    return this.options.feed.touched({ ...touch, ...more }, queryRunner);
+  }
+
+  private bulkWrite({ metadata }: EntityEvent, what: string): void {
+    const [entity] = this.options.rows.classes(metadata);
+    if (entity && !isCapturedTarget(metadata.target)) this.options.bulk.met(entity.name, what);
+  }
+
+  /** The row tells better than the class it was written through. */
+  private classOf({ databaseEntity, metadata }: EntityEvent): SyncedEntity | undefined {
+    const { entities } = this.options;
+    return entities.autoSynced(databaseEntity?.constructor) ?? entities.autoSynced(metadata.target);
   }
 }
 
-const touch = (entity: SyncedEntity, entityId: string, instance: object | undefined): Touch => ({
-  entity,
-  entityId,
-  instance,
-  inserted: false,
-  removal: undefined,
-  origin: currentScope(),
-});
+/** Whether the event is about one row; those of query builders are not. */
+const names = ({ entity, databaseEntity, entityId }: EntityEvent): boolean =>
+  entity !== undefined || databaseEntity !== undefined || (entityId !== undefined && entityId !== null);
 
-/** The id of a removed entity comes as a map, or as the bare value of a single key. */
+/** A removed entity has lost its id, and the row's may have been loaded only in part. */
+const idOf = (
+  entity: SyncedEntity,
+  { entity: instance, databaseEntity, entityId }: EntityEvent,
+): string | null =>
+  (instance && entity.idOf(instance)) ??
+  (databaseEntity && entity.idOf(databaseEntity)) ??
+  entity.idOf(asKey(entityId, entity));
+
+/** The id of an event comes as a map, or as the bare value of a single key. */
 const asKey = (id: unknown, entity: SyncedEntity): object => {
   if (typeof id === 'object' && id !== null && !(id instanceof Date)) return id;
   const [column] = entity.metadata.primaryColumns;
   return column && id !== undefined ? column.createValueMap(id) : {};
 };
+
+/** With `reload: false` an instance does not learn what the database set. */
+function isReloaded({ metadata, entity, databaseEntity }: UpdateEvent<ObjectLiteral>): boolean {
+  const set = [metadata.versionColumn, metadata.updateDateColumn].filter((column) => column !== undefined);
+  return (
+    set.length === 0 ||
+    set.some(
+      (column) => String(column.getEntityValue(entity!)) !== String(column.getEntityValue(databaseEntity)),
+    )
+  );
+}
 
 function reservedKey(entity: SyncedEntity, { entity: given, manager, metadata }: EntityEvent): string | null {
   if (!given) return null;

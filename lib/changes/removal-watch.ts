@@ -7,34 +7,8 @@ import type { TransactionLog } from './transaction-log.js';
 
 /** Asks entities, while their rows are still there, what cannot be asked afterwards: their address, and whether the record may go. */
 export class RemovalWatch {
-  private readonly waiting = new WeakMap<
-    QueryRunner,
-    { asked: [SyncedEntity, string][]; flush: Promise<void> }
-  >();
-
-  /** Before the delete. Events of one call come together: they are answered with one query per class, as a connection takes one at a time. */
-  ask(entity: SyncedEntity, id: string, runner: QueryRunner, log: TransactionLog): Promise<void> {
-    let batch = this.waiting.get(runner);
-    if (!batch) {
-      const asked: [SyncedEntity, string][] = [];
-      const flush = Promise.resolve().then(async () => {
-        this.waiting.delete(runner);
-        for (const [one, group] of Map.groupBy(asked, ([each]) => each)) {
-          await this.answer(
-            one,
-            group.map(([, each]) => each),
-            runner,
-            log,
-          );
-        }
-      });
-      this.waiting.set(runner, (batch = { asked, flush }));
-    }
-    batch.asked.push([entity, id]);
-    return batch.flush;
-  }
-
-  async answer(
+  /** Before the delete. */
+  async ask(
     entity: SyncedEntity,
     ids: readonly string[],
     runner: QueryRunner,

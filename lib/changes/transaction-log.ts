@@ -6,8 +6,12 @@ export class TransactionLog {
   private touches: Touch[] = [];
   /** Length of `touches` at the start of the transaction and of each savepoint in it. */
   private readonly marks: number[] = [];
+  /** Written outside a transaction: committed already, and about to be handed on. */
+  readonly loose: Touch[] = [];
   /** What was asked of entities before their rows went. */
   readonly removals = new Map<string, Removal>();
+  /** The criteria of updates by entity class, while events that name no row are expected. */
+  readonly updates = new Map<unknown, object[]>();
 
   get isOpen(): boolean {
     return this.marks.length > 0;
@@ -26,23 +30,30 @@ export class TransactionLog {
   }
 
   start(): void {
-    if (this.marks.length === 0) this.touches = [];
     this.marks.push(this.touches.length);
   }
 
-  /** @returns what is committed now: nothing as long as an outer transaction is open */
-  commit(): Touch[] {
+  /**
+   * @param over no transaction is open any more, whatever was counted (savepoints that nobody released go with the commit)
+   * @returns what is committed now: nothing as long as an outer transaction is open
+   */
+  commit(over: boolean): Touch[] {
     this.marks.pop();
-    return this.isOpen ? [] : this.take();
+    if (over) this.marks.length = 0;
+    return this.isOpen ? [] : this.end();
   }
 
-  rollback(): void {
+  rollback(over: boolean): void {
     this.touches.length = this.marks.pop() ?? 0;
+    if (over) this.marks.length = this.touches.length = 0;
+    if (!this.isOpen) this.end();
   }
 
-  take(): Touch[] {
+  private end(): Touch[] {
     const taken = this.touches;
     this.touches = [];
+    this.removals.clear();
+    this.updates.clear();
     return taken;
   }
 }

@@ -24,7 +24,7 @@ export class TransactionSubscriber implements EntitySubscriberInterface {
   }
 
   afterTransactionRollback({ queryRunner }: TransactionRollbackEvent): void {
-    this.log(queryRunner).rollback();
+    this.log(queryRunner).rollback(!queryRunner.isTransactionActive);
   }
 
   private log(runner: QueryRunner): ReturnType<ChangeFeed['log']> {

@@ -1,3 +1,4 @@
+import { validateCidString } from '@atproto/lex-data';
 import { parseAtUri } from '../model/address.js';
 import type { SyncResult } from '../model/sync-result.js';
 import { publisherOf } from './entity-publisher.js';
@@ -53,7 +54,8 @@ export function withAtpRecord<B extends Constructor<object>>(Base: B): B & Const
       return parseAtUri(recordStateOf(this).uri) ? recordStateOf(this).uri : null;
     }
     getAtpCid(): string | null {
-      return recordStateOf(this).cid;
+      const { cid } = recordStateOf(this);
+      return cid !== null && validateCidString(cid) ? cid : null;
     }
     getAtpDid(): string | null {
       return parseAtUri(recordStateOf(this).uri)?.did ?? null;

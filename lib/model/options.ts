@@ -64,7 +64,7 @@ export function resolveOptions(options: ParityOptions, env: NodeJS.ProcessEnv): 
     pds: { timeoutMs: positive('pds.timeoutMs', pds.timeoutMs ?? 15_000) },
     pendingSyncs: resolvePendingSyncs(pendingSyncs, env),
     onBulkWrite: oneOf('onBulkWrite', options.onBulkWrite ?? 'warn', ['warn', 'throw', 'ignore']),
-    dataSources: options.dataSources ?? ['default'],
+    dataSources: names('dataSources', options.dataSources ?? ['default']),
   };
 }
 
@@ -94,12 +94,17 @@ function resolvePendingSyncs(
   };
 }
 
+const WORDS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
+  ['true', true],
+  ['false', false],
+  ['null', null],
+]);
+
 /** Environment variables are text: true, false, null, numbers, or a word. */
 function fromText(text: string): unknown {
-  const words: Record<string, unknown> = { true: true, '1': true, false: false, '0': false, null: null };
   const word = text.trim().toLowerCase();
   if (/^\d+$/.test(word)) return Number(word);
-  return word in words ? words[word] : text.trim();
+  return WORDS.has(word) ? WORDS.get(word) : text.trim();
 }
 
 const boolean = (name: string, value: unknown): boolean => {
@@ -124,7 +129,14 @@ const oneOf = <T extends string>(name: string, value: unknown, accepted: readonl
   throw wrong(name, value, accepted.map((one) => `'${one}'`).join(' or '));
 };
 
+const names = (name: string, value: unknown): readonly string[] => {
+  const isList = Array.isArray(value) && value.length > 0;
+  if (isList && value.every((one) => typeof one === 'string' && one !== ''))
+    return [...new Set<string>(value)];
+  throw wrong(name, value, "an array of names, such as ['default']");
+};
+
 const wrong = (name: string, value: unknown, accepted: string): ParityOptionsError =>
   new ParityOptionsError(
-    `${name} is ${typeof value === 'string' ? `'${value}'` : String(value)}; it takes ${accepted}.`,
+    `${name} is ${typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? JSON.stringify(value) : String(value)}; it takes ${accepted}.`,
   );

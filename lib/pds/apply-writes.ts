@@ -1,7 +1,7 @@
 import type { Agent } from '@atproto/api';
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { operationOf } from './chunk-limits.js';
-import type { Commit } from './reads.js';
+import type { Commit } from './commit.js';
 import type { RecordWrite } from './write-request.js';
 import { xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
 

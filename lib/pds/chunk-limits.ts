@@ -1,20 +1,24 @@
 import { stringifyLex } from '@atproto/api';
 import { atUri } from '../model/address.js';
-import type { RecordWrite } from './write-request.js';
+import { ContentClash } from './content-clash.js';
+import { intentOf, type RecordWrite, type Replaced } from './write-request.js';
 
 export interface SizedWrite {
   readonly write: RecordWrite;
   readonly uri: string;
   /** Of its JSON in the request. */
   readonly bytes: number;
+  /** The CID that it replaces; undefined: not known. */
+  readonly replaces: Replaced;
 }
 
 /** Everything of a request but its writes: DID, head, braces. */
 const ENVELOPE_BYTES = 512;
 
 /** @throws TypeError for a record that has no JSON (a bigint, a circle) */
-export function sized(write: RecordWrite): SizedWrite {
-  return { write, uri: atUri(write.address), bytes: Buffer.byteLength(stringifyLex(operationOf(write))) + 1 };
+export function sized(write: RecordWrite, replaces: Replaced = write.replaces): SizedWrite {
+  const bytes = Buffer.byteLength(stringifyLex(operationOf(write))) + 1;
+  return { write, uri: atUri(write.address), bytes, replaces };
 }
 
 /** How full a request is made; only a write that is alone goes up to the limit. */
@@ -44,15 +48,20 @@ export class ChunkLimits {
     this.searching = maxWrites;
   }
 
-  /** The first writes of the queue that make one request, at most one for each address: their order counts. */
+  /** The first writes of the queue that can make one commit, at most one for each address: their order counts. */
   take(queue: readonly SizedWrite[]): readonly SizedWrite[] {
     const uris = new Set<string>();
+    const contents = new ContentClash();
     let bytes = ENVELOPE_BYTES;
     let length = 0;
-    for (const write of queue.slice(0, Math.min(this.capacity, this.searching))) {
-      bytes += write.bytes;
-      if (length > 0 && (bytes > this.targetBytes || uris.has(write.uri))) break;
-      uris.add(write.uri);
+    for (const { write, uri, replaces: from, ...size } of queue.slice(
+      0,
+      Math.min(this.capacity, this.searching),
+    )) {
+      bytes += size.bytes;
+      if (length > 0 && (bytes > this.targetBytes || uris.has(uri))) break;
+      if (!contents.admits({ action: write.action, from, to: intentOf(write) })) break;
+      uris.add(uri);
       length++;
     }
     return queue.slice(0, length);

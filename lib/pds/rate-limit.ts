@@ -1,21 +1,21 @@
 import type { XRPCError } from '@atproto/api';
 import { RateLimitedError } from '../errors/rate-limited.error.js';
-import type { FailureContext } from './failure.js';
 
 /** Limits on the writes of one account (https://docs.bsky.app/docs/advanced-guides/rate-limits); every other limit is on our address at that host. */
-const ACCOUNT_POLICIES = ['5000;w=3600', '35000;w=86400'];
+const ACCOUNT_POLICIES: ReadonlySet<string> = new Set(['5000;w=3600', '35000;w=86400']);
 
 const FALLBACK_MS = 60_000;
 
+/** `pds`: the server that was asked, for the message. */
 export function rateLimited(
   error: XRPCError,
-  { did, pds }: FailureContext,
+  { did, pds }: { readonly did: string; readonly pds?: string | undefined },
   now = Date.now(),
 ): RateLimitedError {
   const headers = error.headers ?? {};
   const retryAt = new Date(retryAfter(headers, now) ?? reset(headers) ?? now + FALLBACK_MS);
   const policy = headers['ratelimit-policy']?.replaceAll(' ', '');
-  const limitOf = policy !== undefined && ACCOUNT_POLICIES.includes(policy) ? 'account' : 'host';
+  const limitOf = policy !== undefined && ACCOUNT_POLICIES.has(policy) ? 'account' : 'host';
   const whose = limitOf === 'account' ? `the writes of ${did}` : 'this server, for every account there';
   return new RateLimitedError(
     `The PDS${pds ? ` ${pds}` : ''} limits ${whose}${policy ? ` (${policy})` : ''}: try again after ${retryAt.toISOString()}.`,

@@ -1,14 +1,9 @@
 import { type Agent, lexToJson, XRPCError } from '@atproto/api';
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { type Address, atUri } from '../model/address.js';
+import type { Commit } from './commit.js';
 import { classifyFailure } from './failure.js';
 import { serverOf, xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
-
-/** A commit of a repository (https://atproto.com/specs/repository#commit-objects). */
-export interface Commit {
-  readonly cid: string;
-  readonly rev: string;
-}
 
 export interface RecordAtPds {
   readonly cid: string;

@@ -13,7 +13,7 @@ export const isInvalidSwap = (error: unknown): boolean =>
 /** The request, not a record of it, is too large. */
 export const isTooLarge = (error: unknown): boolean =>
   error instanceof XRPCError &&
-  (error.status === 413 || (error.status === 400 && /^Too many writes/.test(error.message)));
+  (error.status === 413 || (error.status === 400 && error.message.startsWith('Too many writes')));
 
 /**
  * A 500 from the PDS itself. It also means "create of an existing record" and "update or delete of a missing one",

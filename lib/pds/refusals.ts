@@ -3,7 +3,7 @@ import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { atUri } from '../model/address.js';
 import { ChunkLimits, sized, type SizedWrite } from './chunk-limits.js';
 import { invalidRecord, isTooLarge, namedWrites, tooLarge } from './refusal.js';
-import type { RecordWrite } from './write-request.js';
+import type { RecordWrite, Replaced } from './write-request.js';
 
 /** The writes of one call that are refused for good; finds out which these are, so that the others go on. */
 export class Refusals {
@@ -15,10 +15,10 @@ export class Refusals {
     private readonly maxRequestBytes: number,
   ) {}
 
-  /** Writes that can be sent; what has no JSON or can't fit into any request is refused. */
-  sift(writes: readonly RecordWrite[]): SizedWrite[] {
+  /** Writes that can be sent, with what they replace as far as `cidAt` knows; what has no JSON or can't fit into any request is refused. */
+  sift(writes: readonly RecordWrite[], cidAt: (uri: string) => Replaced): SizedWrite[] {
     return writes.flatMap((write) => {
-      const measured = this.measure(write);
+      const measured = this.measure(write, cidAt);
       return measured ? [measured] : [];
     });
   }
@@ -61,10 +61,10 @@ export class Refusals {
     this.limits.found();
   }
 
-  private measure(write: RecordWrite): SizedWrite | null {
+  private measure(write: RecordWrite, cidAt: (uri: string) => Replaced): SizedWrite | null {
     const uri = atUri(write.address);
     try {
-      const measured = sized(write);
+      const measured = sized(write, cidAt(uri));
       if (ChunkLimits.alone(measured) <= this.maxRequestBytes) return measured;
       // Not sent: a PDS that stops reading in the middle of a request may break the connection instead of answering.
       this.byUri.set(uri, this.tooLarge(measured));

@@ -63,6 +63,11 @@ export class RepositoryMemory {
     return { verified: true, current: new Map(this.known), ours };
   }
 
+  /** The CID at `head`, if it was read or written by this call. */
+  cidAt(uri: string): Cid | undefined {
+    return this.known.get(uri);
+  }
+
   unread(): Address[] {
     return this.addresses.filter((address) => !this.known.has(atUri(address)));
   }

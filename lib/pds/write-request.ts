@@ -1,7 +1,7 @@
 import type { Agent } from '@atproto/api';
 import type { InvalidRecordError } from '../errors/invalid-record.error.js';
 import type { Address } from '../model/address.js';
-import type { Commit } from './reads.js';
+import type { Commit } from './commit.js';
 
 /** One write, as `decide` asks for it. */
 export type RecordWrite =
@@ -12,8 +12,16 @@ export type RecordWrite =
       readonly record: Record<string, unknown>;
       /** Computed locally; after a commit it is the one that the PDS computed. */
       readonly cid: string;
+      /** See {@link Replaced}. */
+      readonly replaces?: Replaced;
     }
-  | { readonly action: 'delete'; readonly address: Address };
+  | { readonly action: 'delete'; readonly address: Address; readonly replaces?: Replaced };
+
+/**
+ * The CID that an update or delete replaces, as `decide` sees it. Only serves to tell which writes can share a
+ * commit (see `ContentClash`): an update without it goes alone, unless the writer has read its record.
+ */
+export type Replaced = string | null | undefined;
 
 /** What a write makes of its address: a CID, or null for no record. */
 export const intentOf = (write: RecordWrite): string | null => (write.action === 'delete' ? null : write.cid);

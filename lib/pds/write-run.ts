@@ -3,8 +3,9 @@ import type { XRPCError } from '@atproto/api';
 import { atUri } from '../model/address.js';
 import { applyWrites } from './apply-writes.js';
 import { ChunkLimits, type SizedWrite } from './chunk-limits.js';
+import type { Commit } from './commit.js';
 import { classifyFailure, type Failure, type FailureContext } from './failure.js';
-import { type Commit, currentCids, latestCommit } from './reads.js';
+import { currentCids, latestCommit } from './reads.js';
 import { isInvalidSwap, isServerError } from './refusal.js';
 import { Refusals } from './refusals.js';
 import { RepositoryMemory } from './repository-memory.js';
@@ -107,7 +108,7 @@ export class WriteRun {
 
   /** @returns false as soon as the repository is not what the writes were decided on: decide again */
   private async send(writes: readonly RecordWrite[]): Promise<boolean> {
-    let queue = this.refusals.sift(writes);
+    let queue = this.refusals.sift(writes, (uri) => this.memory.cidAt(uri));
     while (queue.length > 0) {
       const chunk = this.limits.take(queue);
       const head = await this.head();

@@ -33,15 +33,23 @@ export async function prepareRecord(
   const record = { $type: collection, ...(toJson(value, '$') as object) };
   const lex = asLex(record);
   const checked = schema?.safeValidate(lex);
-  if (checked && !checked.success) {
-    throw new InvalidRecordError(
-      `The record does not fit the lexicon ${collection}: ${checked.reason?.message}`,
-      {
-        cause: checked.reason,
-      },
-    );
-  }
+  if (checked && !checked.success) throw misfit(collection, checked.reason);
   return { record, cid: (await cidForLex(lex)).toString() };
+}
+
+/** What the lexicon asks for, and where; without the value that it got, which belongs in no log. */
+function misfit(collection: string, reason: Error | undefined): InvalidRecordError {
+  const message = reason?.message ?? 'the schema does not say why';
+  const [, path] = / at (\$\S*)$/.exec(message) ?? [];
+  const rule = message
+    .replace(/ at \$\S*$/, '')
+    .replace(/ \(got .*$/s, '')
+    .replace(/, got [^)]*\)/, ')');
+  return new InvalidRecordError(
+    `The record does not fit the lexicon ${collection}: ${rule}${path === undefined ? '' : ` at ${path}`}.`,
+    { cause: reason },
+    path,
+  );
 }
 
 const asLex = (record: object): ReturnType<typeof jsonToLex> => {
@@ -55,7 +63,8 @@ const asLex = (record: object): ReturnType<typeof jsonToLex> => {
   }
 };
 
-function toJson(value: unknown, path: string): unknown {
+/** @param within the objects that hold the value, to notice one that holds itself */
+function toJson(value: unknown, path: string, within: readonly object[] = []): unknown {
   switch (typeof value) {
     case 'string':
       if (!value.isWellFormed()) throw invalid(path, 'has a lone surrogate, which is no valid Unicode');
@@ -71,15 +80,17 @@ function toJson(value: unknown, path: string): unknown {
       }
       return Object.is(value, -0) ? 0 : value;
     case 'object':
-      return value === null ? null : objectToJson(value, path);
+      return value === null ? null : objectToJson(value, path, within);
     default:
       throw invalid(path, `is ${describe(value)}, which no record can hold`);
   }
 }
 
-function objectToJson(value: object, path: string): unknown {
+function objectToJson(value: object, path: string, within: readonly object[]): unknown {
+  if (within.includes(value)) throw invalid(path, 'is one of the objects that hold it');
+  const inside = [...within, value];
   if (Array.isArray(value)) {
-    return value.map((item: unknown, index) => toJson(item, `${path}[${index}]`));
+    return Array.from(value, (item: unknown, index) => toJson(item, `${path}[${index}]`, inside));
   }
   if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) throw invalid(path, 'is an invalid Date');
@@ -88,7 +99,7 @@ function objectToJson(value: object, path: string): unknown {
   if (value instanceof Uint8Array)
     return { $bytes: Buffer.from(value).toString('base64').replace(/=+$/, '') };
   if (isCid(value)) return { $link: value.toString() };
-  if (isBlobRef(value)) return toJson(value.ipld(), path);
+  if (isBlobRef(value)) return toJson(value.ipld(), path, inside);
   if (!isPlainObject(value)) {
     throw invalid(
       path,
@@ -98,7 +109,11 @@ function objectToJson(value: object, path: string): unknown {
   return Object.fromEntries(
     Object.entries(value)
       .filter(([, item]) => item !== undefined)
-      .map(([key, item]) => [key, toJson(item, `${path}.${key}`)]),
+      .map(([key, item]) => {
+        if (!key.isWellFormed())
+          throw invalid(path, 'has a name with a lone surrogate, which is no valid Unicode');
+        return [key, toJson(item, `${path}.${key}`, inside)];
+      }),
   );
 }
 

@@ -8,7 +8,7 @@ export type RecordInput<R extends object> = { [K in keyof R as K extends '$type'
 
 /** What a mapper may declare to have its records checked before the network: a schema of `@atproto/lex`, or anything with this method. */
 export interface RecordSchema {
-  safeValidate(value: unknown): { readonly success: boolean; readonly reason?: Error };
+  safeValidate(value: unknown): { readonly success: boolean; readonly reason?: Error | undefined };
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { QueryRunner } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
+import { chunks } from './chunks.js';
 import type { SyncedEntity } from './synced-entity.js';
 
 export interface RecordRow {
@@ -17,25 +18,44 @@ export class RecordRows {
 
   /** By id; rows that do not exist are left out. */
   async read(runner: QueryRunner, ids: readonly string[]): Promise<Map<string, RecordRow>> {
-    const { uri, cid, rkey } = this.entity.columns;
-    const keys = this.entity.metadata.primaryColumns;
     const found = new Map<string, RecordRow>();
     for (const chunk of chunks(ids, 500)) {
-      const sql = new Sql(this.entity);
-      const selected = keys.map((column, index) => `${sql.name(column)} AS ${sql.escape(`k${index}`)}`);
-      const rows = (await runner.query(
-        `SELECT ${selected.join(', ')}, ${sql.name(uri)} AS ${sql.escape('uri')}, ${sql.name(cid)} AS ${sql.escape('cid')}, ` +
-          `${sql.name(rkey)} AS ${sql.escape('rkey')} FROM ${sql.table} WHERE ${chunk.map((id) => sql.key(id)).join(' OR ')}`,
-        sql.parameters,
-      )) as (RecordRow & Record<string, unknown>)[];
-      for (const row of rows) {
-        const values = keys.map((column, index) =>
-          this.entity.dataSource.driver.prepareHydratedValue(row[`k${index}`], column),
-        );
-        found.set(this.entity.idOfKey(values) ?? '', row);
-      }
+      const rows = await this.select(runner, (sql) => chunk.map((id) => sql.key(id)).join(' OR '));
+      for (const [id, row] of rows) found.set(id, row);
     }
     return found;
+  }
+
+  /** The id of the row with a record key that is not fixed, for one whose id nobody told. */
+  async idOfKey(runner: QueryRunner, rkey: string): Promise<string | null> {
+    const [found] = await this.select(runner, (sql) => sql.equals(this.entity.columns.rkey, rkey));
+    return found?.[0] ?? null;
+  }
+
+  private async select(
+    runner: QueryRunner,
+    condition: (sql: Sql) => string,
+  ): Promise<(readonly [id: string, RecordRow])[]> {
+    const { uri, cid, rkey } = this.entity.columns;
+    const keys = this.entity.metadata.primaryColumns;
+    const sql = new Sql(this.entity);
+    const selected = [
+      ...keys.map((column, index) => `${sql.name(column)} AS ${sql.escape(`k${index}`)}`),
+      ...Object.entries({ uri, cid, rkey }).map(
+        ([name, column]) => `${sql.name(column)} AS ${sql.escape(name)}`,
+      ),
+    ];
+    const rows = (await runner.query(
+      `SELECT ${selected.join(', ')} FROM ${sql.table} WHERE ${condition(sql)}`,
+      sql.parameters,
+    )) as (RecordRow & Record<string, unknown>)[];
+    const { driver } = this.entity.dataSource;
+    return rows.map((row) => {
+      const values = keys.map(
+        (column, index) => driver.prepareHydratedValue(row[`k${index}`], column) as unknown,
+      );
+      return [this.entity.idOfKey(values) ?? '', row] as const;
+    });
   }
 
   /** The record is at `uri` now. @returns false if the row is gone, or no longer holds the record key of that address */
@@ -86,9 +106,14 @@ export class RecordRows {
     guard: readonly [ColumnMetadata, unknown],
   ): Promise<boolean> {
     const sql = new Sql(this.entity);
+    // MySQL and MariaDB would set these of their own accord (ON UPDATE CURRENT_TIMESTAMP).
+    const kept = this.entity.metadata.columns.filter(
+      ({ isUpdateDate, onUpdate }) => isUpdateDate || onUpdate,
+    );
     const assignments = columns
       .filter((entry): entry is [ColumnMetadata, unknown] => entry[0] !== undefined)
       .map(([column, value]) => `${sql.name(column)} = ${sql.value(column, value)}`)
+      .concat(kept.map((column) => `${sql.name(column)} = ${sql.name(column)}`))
       .join(', ');
     const result = await runner.query(
       `UPDATE ${sql.table} SET ${assignments} WHERE ${sql.key(id)} AND ${sql.equals(...guard)}`,
@@ -97,10 +122,6 @@ export class RecordRows {
     );
     return (result.affected ?? 0) > 0;
   }
-}
-
-function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
 }
 
 /** Builds one statement in the dialect of the entity's DataSource. */

@@ -30,6 +30,8 @@ export function isWhole(instance: object, metadata: EntityMetadata, relations: R
         !column.isSelect ||
         column.isVirtual ||
         column.relationMetadata ||
+        // TypeORM leaves it undefined after an insert.
+        column.isDeleteDate ||
         column.getEntityValue(instance) !== undefined,
     ) &&
     hasRelations(instance, metadata, relations)

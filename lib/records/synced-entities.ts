@@ -49,6 +49,12 @@ export class SyncedEntities {
     return this.byClass.get(target);
   }
 
+  /** A class whose entities are synced by themselves. */
+  autoSynced(target: unknown): SyncedEntity | undefined {
+    const entity = this.find(target);
+    return entity?.sync.level === 'auto' && entity.mapper ? entity : undefined;
+  }
+
   named(entityName: string): SyncedEntity | undefined {
     return this.byName.get(entityName);
   }

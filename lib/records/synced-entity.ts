@@ -1,6 +1,7 @@
-import { isValidRecordKey } from '@atproto/syntax';
+import { isValidDid, isValidRecordKey } from '@atproto/syntax';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { In, type DataSource, type EntityManager, type EntityMetadata, type FindOptionsWhere } from 'typeorm';
+import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { MapperError } from '../errors/mapper.error.js';
 import { recordStateOf, type RecordState } from '../metadata/record-state.js';
 import type { SyncFunctions, SyncMetadata } from '../metadata/sync-metadata.js';
@@ -8,6 +9,7 @@ import { parseAtUri, type Address } from '../model/address.js';
 import { prepareRecord, type PreparedRecord } from './record-json.js';
 import { isWhole, neededRelations, type RelationTree } from './relation-tree.js';
 import type { RecordMapper } from './record-mapper.js';
+import { chunks } from './chunks.js';
 import { newTid } from './tid.js';
 
 export interface RecordColumns {
@@ -49,7 +51,19 @@ export class SyncedEntity {
 
   /** The values of the primary key columns, in their order. */
   keyOf(id: string): unknown[] {
-    return this.metadata.primaryColumns.length === 1 ? [id] : (JSON.parse(id) as unknown[]);
+    const { primaryColumns } = this.metadata;
+    const values = primaryColumns.length === 1 ? [id] : (JSON.parse(id) as unknown[]);
+    return values.map((value, index) => (isDate(primaryColumns[index]) ? new Date(String(value)) : value));
+  }
+
+  /** The primary key as TypeORM's id map: what an entity has of it. */
+  keyMapOf(id: string): Record<string, unknown> {
+    const map: Record<string, unknown> = {};
+    const values = this.keyOf(id);
+    this.metadata.primaryColumns.forEach((column, index) =>
+      mergeDeep(map, column.createValueMap(values[index])),
+    );
+    return map;
   }
 
   /** Takes the record columns off values that somebody gave. */
@@ -66,25 +80,24 @@ export class SyncedEntity {
 
   /** Whole instances by id, soft-deleted ones included. */
   async load(ids: readonly string[], manager: EntityManager): Promise<Map<string, object>> {
-    const rows = await manager.find<object>(this.metadata.target, {
-      where: this.whereIds(ids),
-      relations: this.relations,
-      withDeleted: true,
-    });
-    return new Map(rows.map((row) => [this.idOf(row) ?? '', row]));
+    const found = new Map<string, object>();
+    for (const chunk of chunks(ids, 500)) {
+      const where = this.whereIds(chunk);
+      const { relations } = this;
+      for (const row of await manager.find<object>(this.metadata.target, {
+        where,
+        relations,
+        withDeleted: true,
+      }))
+        found.set(this.idOf(row) ?? '', row);
+    }
+    return found;
   }
 
-  private whereIds(ids: readonly string[]): FindOptionsWhere<object> | FindOptionsWhere<object>[] {
-    const [first, ...others] = this.metadata.primaryColumns;
-    if (first && others.length === 0) return first.createValueMap(In([...ids])) as FindOptionsWhere<object>;
-    return ids.map((id) => {
-      const values = this.keyOf(id);
-      const where: Record<string, unknown> = {};
-      this.metadata.primaryColumns.forEach((column, index) =>
-        mergeDeep(where, column.createValueMap(values[index])),
-      );
-      return where;
-    });
+  whereIds(ids: readonly string[]): FindOptionsWhere<object> | FindOptionsWhere<object>[] {
+    const [key, ...others] = this.metadata.primaryColumns;
+    if (!key || others.length > 0) return ids.map((id) => this.keyMapOf(id));
+    return key.createValueMap(In(ids.map((id) => this.keyOf(id)[0]))) as FindOptionsWhere<object>;
   }
 
   /** Shows on an instance what its record columns hold. */
@@ -98,10 +111,16 @@ export class SyncedEntity {
     return this.metadata.deleteDateColumn?.getEntityValue(entity) != null;
   }
 
-  /** @throws MapperError when `syncAsDid` throws */
+  /** @throws MapperError when `syncAsDid` throws, or gives what is no DID */
   async didOf(entity: object): Promise<string | null> {
     const did = await this.ask('syncAsDid', entity, () => defaultDid(entity));
-    return typeof did === 'string' && did !== '' ? did : null;
+    if (typeof did !== 'string' || did === '') return null;
+    if (isValidDid(did)) return did;
+    throw this.failed(
+      'syncAsDid',
+      entity,
+      new Error(`'${did}' is no DID; it looks like did:plc:… or did:web:….`),
+    );
   }
 
   /** @throws MapperError when `shouldAutoSync` throws */
@@ -157,13 +176,12 @@ export class SyncedEntity {
   async toRecord(entity: object): Promise<PreparedRecord> {
     const { mapper } = this;
     if (!mapper) throw this.failed('toRecord', entity, new Error('there is no mapper'));
-    let value: unknown;
     try {
-      value = await mapper.toRecord(entity);
+      return await prepareRecord(await mapper.toRecord(entity), mapper.collection, mapper.schema);
     } catch (cause) {
-      throw this.failed('toRecord', entity, cause);
+      if (!(cause instanceof InvalidRecordError)) throw this.failed('toRecord', entity, cause);
+      throw cause.about({ entityName: this.name, entityId: this.idOf(entity) ?? undefined });
     }
-    return prepareRecord(value, mapper.collection, mapper.schema);
   }
 
   private async ask<K extends keyof SyncFunctions<object>>(
@@ -211,6 +229,11 @@ function defaultDid(entity: object): unknown {
   };
   return did ?? user?.did ?? author?.did ?? parseAtUri(recordStateOf(entity).uri)?.did;
 }
+
+/** Columns whose values are Dates in memory. */
+const isDate = (column: ColumnMetadata | undefined): boolean =>
+  column !== undefined &&
+  (column.type === Date || /^(datetime|timestamp)/.test(typeof column.type === 'string' ? column.type : ''));
 
 function mergeDeep(into: Record<string, unknown>, from: Record<string, unknown>): void {
   for (const [key, value] of Object.entries(from)) {

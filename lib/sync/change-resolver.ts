@@ -2,7 +2,7 @@ import type { QueryRunner } from 'typeorm';
 import { MapperError } from '../errors/mapper.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri, type Address } from '../model/address.js';
-import { RecordRows } from '../records/record-row.js';
+import { RecordRows, type RecordRow } from '../records/record-row.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import type { Change, Touch } from './change.js';
 
@@ -74,8 +74,8 @@ async function wholeInstances(
 ): Promise<Map<string, object>> {
   const whole = new Map<string, object>();
   const partial: string[] = [];
-  for (const { entityId, instance } of touches) {
-    if (instance && entity.isWhole(instance)) whole.set(entityId, instance);
+  for (const { entityId, instance, whole: wasWhole } of touches) {
+    if (wasWhole && instance && entity.isWhole(instance)) whole.set(entityId, instance);
     else partial.push(entityId);
   }
   // An instance that is older than somebody's write-back names a record that is no longer, or not yet, its own.
@@ -87,15 +87,22 @@ async function wholeInstances(
     for (const id of updated) {
       const row = rows.get(id);
       const instance = whole.get(id);
-      if (row && instance) entity.show(instance, { uri: row.uri, cid: row.cid, rkey: row.rkey });
+      if (row && instance) show(entity, instance, row);
       else whole.delete(id);
     }
   }
   if (partial.length > 0) {
-    for (const [id, instance] of await entity.load(partial, runner.manager)) whole.set(id, instance);
+    for (const [id, row] of await entity.load(partial, runner.manager)) whole.set(id, row);
+    for (const { entityId, instance } of touches) {
+      const row = whole.get(entityId);
+      if (instance && row && row !== instance) show(entity, instance, recordStateOf(row));
+    }
   }
   return whole;
 }
+
+const show = (entity: SyncedEntity, instance: object, { uri, cid, rkey }: RecordRow): void =>
+  entity.show(instance, { uri, cid, rkey });
 
 async function changesOf(touch: Touch, instance: object, runner: QueryRunner): Promise<Change[]> {
   const { entity } = touch;

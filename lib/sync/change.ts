@@ -11,6 +11,8 @@ export interface Touch {
   readonly entityId: string;
   /** The instance that the caller holds, if there is one: it gets to see uri and cid. */
   readonly instance: object | undefined;
+  /** Before the write the instance had every column; what it lacked would be null after it, whatever the row holds. */
+  readonly whole?: boolean;
   /** Just inserted: its record columns are what the module reserved, and nothing can be published yet. */
   readonly inserted: boolean;
   /** The row is gone; what could not be asked afterwards was asked before. */

@@ -30,8 +30,13 @@ export function decide(targets: readonly Target[], view: RepositoryView): Decisi
     }
     decision.writes.push(
       desired.kind === 'record'
-        ? { action: current === null ? 'create' : 'update', address: change.address, ...desired.prepared }
-        : { action: 'delete', address: change.address },
+        ? {
+            action: current === null ? 'create' : 'update',
+            address: change.address,
+            replaces: current,
+            ...desired.prepared,
+          }
+        : { action: 'delete', address: change.address, replaces: current },
     );
   }
   return decision;

@@ -1,14 +1,14 @@
-import type { QueryRunner } from 'typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
 import { SyncFailed } from '../events/sync-failed.event.js';
 import type { ParityEvents } from '../events/parity-events.js';
+import { atUri, parseAtUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
-import type { SyncOperation } from '../model/pending-sync.js';
 import { onCommittedData } from '../records/committed-data.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
 import type { Change, Touch } from './change.js';
 import { resolveTouches, type Resolved } from './change-resolver.js';
 import { LaneQueue } from './lane-queue.js';
 import type { Outcome } from './outcome.js';
+import { mergedByAddress } from './merged-changes.js';
 import { quickResult } from './quick-result.js';
 import { SyncDispatcher, type Dispatched } from './sync-dispatcher.js';
 import type { SyncEngine, SyncRun } from './sync-engine.js';
@@ -36,19 +36,12 @@ export class InlineDispatcher extends SyncDispatcher {
   override async afterCommit(touches: readonly Touch[], run: SyncRun = {}): Promise<Dispatched[]> {
     const dispatched: Dispatched[] = [];
     for (const [dataSource, group] of Map.groupBy(touches, ({ entity }) => entity.dataSource)) {
-      let resolved: Resolved;
-      try {
-        resolved = await onCommittedData(dataSource, run.runner?.(), (runner) =>
-          resolveTouches(group, runner),
-        );
-      } catch (error) {
-        resolved = { changes: [], unresolved: group.map((touch) => ({ touch, error: error as Error })) };
-      }
+      const resolved = await this.resolve(dataSource, group, run);
       for (const { touch, error } of resolved.unresolved) {
-        this.failed({ ...touch, operation: 'publish' }, error, false);
+        this.failed({ ...touch, operation: 'publish' }, undefined, error, false, touch.instance);
         dispatched.push({ result: new SyncResult('failed', { error }), origin: touch.origin });
       }
-      const results = await this.dispatch(resolved.changes, run);
+      const results = await this.deliver(resolved.changes, run);
       resolved.changes.forEach(({ origin }, index) => {
         const result = results[index];
         if (result) dispatched.push({ result, origin });
@@ -57,17 +50,31 @@ export class InlineDispatcher extends SyncDispatcher {
     return dispatched;
   }
 
-  override async dispatch(changes: readonly Change[], run: SyncRun = {}): Promise<SyncResult[]> {
+  override dispatch(changes: readonly Change[]): Promise<SyncResult[]> {
+    return this.deliver(changes, {});
+  }
+
+  protected async deliver(changes: readonly Change[], run: SyncRun): Promise<SyncResult[]> {
+    const merged = mergedByAddress(changes);
     const results = new Map<Change, SyncResult>();
-    const lanes = [...Map.groupBy(changes, ({ address }) => address.did)].map(([did, lane]) =>
+    const lanes = [...Map.groupBy(merged.values(), ({ address }) => address.did)].map(([did, lane]) =>
       this.lane(did, lane, run, results),
     );
     await this.untilDeadline(Promise.all(lanes), run);
-    return changes.map(
-      (change) =>
-        results.get(change) ??
-        new SyncResult('pending', { reason: 'still under way when the deadline was over' }),
-    );
+    return changes.map(({ address }) => {
+      const change = merged.get(atUri(address));
+      const result = change && results.get(change);
+      return result ?? new SyncResult('pending', { reason: 'still under way when the deadline was over' });
+    });
+  }
+
+  /** The changed addresses of what was committed. Never throws. */
+  protected async resolve(dataSource: DataSource, touches: readonly Touch[], run: SyncRun): Promise<Resolved> {
+    try {
+      return await onCommittedData(dataSource, run.runner?.(), (runner) => resolveTouches(touches, runner));
+    } catch (error) {
+      return { changes: [], unresolved: touches.map((touch) => ({ touch, error: error as Error })) };
+    }
   }
 
   override drain(): Promise<void> {
@@ -87,8 +94,7 @@ export class InlineDispatcher extends SyncDispatcher {
 
   /** Tells what failed. */
   protected report({ change, result, entity }: Outcome, willRetry: boolean): void {
-    if (result.isFailed() && result.error)
-      this.failed({ ...change, instance: entity, uri: result.uri }, result.error, willRetry);
+    if (result.error) this.failed(change, atUri(change.address), result.error, willRetry, entity);
   }
 
   private async lane(
@@ -121,31 +127,16 @@ export class InlineDispatcher extends SyncDispatcher {
   }
 
   private failed(
-    about: {
-      entity: SyncedEntity;
-      entityId: string;
-      operation: SyncOperation;
-      instance: object | undefined;
-      uri?: string | undefined;
-    },
+    { entity, entityId, operation }: Pick<Change, 'entity' | 'entityId' | 'operation'>,
+    uri: string | undefined,
     error: Error,
     willRetry: boolean,
+    instance: object | undefined,
   ): void {
-    const { did } = error as { did?: string };
-    this.options.log.error(
-      `${about.operation} of ${about.entity.name} ${about.entityId} failed: ${error.message}`,
-    );
+    this.options.log.error(`${operation} of ${entity.name} ${entityId} failed: ${error.message}`);
+    const did = parseAtUri(uri)?.did;
     this.options.events.emit(
-      new SyncFailed(
-        did,
-        about.uri,
-        about.operation,
-        error,
-        willRetry,
-        about.entity.name,
-        about.entityId,
-        about.instance,
-      ),
+      new SyncFailed(did, uri, operation, error, willRetry, entity.name, entityId, instance),
     );
   }
 }

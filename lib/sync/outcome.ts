@@ -1,6 +1,7 @@
 import type { ParityEvents } from '../events/parity-events.js';
 import { RecordPublished } from '../events/record-published.event.js';
 import { RecordUnpublished } from '../events/record-unpublished.event.js';
+import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { classifyFailure, type Failure } from '../pds/failure.js';
 import type { RecordWrite } from '../pds/repository-writer.js';
@@ -17,10 +18,20 @@ export interface Outcome {
   readonly entity: object | undefined;
 }
 
-export function failedOutcome(change: Change, error: unknown, entity: object | undefined): Outcome {
+/** @param shared the error concerns other changes as well, so it can name none of them */
+export function failedOutcome(
+  change: Change,
+  error: unknown,
+  entity: object | undefined,
+  shared = false,
+): Outcome {
   const { did } = change.address;
   const failure = classifyFailure(error, { did });
-  failure.error.about({ did, entityName: change.entity.name, entityId: change.entityId });
+  const {
+    entity: { name: entityName },
+    entityId,
+  } = change;
+  failure.error.about(shared ? { did } : { did, uri: atUri(change.address), entityName, entityId });
   return {
     change,
     failure,

@@ -8,7 +8,14 @@ import type { Change } from './change.js';
  * be something to do. Only sound while nothing of that DID is under way: a write in flight has not come to the row yet.
  * An instance that misses what somebody else committed cannot mislead it for long: that commit asks for itself.
  */
-export async function quickResult({ entity, address, trigger, whole }: Change): Promise<SyncResult | null> {
+export async function quickResult(change: Change): Promise<SyncResult | null> {
+  const result = await resultOf(change);
+  const { entity, instance, whole } = change;
+  if (result && whole && instance && instance !== whole) entity.show(instance, recordStateOf(whole));
+  return result;
+}
+
+async function resultOf({ entity, address, trigger, whole }: Change): Promise<SyncResult | null> {
   if (trigger !== 'auto' || !whole || entity.isSoftDeleted(whole)) return null;
   const { uri, cid } = recordStateOf(whole);
   try {

@@ -1,6 +1,8 @@
 import type { QueryRunner } from 'typeorm';
+import { MissingScopeError } from '../errors/missing-scope.error.js';
 import type { RecordConflictError } from '../errors/record-conflict.error.js';
 import type { ParityEvents } from '../events/parity-events.js';
+import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import { isInDoubt, type RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RecordWrite, RepositoryWriter } from '../pds/repository-writer.js';
@@ -77,9 +79,9 @@ class SyncPass {
       }
       return work.length === 0 ? [] : await this.write(work);
     } catch (error) {
-      for (const change of changes) {
-        if (!this.outcomes.has(change)) this.outcomes.set(change, failedOutcome(change, error, undefined));
-      }
+      const open = changes.filter((change) => !this.outcomes.has(change));
+      for (const change of open)
+        this.outcomes.set(change, failedOutcome(change, error, change.whole, open.length > 1));
       return [];
     }
   }
@@ -93,16 +95,37 @@ class SyncPass {
         entity.load(ids, runner.manager),
       );
       for (const change of group) {
-        targets.push(targetOf(change, rows.get(change.entityId), this.written.get(change) ?? null));
+        const row = rows.get(change.entityId);
+        // The instance that the caller holds may be older than its record.
+        if (row && change.instance) entity.show(change.instance, recordStateOf(row));
+        targets.push(targetOf(change, row, this.written.get(change) ?? null));
       }
     }
     return Promise.all(targets);
   }
 
+  /** A scope that is missing for some writes holds up no others. */
   private async write(targets: readonly Target[]): Promise<Change[]> {
+    const actions = new Map<Target, RecordWrite['action']>();
+    try {
+      return await this.send(targets, actions);
+    } catch (error) {
+      const open = targets.filter(({ change }) => !this.outcomes.has(change));
+      const [lacking, rest] = partition(open, (target) => needs(error, target, actions.get(target)));
+      if (lacking.length === 0 || rest.length === 0) throw error;
+      for (const { change, row } of lacking) this.outcomes.set(change, failedOutcome(change, error, row));
+      return this.write(rest);
+    }
+  }
+
+  private async send(
+    targets: readonly Target[],
+    planned: Map<Target, RecordWrite['action']>,
+  ): Promise<Change[]> {
     const stale: Change[] = [];
     const byUri = new Map(targets.map((target) => [target.uri, target]));
     let conflicts = new Map<string, RecordConflictError>();
+    const warned = new Set<string>();
     const done = new Set<Target>();
     const settleAll = async (
       written: readonly (readonly [Target, RecordWrite['action'] | undefined])[],
@@ -126,13 +149,20 @@ class SyncPass {
       agent: await this.options.sessions.agentFor(this.did),
       addresses: targets.map(({ change }) => change.address),
       validate: this.options.validate,
-      verify: targets.some(
-        ({ change, known }) => change.mayExist || (known === null && change.entity.hasFixedRkey),
-      ),
+      verify: targets.some(needsLook),
       decide: (view) => {
         const decision = decide(targets, view);
         conflicts = decision.conflicts;
-        decision.overwritten.forEach(this.options.warn);
+        // It decides again whenever the view changes.
+        for (const message of decision.overwritten.filter((one) => !warned.has(one))) {
+          warned.add(message);
+          this.options.warn(message);
+        }
+        planned.clear();
+        for (const { address, action } of decision.writes) {
+          const target = byUri.get(atUri(address));
+          if (target) planned.set(target, action);
+        }
         return decision.writes;
       },
       onCommit: (writes) =>
@@ -160,3 +190,21 @@ class SyncPass {
     return stale;
   }
 }
+
+/** Whether what the database remembers is not enough: an earlier try may have landed, or others write there too and must not be overwritten. */
+const needsLook = ({ change, known }: Target): boolean =>
+  change.mayExist ||
+  (known === null ? change.entity.hasFixedRkey : change.entity.sync.onConflict === 'fail');
+
+/** Whether a write is one that a missing scope forbids (`repo:<collection>?action=<action>`). */
+function needs(error: unknown, { change }: Target, action: RecordWrite['action'] | undefined): boolean {
+  if (!(error instanceof MissingScopeError) || action === undefined) return false;
+  const [resource, query = ''] = error.scope.split('?');
+  const actions = new URLSearchParams(query).getAll('action');
+  return resource === `repo:${change.address.collection}` && (actions.length === 0 || actions.includes(action));
+}
+
+const partition = <T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] => [
+  items.filter((item) => isFirst(item)),
+  items.filter((item) => !isFirst(item)),
+];

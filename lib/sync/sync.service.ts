@@ -7,6 +7,7 @@ import { onCommittedData } from '../records/committed-data.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import type { SyncOperation } from '../model/pending-sync.js';
+import type { Change } from './change.js';
 import { resolveTouches } from './change-resolver.js';
 import type { SyncDispatcher } from './sync-dispatcher.js';
 
@@ -50,7 +51,22 @@ export class SyncService {
     return (await synced.toRecord(whole)).record;
   }
 
+  /** The changed address of a saved entity, for whoever keeps it for later; null where there is nothing to sync. */
+  async changeOf(entity: object, operation: SyncOperation): Promise<Change | null> {
+    const changes = await this.changes(entity, operation);
+    return changes instanceof SyncResult ? null : (changes[0] ?? null);
+  }
+
   private async sync(instance: object, trigger: SyncOperation, did?: string): Promise<SyncResult> {
+    const changes = await this.changes(instance, trigger, did);
+    if (changes instanceof SyncResult) return changes;
+    const [result = failed('nothing was dispatched')] = await this.dispatcher.dispatch(changes);
+    if (result.error instanceof AuthenticationError) throw result.error;
+    return result;
+  }
+
+  /** What was asked for by hand comes first; or the result, if there is nothing to dispatch. */
+  private async changes(instance: object, trigger: SyncOperation, did?: string): Promise<Change[] | SyncResult> {
     const entity = this.entities.of(instance);
     if (entity.sync.level === 'has-record') {
       throw new ParityOptionsError(
@@ -91,12 +107,7 @@ export class SyncService {
         `${entity.name} ${entityId} is published at ${uri}; unpublish it before publishing it as ${did}.`,
       );
     }
-    const results = await this.dispatcher.dispatch(
-      changes.map((one) => (one === change ? { ...one, trigger, operation: trigger } : one)),
-    );
-    const result = results[0] ?? failed('nothing was dispatched');
-    if (result.error instanceof AuthenticationError) throw result.error;
-    return result;
+    return [{ ...change, trigger, operation: trigger }, ...changes.slice(1)];
   }
 
   private async loaded(entity: SyncedEntity, instance: object): Promise<object> {

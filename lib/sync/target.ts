@@ -39,7 +39,8 @@ export async function targetOf(
   let known = state?.uri === uri ? state.cid : written;
   try {
     const claimed = row !== undefined && (await claims(change, row));
-    if (!claimed) known ??= change.cid;
+    // No row remembers the record: it is gone, or it has only just taken the address over.
+    if (!claimed || state?.uri === null) known ??= change.cid;
     return { change, uri, row, claimed, known, desired: await desire(change, row, claimed) };
   } catch (error) {
     return { change, uri, row, claimed: true, known, desired: { kind: 'failed', error: error as Error } };

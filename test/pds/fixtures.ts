@@ -1,4 +1,4 @@
-import { type Agent, AtpAgent, CredentialSession } from '@atproto/api';
+import { Agent, type AtpSessionData, CredentialSession } from '@atproto/api';
 import { cidForLex } from '@atproto/lex-cbor';
 import { jsonToLex } from '@atproto/lex-json';
 import { type Address, atUri } from '../../lib/model/address.js';
@@ -37,17 +37,17 @@ export class FaultyNetwork implements AsyncDisposable {
   }
 
   /** An agent of the account through the proxy. */
-  async agent({ did, password }: Account): Promise<AtpAgent> {
-    const agent = new AtpAgent(new CredentialSession(new URL(this.proxy.url)));
-    await agent.login({ identifier: did, password });
-    return agent;
+  async agent({ did, password }: Account): Promise<Agent> {
+    const session = new CredentialSession(new URL(this.proxy.url));
+    await session.login({ identifier: did, password });
+    return new Agent(session as ConstructorParameters<typeof Agent>[0]);
   }
 
   /** The same session at another address. */
-  agentAt(url: string, { sessionManager }: AtpAgent | Agent): AtpAgent {
+  agentAt(url: string, { sessionManager }: Agent): Agent {
     const session = new CredentialSession(new URL(url));
-    session.session = (sessionManager as CredentialSession).session;
-    return new AtpAgent(session);
+    session.session = (sessionManager as CredentialSession).session as AtpSessionData;
+    return new Agent(session as ConstructorParameters<typeof Agent>[0]);
   }
 
   /** A new account with an app on it; the proxy's log is empty. */
@@ -68,7 +68,7 @@ export class FaultyNetwork implements AsyncDisposable {
   async notes({ did }: App): Promise<Record<string, unknown>> {
     const records = await this.network.listRecords(did, COLLECTION);
     return Object.fromEntries(
-      records.map(({ uri, value }) => [uri.split('/').at(-1), value['text']] as const).reverse(),
+      records.map(({ uri, value }) => [uri.split('/').at(-1), value['text']] as const).toReversed(),
     );
   }
 
@@ -130,7 +130,7 @@ export class App {
       }),
     );
     const remember = (uri: string, cid: string | null): void => void this.remembered.set(uri, cid);
-    return this.writer.write({
+    const report = await this.writer.write({
       did: this.did,
       agent: this.agent,
       addresses: targets.map(({ address }) => address),
@@ -145,8 +145,8 @@ export class App {
           if (current !== known && !view.ours.has(uri)) this.foreign.add(uri);
           writes.push(
             cid === null
-              ? { action: 'delete', address }
-              : { action: current === null ? 'create' : 'update', address, record, cid },
+              ? { action: 'delete', address, replaces: current }
+              : { action: current === null ? 'create' : 'update', address, record, cid, replaces: current },
           );
         }
         return writes;
@@ -162,6 +162,9 @@ export class App {
         await rest.onFound?.(found);
       },
     });
+    // What needed no write is as it should be, though the database may not have known it.
+    for (const { uri, cid } of targets) if (!report.refused.has(uri)) remember(uri, cid);
+    return report;
   }
 }
 

@@ -78,7 +78,7 @@ describe('RepositoryWriter, undisturbed and beside others', () => {
   it('needs no scope but that of its writes', async () => {
     const app = await servers.app();
     await app.save({ a: 'one' });
-    await app.save({ a: 'two', b: 'one' });
+    await app.save({ a: 'two', b: 'other' });
     await app.save({ a: null });
     expect(servers.proxy.log.filter(isWrite).map(actionsOf)).toEqual([
       ['create'],

@@ -21,7 +21,7 @@ describe('RepositoryWriter, with answers that get lost', () => {
     servers.proxy.fault(isWrite, dropResponse);
     const commits: number[] = [];
     const report = await app.save(
-      { a: 'two', b: 'one' },
+      { a: 'two', b: 'other' },
       { onCommit: async (writes) => void commits.push(writes.length) },
     );
     expect(calls()).toEqual(['applyWrites', 'applyWrites', 'getLatestCommit', 'getRecord', 'getRecord']);

@@ -5,12 +5,7 @@ import type { SessionLogger } from '../../lib/sessions/session-logger.js';
 export function recordedEvents() {
   const seen: object[] = [];
   const events = new ParityEvents(
-    {
-      emitAsync: (_name, event: object) => {
-        seen.push(event);
-        return Promise.resolve([]);
-      },
-    },
+    { listenersAny: () => [], listeners: () => [(event: object) => void seen.push(event)] },
     (_event, error) => {
       throw error;
     },

@@ -144,7 +144,11 @@ describe('two sessions of one account', () => {
     await signIn(oauth, account);
     const done = new AbortController();
     const writers = Array.from({ length: 4 }, async () => {
-      while (!done.signal.aborted) await write(oauth, account.did).catch(() => undefined);
+      while (!done.signal.aborted) {
+        await write(oauth, account.did).catch(() => undefined);
+        // Without a session a try ends without having waited for anything, and would let nobody else run.
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
     });
 
     for (let i = 0; i < 4; i++) await signIn(oauth, account);

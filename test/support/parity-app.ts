@@ -2,20 +2,20 @@ import { EventEmitterModule, EventEmitter2 } from '@nestjs/event-emitter';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { LoggerService, ModuleMetadata } from '@nestjs/common';
-import { DataSource, type DataSourceOptions, type ObjectLiteral, type Repository } from 'typeorm';
+import { DataSource, type ObjectLiteral, type Repository } from 'typeorm';
 import {
   ParityModule,
   ParityService,
   type ParityModuleExtras,
   type ParityModuleOptions,
 } from 'nestjs-parity';
-import { freshDataSource, type DatabaseKind } from './databases.js';
+import { freshDataSource, type DatabaseKind, type ExtraOptions } from './databases.js';
 
 export interface ParityAppOptions {
   readonly entities: Function[];
   readonly parity: ParityModuleOptions & ParityModuleExtras;
   readonly database?: DatabaseKind;
-  readonly dataSource?: Partial<DataSourceOptions>;
+  readonly dataSource?: ExtraOptions;
   readonly imports?: ModuleMetadata['imports'];
   readonly providers?: ModuleMetadata['providers'];
 }

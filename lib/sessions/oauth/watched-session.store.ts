@@ -102,7 +102,7 @@ export class WatchedSessionStore implements NodeSavedSessionStore {
 
   #isAnother(session: NodeSavedSession): boolean {
     const activity = this.#activity.getStore();
-    return false && activity?.kind === 'use' && activity.sessionId !== sessionIdOf(session);
+    return activity?.kind === 'use' && activity.sessionId !== sessionIdOf(session);
   }
 
   /** null where the store cannot be read: if it deletes all the same, rather one event too many than a loss unheard. */

@@ -2,6 +2,7 @@ import {
   Inject,
   Injectable,
   Logger,
+  Optional,
   type BeforeApplicationShutdown,
   type OnModuleInit,
   type Type,
@@ -15,7 +16,8 @@ import { ParityOptionsError } from './errors/parity-options.error.js';
 import { isMarkedMapper } from './metadata/sync-metadata.js';
 import type { ResolvedOptions } from './model/options.js';
 import { LISTED_MAPPERS } from './parity.module-definition.js';
-import { RESOLVED_OPTIONS } from './parity.providers.js';
+import { RESOLVED_OPTIONS } from './parity.module-providers.js';
+import { LaneLoop } from './pending/lane.loop.js';
 import { MapperRegistry } from './records/mapper.registry.js';
 import type { RecordMapper } from './records/record-mapper.js';
 import { SyncedEntities } from './records/synced-entities.js';
@@ -36,34 +38,45 @@ export class ParityBootstrap implements OnModuleInit, BeforeApplicationShutdown 
     private readonly entities: SyncedEntities,
     private readonly dispatcher: SyncDispatcher,
     private readonly sync: SyncService,
+    @Optional() @Inject(LaneLoop) private readonly loop: LaneLoop | null,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(LISTED_MAPPERS) private readonly listed: Type<RecordMapper>[],
   ) {}
 
   onModuleInit(): void {
     this.findMappers();
-    for (const name of this.options.dataSources) this.track(this.dataSource(name));
+    const dataSources = this.options.dataSources.map((name) => this.dataSource(name));
+    try {
+      for (const dataSource of dataSources) this.track(dataSource);
+    } catch (error) {
+      this.release();
+      throw error;
+    }
+    this.loop?.start();
   }
 
   /** After the servers stopped taking requests, before the DataSources close. */
   async beforeApplicationShutdown(): Promise<void> {
+    await this.loop?.stop();
     await this.dispatcher.drain();
-    for (const undo of this.undo.splice(0).reverse()) undo();
+    this.release();
+  }
+
+  private release(): void {
+    for (const undo of this.undo.splice(0).toReversed()) undo();
   }
 
   private findMappers(): void {
-    for (const { metatype, instance, isDependencyTreeStatic, name } of this.discovery
-      .getProviders()
-      .map((wrapper) => ({
-        metatype: wrapper.metatype,
-        instance: wrapper.instance as RecordMapper | undefined,
-        isDependencyTreeStatic: wrapper.isDependencyTreeStatic(),
-        name: String(wrapper.name),
-      }))) {
-      if (!isMarkedMapper(metatype) && !this.listed.some((listed) => listed === metatype)) continue;
-      if (!isDependencyTreeStatic || !instance) {
+    const isMapper = (type: unknown): boolean =>
+      isMarkedMapper(type) || this.listed.some((listed) => listed === type);
+    for (const wrapper of this.discovery.getProviders()) {
+      const instance = wrapper.instance as RecordMapper | undefined;
+      // By its class, or by what it is a stand-in for (useValue, useFactory, overrideProvider).
+      if (![wrapper.metatype, wrapper.token, instance?.constructor].some(isMapper)) continue;
+      if (!wrapper.isDependencyTreeStatic() || wrapper.isTransient || !instance) {
         throw new ParityOptionsError(
-          `The mapper ${name} is request-scoped (or injects something that is); a sync has no request: make it a singleton.`,
+          `The mapper ${String(wrapper.name)} is request-scoped or transient (or injects something that is request-scoped); ` +
+            `a sync has no request: make it a singleton.`,
         );
       }
       this.mappers.register(instance);

@@ -1,0 +1,52 @@
+import type { EntityManager, EntityMetadata, FindOptionsWhere } from 'typeorm';
+import type { SyncedEntities } from '../records/synced-entities.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
+
+type Where = FindOptionsWhere<object> | FindOptionsWhere<object>[];
+
+/** Of which marked class a row is: in a single-table hierarchy the class that was written to need not be the row's own. */
+export class MarkedRows {
+  constructor(private readonly entities: SyncedEntities) {}
+
+  /** The marked classes among a class and, in a single table, its children. */
+  classes(metadata: EntityMetadata): SyncedEntity[] {
+    return [metadata, ...metadata.childEntityMetadatas]
+      .map(({ target }) => this.entities.autoSynced(target))
+      .filter((entity) => entity !== undefined);
+  }
+
+  /** By class, the ids of rows; without a query where the class tells. */
+  async ofIds(
+    metadata: EntityMetadata,
+    ids: readonly string[],
+    manager: EntityManager,
+  ): Promise<Map<SyncedEntity, string[]>> {
+    const [entity] = this.classes(metadata);
+    if (!entity) return new Map();
+    if (metadata.childEntityMetadatas.length === 0) return new Map([[entity, [...ids]]]);
+    return this.matching(metadata, entity.whereIds(ids), manager);
+  }
+
+  /** By class, the ids of the rows that match. */
+  async matching(
+    metadata: EntityMetadata,
+    where: Where,
+    manager: EntityManager,
+  ): Promise<Map<SyncedEntity, string[]>> {
+    const rows = await manager.find<object>(metadata.target, {
+      where,
+      withDeleted: true,
+      loadEagerRelations: false,
+    });
+    const found = new Map<SyncedEntity, string[]>();
+    for (const row of rows) {
+      const entity = this.entities.autoSynced(row.constructor);
+      const id = entity?.idOf(row);
+      if (!entity || !id) continue;
+      const ids = found.get(entity);
+      if (ids) ids.push(id);
+      else found.set(entity, [id]);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,59 @@
+import type { AuthenticationError } from '../errors/authentication.error.js';
+import { ParityOptionsError } from '../errors/parity-options.error.js';
+
+/** What is known when a user has to be sent to sign in. */
+export interface SignInContext {
+  /** Whose account has to act: the owner of the record, who need not be the one who made the request. */
+  readonly did: string | null;
+  /** Where the user was: a path of this application, safe to redirect to. */
+  readonly returnTo: string;
+  readonly error: AuthenticationError;
+}
+
+export interface ParityHttpOptions {
+  /**
+   * How a request is answered whose account has to sign in again: 'json' with 401 and the URL in the body, 'redirect'
+   * with 303 to it, 'auto' (default) with the redirect for clients that prefer HTML, and JSON for all others.
+   */
+  readonly respond?: 'auto' | 'json' | 'redirect';
+  /**
+   * Where a sign-in begins. A path or URL such as '/login' gets `did` and `returnTo` added to its query; what a
+   * function gives is taken as it is. Default: the URL of `AtpOAuthService.authorize(did, { returnTo })`, which leads
+   * straight to the account's PDS. An application that binds sign-ins to browsers with a cookie names its own page.
+   */
+  readonly signInUrl?: string | ((context: SignInContext) => string | Promise<string>);
+}
+
+export interface ResolvedHttpOptions {
+  readonly respond: 'auto' | 'json' | 'redirect';
+  readonly signInUrl: NonNullable<ParityHttpOptions['signInUrl']> | undefined;
+}
+
+/** Holds `ResolvedHttpOptions`. */
+export const PARITY_HTTP_OPTIONS = Symbol('parity:http-options');
+
+const RESPOND: ReadonlySet<string> = new Set(['auto', 'json', 'redirect']);
+
+/** @throws ParityOptionsError that names the option, what it got and what it takes */
+export function resolveHttpOptions({
+  respond = 'auto',
+  signInUrl,
+}: ParityHttpOptions = {}): ResolvedHttpOptions {
+  if (!RESPOND.has(respond)) {
+    throw new ParityOptionsError(
+      `http.respond is '${String(respond)}'; it takes 'auto' or 'json' or 'redirect'.`,
+    );
+  }
+  if (signInUrl !== undefined && typeof signInUrl !== 'function' && !isPathOrUrl(signInUrl)) {
+    throw new ParityOptionsError(
+      `http.signInUrl is '${String(signInUrl)}'; it takes a path such as '/login', an http(s) URL, or a function.`,
+    );
+  }
+  return { respond, signInUrl };
+}
+
+function isPathOrUrl(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  if (value.startsWith('/')) return !/^\/[/\\]/.test(value);
+  return URL.canParse(value) && ['http:', 'https:'].includes(new URL(value).protocol);
+}

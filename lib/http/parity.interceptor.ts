@@ -1,0 +1,87 @@
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { HttpAdapterHost, Reflector } from '@nestjs/core';
+import { Observable, Subscription } from 'rxjs';
+import { unitOfWork } from '../changes/unit-of-work.js';
+import { AwaitsSync } from './awaits-sync.decorator.js';
+
+/** What `@Sse()` leaves on its handler. The constant for it moved between Nest 11 and 12. */
+const SSE = '__sse__';
+
+/**
+ * One unit of work per HTTP request: what the handler commits is written together, one write per account, after the
+ * handler and before the response. An account that has to sign in again becomes the answer: the error is thrown, for
+ * `ParityExceptionFilter`. An error of the handler's own stays as it is, and what was committed before it is synced.
+ *
+ * Bound to all handlers by `sync.mode: 'request'`; in other modes bind it with `@UseInterceptors(ParityInterceptor)`.
+ * See `@AwaitsSync(false)` for handlers whose response is not to wait.
+ *
+ * Values pass through as they come, and only the end waits, which Nest awaits before it answers. Without a unit, each
+ * save by itself: `@Sse()` handlers, whose end may never come, and everything that is no HTTP request. A stream that the
+ * handler returned is sent after the unit. A handler that answers by itself (`@Res()`) does not wait for the sync.
+ */
+@Injectable()
+export class ParityInterceptor implements NestInterceptor, BeforeApplicationShutdown {
+  private readonly logger = new Logger(ParityInterceptor.name);
+  private readonly running = new Set<Promise<void>>();
+
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly host: HttpAdapterHost,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const handler = context.getHandler();
+    if (context.getType() !== 'http' || Reflect.hasMetadata(SSE, handler)) return next.handle();
+    const awaits = this.reflector.getAllAndOverride(AwaitsSync, [handler, context.getClass()]) ?? true;
+    const response = context.switchToHttp().getResponse<unknown>();
+    return new Observable((subscriber) => {
+      const subscription = new Subscription();
+      let isHandled = false;
+      const unit = unitOfWork(() => {
+        const { promise, resolve, reject } = Promise.withResolvers<void>();
+        // The client has gone, or somebody lost patience: what was committed until now is synced all the same.
+        subscription.add(resolve);
+        subscription.add(
+          // Not before the unit is there: Nest binds the handler to the async context of this call.
+          next.handle().subscribe({
+            next: (value) => subscriber.next(value),
+            error: (error) => {
+              reject(error);
+              if (!awaits) subscriber.error(error);
+            },
+            complete: () => {
+              isHandled = true;
+              resolve();
+              if (!awaits) subscriber.complete();
+            },
+          }),
+        );
+        return promise;
+      }).then(
+        () => subscriber.complete(),
+        (error: unknown) => {
+          if (!isHandled || !this.host.httpAdapter.isHeadersSent(response)) return subscriber.error(error);
+          this.logger.warn(
+            `${(error as Error).message} (Not the answer: the handler has sent one by itself.)`,
+          );
+          subscriber.complete();
+        },
+      );
+      this.running.add(unit);
+      void unit.finally(() => this.running.delete(unit));
+      return subscription;
+    });
+  }
+
+  /** What nobody waits for any more ends before the DataSources close. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all(this.running);
+  }
+}

@@ -1,0 +1,41 @@
+import type { AtpOAuthService } from '../sessions/oauth/atp-oauth.service.js';
+import type { ResolvedHttpOptions, SignInContext } from './http-options.js';
+
+const BASE = 'http://sign-in.invalid';
+/** The request has waited for its record already. */
+const PATIENCE = 5_000;
+
+/**
+ * Where the user signs in: as the options say, else at the account's PDS.
+ *
+ * @returns null where nobody can say: no option, and no OAuth or no DID
+ * @throws Error when the PDS, or what the options name, does not answer in time or fails
+ */
+export async function signInUrl(
+  option: ResolvedHttpOptions['signInUrl'],
+  oauth: AtpOAuthService | undefined,
+  context: SignInContext,
+): Promise<string | null> {
+  const { did, returnTo } = context;
+  if (typeof option === 'function') return encoded(await inTime(Promise.resolve(option(context))));
+  if (option !== undefined) return encoded(option, { ...(did !== null && { did }), returnTo });
+  if (!oauth || did === null) return null;
+  return (await inTime(oauth.authorize(did, { returnTo }))).href;
+}
+
+/** Fit for a header, whatever characters it has; a path stays a path. */
+function encoded(target: string, query: Record<string, string> = {}): string {
+  const url = new URL(target, BASE);
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  return url.origin === BASE ? url.pathname + url.search + url.hash : url.href;
+}
+
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  const { promise: over, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer in ${PATIENCE} ms`)), PATIENCE);
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

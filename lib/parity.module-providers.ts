@@ -1,0 +1,232 @@
+import { Logger, type FactoryProvider, type Type } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { EventEmitter2 } from '@nestjs/event-emitter';
+import { ParityOptionsError } from './errors/parity-options.error.js';
+import { ParityEvents } from './events/parity-events.js';
+import { resolveOptions, type ResolvedOptions } from './model/options.js';
+import { PARITY_OPTIONS, type ParityModuleOptions } from './parity.module-definition.js';
+
+import { CachePendingSyncStore } from './pending/cache/cache-pending-sync.store.js';
+import { LaneLoop } from './pending/lane.loop.js';
+import { LaneTries } from './pending/lane-tries.js';
+import { LaneWorker } from './pending/lane.worker.js';
+import { PendingDispatcher } from './pending/pending.dispatcher.js';
+import { PendingSyncManager } from './pending/pending-sync.manager.js';
+import type { PendingSyncStore } from './pending/pending-sync.store.js';
+import { SessionListener } from './pending/session.listener.js';
+import { InMemoryRepositoryState } from './pds/in-memory-repository-state.store.js';
+import { RepositoryStateStore } from './pds/repository-state.store.js';
+import { RepositoryWriter } from './pds/repository-writer.js';
+import { MapperRegistry } from './records/mapper.registry.js';
+import { SyncedEntities } from './records/synced-entities.js';
+import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
+import { SessionProvider } from './sessions/session-provider.js';
+import { InlineDispatcher } from './sync/inline.dispatcher.js';
+import { SyncDispatcher } from './sync/sync-dispatcher.js';
+import { SyncEngine } from './sync/sync-engine.js';
+import { SyncService } from './sync/sync.service.js';
+
+export const RESOLVED_OPTIONS = Symbol('parity:resolved-options');
+
+const PENDING_STORE = Symbol('parity:pending-store');
+
+const logger = new Logger('Parity');
+
+/** The engines are plain classes; this is where Nest makes them. */
+export const parityProviders: FactoryProvider[] = [
+  {
+    provide: RESOLVED_OPTIONS,
+    inject: [PARITY_OPTIONS],
+    useFactory: (options: ParityModuleOptions) => resolveOptions(options, process.env),
+  },
+  {
+    provide: ParityEvents,
+    inject: [{ token: EventEmitter2, optional: true }],
+    useFactory: parityEvents,
+  },
+  { provide: MapperRegistry, useFactory: () => new MapperRegistry() },
+  { provide: SyncedEntities, useFactory: () => new SyncedEntities() },
+  {
+    provide: AtpOAuthService,
+    inject: [PARITY_OPTIONS, ParityEvents],
+    useFactory: ({ oauth, sessions }: ParityModuleOptions, events: ParityEvents) => {
+      if (oauth && sessions)
+        throw new ParityOptionsError('Both oauth and sessions are given; sessions come from one of them.');
+      return oauth && new AtpOAuthService({ ...oauth, events, logger: new Logger(AtpOAuthService.name) });
+    },
+  },
+  {
+    provide: SessionProvider,
+    inject: [PARITY_OPTIONS, ModuleRef, { token: AtpOAuthService, optional: true }],
+    useFactory: sessionProvider,
+  },
+  { provide: RepositoryStateStore, useFactory: () => new InMemoryRepositoryState() },
+  {
+    provide: RepositoryWriter,
+    inject: [RESOLVED_OPTIONS, RepositoryStateStore],
+    useFactory: ({ pds }: ResolvedOptions, state: RepositoryStateStore) =>
+      new RepositoryWriter({ state, timeoutMs: pds.timeoutMs }),
+  },
+  {
+    provide: SyncEngine,
+    inject: [RESOLVED_OPTIONS, RepositoryWriter, RepositoryStateStore, SessionProvider, ParityEvents],
+    useFactory: (
+      { sync }: ResolvedOptions,
+      writer: RepositoryWriter,
+      state: RepositoryStateStore,
+      sessions: SessionProvider,
+      events: ParityEvents,
+    ) =>
+      new SyncEngine({
+        writer,
+        state,
+        sessions,
+        events,
+        validate: sync.validate,
+        warn: (message) => logger.warn(message),
+      }),
+  },
+  {
+    provide: PENDING_STORE,
+    inject: [RESOLVED_OPTIONS],
+    useFactory: ({ pendingSyncs }: ResolvedOptions) =>
+      pendingSyncs.enabled ? new CachePendingSyncStore({ ttl: pendingSyncs.ttl }) : null,
+  },
+  {
+    provide: LaneTries,
+    inject: [
+      { token: PENDING_STORE, optional: true },
+      SyncEngine,
+      SyncedEntities,
+      SessionProvider,
+      ParityEvents,
+    ],
+    useFactory: (
+      store: PendingSyncStore | null,
+      engine: SyncEngine,
+      entities: SyncedEntities,
+      sessions: SessionProvider,
+      events: ParityEvents,
+    ) => store && new LaneTries({ store, engine, entities, sessions, events, log: logger }),
+  },
+  {
+    provide: LaneWorker,
+    inject: [RESOLVED_OPTIONS, { token: LaneTries, optional: true }],
+    useFactory: ({ pendingSyncs }: ResolvedOptions, tries: LaneTries | null) =>
+      tries && new LaneWorker({ tries, maxAttempts: pendingSyncs.maxAttempts }),
+  },
+  {
+    provide: LaneLoop,
+    inject: [
+      { token: LaneWorker, optional: true },
+      { token: LaneTries, optional: true },
+    ],
+    useFactory: (worker: LaneWorker | null, tries: LaneTries | null) =>
+      worker &&
+      tries &&
+      new LaneLoop({
+        worker,
+        store: tries.options.store,
+        concurrency: 10,
+        interval: 5_000,
+        cleanup: () => tries.cleanup(),
+        log: logger,
+      }),
+  },
+  {
+    provide: SessionListener,
+    inject: [RESOLVED_OPTIONS, { token: PENDING_STORE, optional: true }, { token: LaneLoop, optional: true }],
+    useFactory: ({ pendingSyncs }: ResolvedOptions, store: PendingSyncStore | null, loop: LaneLoop | null) =>
+      new SessionListener(store && loop && { store, loop, autoRetry: pendingSyncs.autoRetry, log: logger }),
+  },
+  {
+    provide: SyncDispatcher,
+    inject: [RESOLVED_OPTIONS, SyncEngine, ParityEvents, { token: LaneTries, optional: true }],
+    useFactory: (
+      { sync }: ResolvedOptions,
+      engine: SyncEngine,
+      events: ParityEvents,
+      tries: LaneTries | null,
+    ) => {
+      const options = { engine, events, deadline: sync.deadlineMs, log: logger };
+      return tries ? new PendingDispatcher({ ...options, tries }) : new InlineDispatcher(options);
+    },
+  },
+  {
+    provide: PendingSyncManager,
+    inject: [
+      SyncService,
+      { token: PENDING_STORE, optional: true },
+      { token: LaneTries, optional: true },
+      { token: LaneWorker, optional: true },
+    ],
+    useFactory: (
+      sync: SyncService,
+      store: PendingSyncStore | null,
+      tries: LaneTries | null,
+      worker: LaneWorker | null,
+    ) => new PendingSyncManager(store && tries && worker && { store, tries, worker }, sync),
+  },
+  {
+    provide: SyncService,
+    inject: [SyncedEntities, SyncDispatcher],
+    useFactory: (entities: SyncedEntities, dispatcher: SyncDispatcher) =>
+      new SyncService(entities, dispatcher),
+  },
+];
+
+function parityEvents(emitter: EventEmitter2 | undefined): ParityEvents {
+  if (!emitter) {
+    throw new ParityOptionsError(
+      'ParityModule tells what happens through @nestjs/event-emitter, which is not set up: add EventEmitterModule.forRoot() to the ' +
+        "imports of your application's root module (or, if it is not global there, to the imports of ParityModule).",
+    );
+  }
+  return new ParityEvents(emitter, (event, error) =>
+    logger.error(`A listener of ${event} failed: ${error instanceof Error ? error.message : String(error)}`),
+  );
+}
+
+async function sessionProvider(
+  { sessions }: ParityModuleOptions,
+  moduleRef: ModuleRef,
+  oauthService: AtpOAuthService | undefined,
+): Promise<SessionProvider> {
+  if (oauthService) return oauthService;
+  if (typeof sessions === 'function') return moduleRef.create(sessions);
+  if (sessions && 'useExisting' in sessions) return existingSessions(sessions.useExisting, moduleRef);
+  if (typeof sessions?.agentFor === 'function') return sessions;
+  if (sessions) {
+    throw new ParityOptionsError(
+      'sessions takes a class that extends SessionProvider, an instance of one, or { useExisting }; what it got has no agentFor(did).',
+    );
+  }
+  throw new ParityOptionsError(
+    'Nobody can write without a session: give ParityModule.forRoot() either oauth: { clientMetadata, … }, or sessions: a ' +
+      'SessionProvider (AppPasswordSessionProvider for scripts and bots, or one of your own).',
+  );
+}
+
+/** Nest makes providers in an order of its own: the one that is meant may not be made yet, so it is looked up when it is used. */
+function existingSessions(
+  token: Type<SessionProvider> | string | symbol,
+  moduleRef: ModuleRef,
+): SessionProvider {
+  const find = (): SessionProvider => moduleRef.get<SessionProvider>(token, { strict: false });
+  try {
+    find();
+  } catch (cause) {
+    throw new ParityOptionsError(
+      `sessions.useExisting names no provider '${typeof token === 'function' ? token.name : String(token)}': ` +
+        'add it to the providers of one of your modules.',
+      { cause },
+    );
+  }
+  return {
+    agentFor: (did) => find().agentFor(did),
+    get sessionId() {
+      const provider = find();
+      return provider.sessionId?.bind(provider);
+    },
+  } as SessionProvider;
+}

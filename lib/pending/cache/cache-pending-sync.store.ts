@@ -1,0 +1,216 @@
+import { type Cache, createCache } from 'cache-manager';
+import { parseAtUri } from '../../model/address.js';
+import type { PendingSync } from '../../model/pending-sync.js';
+import type {
+  Discarded,
+  FailedTry,
+  Lane,
+  Lease,
+  Park,
+  PendingChange,
+  PendingEntry,
+} from '../pending-entry.js';
+import { PendingSyncStore } from '../pending-sync.store.js';
+import { type CachedLane, entryAt, isDue, toPendingEntry, toPendingSync } from './cached-lane.js';
+import { CachedLanes } from './cached-lanes.js';
+import { LaneLeases } from './lane-leases.js';
+import * as steps from './lane-steps.js';
+
+/** How many entries one `cleanup` gives up at most. */
+const CLEANUP_LIMIT = 500;
+
+export interface CachePendingSyncStoreConfig {
+  /** Any cache of cache-manager. Default: the memory of this process. */
+  readonly cache?: Cache;
+  /** Seconds until a pending sync is given up; null: never. */
+  readonly ttl: number | null;
+  /** Milliseconds since 1970, for tests. Default: the system's clocks. */
+  readonly now?: () => number;
+}
+
+/**
+ * Pending syncs in a cache: best effort, for one process. All of an account is one value, which costs more to write the more is pending
+ * there; a crash between a change and its failure loses the change; leases are known to this process only, and two processes on one
+ * cache overwrite each other's values. Several processes, or changes that must not be lost, need the database.
+ */
+export class CachePendingSyncStore extends PendingSyncStore {
+  readonly durable = false;
+  private readonly lanes: CachedLanes;
+  private readonly leases: LaneLeases;
+  private readonly ttl: number | null;
+  private readonly now: () => number;
+  private version = 0;
+
+  constructor({ cache = createCache(), ttl, now }: CachePendingSyncStoreConfig) {
+    super();
+    this.ttl = ttl === null ? null : ttl * 1_000;
+    this.now = now ?? Date.now;
+    this.lanes = new CachedLanes(cache, this.ttl, this.now);
+    this.leases = new LaneLeases(now ?? (() => performance.now()));
+  }
+
+  override async capture(changes: readonly PendingChange[]): Promise<void> {
+    const byDid = Map.groupBy(changes, ({ address }) => address.did);
+    await Promise.all([...byDid].map(([did, its]) => this.captureFor(did, its)));
+    await this.forgetOne();
+  }
+
+  override async due(
+    did: string,
+    { limit, backlog }: { limit: number; backlog: boolean },
+  ): Promise<PendingEntry[]> {
+    const lane = await this.lanes.read(did);
+    return Object.values(lane.entries)
+      .filter((entry) => (backlog ? !entry.needsSession : isDue(entry, lane)))
+      .slice(0, limit)
+      .map((entry) => toPendingEntry(did, entry));
+  }
+
+  override async at(did: string, uris: readonly string[]): Promise<PendingEntry[]> {
+    const lane = await this.lanes.read(did);
+    return uris.flatMap((uri) => {
+      const entry = entryAt(lane, uri);
+      return entry ? [toPendingEntry(did, entry)] : [];
+    });
+  }
+
+  override settle(
+    lease: Lease,
+    done: readonly { readonly uri: string; readonly version: number }[],
+  ): Promise<boolean> {
+    return this.ifOwned(lease, false, (lane) => steps.settle(lane, done));
+  }
+
+  override failed(lease: Lease, tries: readonly FailedTry[]): Promise<boolean> {
+    return this.ifOwned(lease, false, (lane) => steps.fail(lane, tries));
+  }
+
+  override discard(
+    lease: Lease,
+    given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
+  ): Promise<Discarded[]> {
+    return this.ifOwned(lease, [], (lane) => steps.discard(lease.did, lane, given));
+  }
+
+  override async lease(did: string, milliseconds: number): Promise<Lease | null> {
+    return this.leases.take(did, milliseconds);
+  }
+
+  override async extend(lease: Lease, milliseconds: number): Promise<Lease | null> {
+    return this.leases.extend(lease, milliseconds);
+  }
+
+  override async release(
+    lease: Lease,
+    { retryAt, failures }: { readonly retryAt: Date | null; readonly failures: number },
+  ): Promise<void> {
+    try {
+      // Stored first: between the two somebody could take a lane that has to wait.
+      await this.ifOwned(lease, undefined, (lane) => [
+        { ...lane, retryAt: retryAt?.getTime() ?? null, failures, turn: this.now() },
+        undefined,
+      ]);
+    } finally {
+      this.leases.give(lease);
+    }
+  }
+
+  override async lane(did: string): Promise<Lane> {
+    const { park, retryAt, failures } = await this.lanes.read(did);
+    return { did, park, retryAt: retryAt === null ? null : new Date(retryAt), failures };
+  }
+
+  override park(did: string, { reason, sessionId }: Park): Promise<void> {
+    return this.lanes.update(did, (lane) => [{ ...lane, park: { reason, sessionId } }, undefined]);
+  }
+
+  override unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
+    return this.lanes.update(did, (lane) => steps.unpark(lane, retry, this.now()));
+  }
+
+  /** Every write of a value tells whether its lane is ready, so there is nothing to do. */
+  override async wake(): Promise<void> {}
+
+  override async readyLanes(limit: number): Promise<string[]> {
+    await this.lanes.listed();
+    return this.lanes.index
+      .waiting(this.now())
+      .filter((did) => !this.leases.isHeld(did))
+      .slice(0, limit);
+  }
+
+  override async forDid(did: string): Promise<PendingSync[]> {
+    return Object.values((await this.lanes.read(did)).entries).map((entry) => toPendingSync(did, entry));
+  }
+
+  override async countForDid(did: string): Promise<number> {
+    return Object.keys((await this.lanes.read(did)).entries).length;
+  }
+
+  override async hasForDid(did: string): Promise<boolean> {
+    return (await this.countForDid(did)) > 0;
+  }
+
+  override async find(id: string): Promise<PendingSync | null> {
+    const did = parseAtUri(id)?.did;
+    const entry = did === undefined ? undefined : entryAt(await this.lanes.read(did), id);
+    return did !== undefined && entry ? toPendingSync(did, entry) : null;
+  }
+
+  override async remove(id: string): Promise<boolean> {
+    const did = parseAtUri(id)?.did;
+    if (did === undefined) return false;
+    return this.lanes.update(did, (lane) =>
+      entryAt(lane, id) ? [steps.without(lane, [id]), true] : [lane, false],
+    );
+  }
+
+  override removeForDid(did: string): Promise<number> {
+    return this.lanes.update(did, (lane) => {
+      const uris = Object.keys(lane.entries);
+      return [steps.without(lane, uris), uris.length];
+    });
+  }
+
+  override async cleanup(): Promise<Discarded[]> {
+    await this.lanes.listed();
+    const discarded: Discarded[] = [];
+    if (this.ttl !== null) {
+      const time = this.now() - this.ttl;
+      const reason = `It was pending for more than ${this.ttl / 1_000} s (ttl).`;
+      for (const did of this.lanes.index.olderThan(time)) {
+        const limit = CLEANUP_LIMIT - discarded.length;
+        if (limit === 0) break;
+        const step = (lane: CachedLane) => steps.expire(did, lane, { time, limit, reason });
+        discarded.push(...(await this.lanes.update(did, step)));
+      }
+    }
+    const ended = this.lanes.index.ended(this.now()).slice(0, CLEANUP_LIMIT);
+    for (const did of ended) await this.lanes.forgetEnded(did);
+    return discarded;
+  }
+
+  private captureFor(did: string, changes: readonly PendingChange[]): Promise<void> {
+    return this.lanes.update(did, (lane) =>
+      steps.capture(lane, changes, this.now(), () => this.nextVersion(lane)),
+    );
+  }
+
+  /** Keeps the index from growing where nobody calls cleanup. The changes are kept already, so its failure is no failure. */
+  private async forgetOne(): Promise<void> {
+    const did = this.lanes.index.next();
+    if (did !== undefined && this.lanes.index.hasEnded(did, this.now())) {
+      await this.lanes.forgetEnded(did).catch(() => undefined);
+    }
+  }
+
+  private ifOwned<T>(lease: Lease, refused: T, step: (lane: CachedLane) => steps.LaneStep<T>): Promise<T> {
+    return this.lanes.update(lease.did, (lane) => (this.leases.owns(lease) ? step(lane) : [lane, refused]));
+  }
+
+  /** Above the clock, so that an address whose value was forgotten, with the versions in it, does not get one of them again. */
+  private nextVersion(lane: CachedLane): number {
+    this.version = Math.max(this.version, lane.version, this.now()) + 1;
+    return this.version;
+  }
+}

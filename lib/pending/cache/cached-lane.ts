@@ -1,0 +1,81 @@
+import { atUri } from '../../model/address.js';
+import type { PendingSync } from '../../model/pending-sync.js';
+import type { Park, PendingChange, PendingEntry } from '../pending-entry.js';
+
+/** One entry as the cache keeps it. Times here are milliseconds since 1970; everything survives JSON. */
+export interface CachedEntry extends Omit<PendingChange, 'address'> {
+  readonly collection: string;
+  readonly rkey: string;
+  readonly version: number;
+  readonly createdAt: number;
+  readonly attempts: number;
+  readonly lastError: string | null;
+  readonly needsSession: boolean;
+}
+
+/** What the cache keeps for one DID: its lane and its entries, in one value, so that one write changes both. */
+export interface CachedLane {
+  readonly park: Park | null;
+  readonly retryAt: number | null;
+  readonly failures: number;
+  /** When the lane was last given back or unparked: from then on it waits for its turn again. */
+  readonly turn: number;
+  /** The last version given to an entry, also to one that is gone. */
+  readonly version: number;
+  /** Entries up to this version are backlog. */
+  readonly backlog: number;
+  /** By at-uri, oldest first: an object keeps the order in which its keys came, in JSON too. */
+  readonly entries: Readonly<Record<string, CachedEntry>>;
+}
+
+export const IDLE_LANE: CachedLane = {
+  park: null,
+  retryAt: null,
+  failures: 0,
+  turn: 0,
+  version: 0,
+  backlog: 0,
+  entries: {},
+};
+
+/** Nothing is lost when the value goes; versions go on above the clock. */
+export const isIdle = ({ park, retryAt, failures, entries }: CachedLane): boolean =>
+  park === null && retryAt === null && failures === 0 && Object.keys(entries).length === 0;
+
+export const entryAt = ({ entries }: CachedLane, uri: string): CachedEntry | undefined =>
+  Object.hasOwn(entries, uri) ? entries[uri] : undefined;
+
+export const isDue = ({ needsSession, version }: CachedEntry, { backlog }: CachedLane): boolean =>
+  !needsSession && version > backlog;
+
+export const toPendingEntry = (did: string, entry: CachedEntry): PendingEntry => ({
+  address: { did, collection: entry.collection, rkey: entry.rkey },
+  entityName: entry.entityName,
+  entityId: entry.entityId,
+  operation: entry.operation,
+  trigger: entry.trigger,
+  cid: entry.cid,
+  keepRecord: entry.keepRecord,
+  givenUp: entry.givenUp,
+  version: entry.version,
+  sync: toPendingSync(did, entry),
+});
+
+export function toPendingSync(did: string, entry: CachedEntry): PendingSync {
+  const { collection, rkey, entityName, entityId, operation, attempts, lastError } = entry;
+  const uri = atUri({ did, collection, rkey });
+  const createdAt = new Date(entry.createdAt).toISOString();
+  return Object.freeze({
+    id: uri,
+    did,
+    collection,
+    rkey,
+    uri,
+    entityName,
+    entityId,
+    operation,
+    attempts,
+    createdAt,
+    lastError,
+  });
+}

@@ -1,0 +1,85 @@
+import { type CachedLane, isDue } from './cached-lane.js';
+
+/** What is known of a cached lane without reading it. */
+export interface LaneSummary {
+  /** Since when it waits for its turn; null: nothing in it is due, or it is parked. A time to come: it is backed off until then. */
+  readonly waitingSince: number | null;
+  /** createdAt of the oldest entry that can expire. */
+  readonly oldest: number | null;
+  /** When the cache forgets the value by itself. */
+  readonly endsAt: number | null;
+}
+
+/**
+ * The DIDs that have a value in the cache. It is kept in the process and made anew from what is written, so it is as big as what is pending,
+ * cannot differ from the values, and answers what is ready without reading any.
+ */
+export class LaneIndex {
+  private readonly summaries = new Map<string, LaneSummary>();
+
+  put(did: string, lane: CachedLane, endsAt: number | null): void {
+    this.summaries.set(did, summarise(lane, endsAt));
+  }
+
+  delete(did: string): void {
+    this.summaries.delete(did);
+  }
+
+  has(did: string): boolean {
+    return this.summaries.has(did);
+  }
+
+  get size(): number {
+    return this.summaries.size;
+  }
+
+  /** Those whose turn has come, the one that waits longest first. */
+  waiting(now: number): string[] {
+    const found: [did: string, since: number][] = [];
+    for (const [did, { waitingSince }] of this.summaries) {
+      if (waitingSince !== null && waitingSince <= now) found.push([did, waitingSince]);
+    }
+    return found.toSorted(([, one], [, other]) => one - other).map(([did]) => did);
+  }
+
+  /** Those that have entries from this time or before that can expire. */
+  olderThan(time: number): string[] {
+    return this.dids(({ oldest }) => oldest !== null && oldest <= time);
+  }
+
+  ended(now: number): string[] {
+    return this.dids((summary) => isOver(summary, now));
+  }
+
+  hasEnded(did: string, now: number): boolean {
+    const summary = this.summaries.get(did);
+    return summary !== undefined && isOver(summary, now);
+  }
+
+  /** Another one each time. */
+  next(): string | undefined {
+    const [first] = this.summaries;
+    if (!first) return undefined;
+    this.summaries.delete(first[0]);
+    this.summaries.set(...first);
+    return first[0];
+  }
+
+  private dids(matches: (summary: LaneSummary) => boolean): string[] {
+    return [...this.summaries].filter(([, summary]) => matches(summary)).map(([did]) => did);
+  }
+}
+
+const isOver = ({ endsAt }: LaneSummary, now: number): boolean => endsAt !== null && endsAt <= now;
+
+function summarise(lane: CachedLane, endsAt: number | null): LaneSummary {
+  let firstDue: number | null = null;
+  let oldest: number | null = null;
+  for (const entry of Object.values(lane.entries)) {
+    if (isDue(entry, lane)) firstDue ??= entry.createdAt;
+    if (entry.operation !== 'unpublish') oldest ??= entry.createdAt;
+  }
+  const waitingSince =
+    lane.park === null && firstDue !== null ? Math.max(firstDue, lane.turn, lane.retryAt ?? 0) : null;
+  return { waitingSince, oldest, endsAt };
+}

@@ -1,0 +1,130 @@
+import { atUri } from '../../model/address.js';
+import type { Discarded, FailedTry, PendingChange, PendingEntry } from '../pending-entry.js';
+import { type CachedEntry, type CachedLane, entryAt, toPendingSync } from './cached-lane.js';
+
+/** What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may hand out its own object. */
+export type LaneStep<T> = readonly [after: CachedLane, result: T];
+
+export function capture(
+  lane: CachedLane,
+  changes: readonly PendingChange[],
+  now: number,
+  nextVersion: () => number,
+): LaneStep<void> {
+  const entries = { ...lane.entries };
+  let { version } = lane;
+  for (const change of changes) {
+    version = nextVersion();
+    const uri = atUri(change.address);
+    entries[uri] = merged(entries[uri], change, version, now);
+  }
+  return [{ ...lane, version, entries }, undefined];
+}
+
+export function settle(
+  lane: CachedLane,
+  done: readonly { readonly uri: string; readonly version: number }[],
+): LaneStep<boolean> {
+  const reached = done.filter(({ uri, version }) => entryAt(lane, uri)?.version === version);
+  return [
+    without(
+      lane,
+      reached.map(({ uri }) => uri),
+    ),
+    true,
+  ];
+}
+
+export function fail(lane: CachedLane, tries: readonly FailedTry[]): LaneStep<boolean> {
+  const entries = { ...lane.entries };
+  for (const { uri, version, error, spendsAttempt, needsSession } of tries) {
+    const entry = entryAt(lane, uri);
+    if (entry?.version !== version) continue;
+    const attempts = entry.attempts + (spendsAttempt ? 1 : 0);
+    entries[uri] = { ...entry, lastError: error, attempts, needsSession };
+  }
+  return [{ ...lane, entries }, true];
+}
+
+export function discard(
+  did: string,
+  lane: CachedLane,
+  given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
+): LaneStep<Discarded[]> {
+  const discarded = given.flatMap(({ entry: { sync, version }, reason }) => {
+    const entry = entryAt(lane, sync.uri);
+    return entry?.version === version ? [{ sync: toPendingSync(did, entry), reason }] : [];
+  });
+  return [withoutDiscarded(lane, discarded), discarded];
+}
+
+/** Gives up, at most `limit` of them, the entries from `time` or before that can expire. */
+export function expire(
+  did: string,
+  lane: CachedLane,
+  { time, limit, reason }: { time: number; limit: number; reason: string },
+): LaneStep<Discarded[]> {
+  const discarded = Object.values(lane.entries)
+    .filter(({ createdAt, operation }) => createdAt <= time && operation !== 'unpublish')
+    .slice(0, limit)
+    .map((entry) => ({ sync: toPendingSync(did, entry), reason }));
+  return [withoutDiscarded(lane, discarded), discarded];
+}
+
+export function unpark(lane: CachedLane, retry: boolean, now: number): LaneStep<void> {
+  const entries: Record<string, CachedEntry> = {};
+  for (const [uri, entry] of Object.entries(lane.entries)) entries[uri] = { ...entry, needsSession: false };
+  return [{ ...lane, park: null, backlog: retry ? 0 : lane.version, turn: now, entries }, undefined];
+}
+
+export function without(lane: CachedLane, uris: readonly string[]): CachedLane {
+  if (uris.length === 0) return lane;
+  const gone = new Set(uris);
+  const kept = Object.entries(lane.entries).filter(([uri]) => !gone.has(uri));
+  return { ...lane, entries: Object.fromEntries(kept) };
+}
+
+const withoutDiscarded = (lane: CachedLane, discarded: readonly Discarded[]): CachedLane =>
+  without(
+    lane,
+    discarded.map(({ sync }) => sync.uri),
+  );
+
+function merged(
+  before: CachedEntry | undefined,
+  change: PendingChange,
+  version: number,
+  now: number,
+): CachedEntry {
+  // What is due at the address is still the claimant's to say.
+  if (before && change.givenUp && !isOf(before, change)) return { ...before, version, needsSession: false };
+  const {
+    address: { collection, rkey },
+    entityName,
+    entityId,
+    operation,
+    trigger,
+    cid,
+    keepRecord,
+    givenUp,
+  } = change;
+  return {
+    collection,
+    rkey,
+    entityName,
+    entityId,
+    operation,
+    trigger,
+    cid,
+    keepRecord,
+    givenUp,
+    version,
+    createdAt: before?.createdAt ?? now,
+    attempts: before?.attempts ?? 0,
+    lastError: before?.lastError ?? null,
+    needsSession: false,
+  };
+}
+
+const isOf = (entry: CachedEntry, change: PendingChange): boolean =>
+  entry.entityName === change.entityName && entry.entityId === change.entityId;

@@ -1,0 +1,64 @@
+/** The columns that a capture writes, with what a new row gets; `d` is the change, in the short names of CaptureRow. */
+export const CAPTURED: Readonly<Record<string, string>> = {
+  did: 'd.d',
+  collection: 'd.c',
+  rkey: 'd.r',
+  entity_name: 'd.n',
+  entity_id: 'd.i',
+  operation: 'd.o',
+  triggered_by: 'd.t',
+  cid: 'd.h',
+  keep_record: 'd.k',
+  given_up: 'd.g',
+  version: '1',
+  pending_since: '$now',
+  changed_at: '$now',
+  created_at: '$now',
+  attempts: '0',
+};
+
+/**
+ * What a row that is there gets. In this order: MySQL sees what was set further up. Of an address that another entity gives up the
+ * claimant stays as it is. A row that is not pending begins anew, with a version that goes on.
+ *
+ * @param old a column as it is
+ * @param fresh a column as a new row would get it
+ */
+export function recaptured(
+  old: (column: string) => string,
+  fresh: (column: string) => string,
+): Record<string, string> {
+  const stays =
+    `${fresh('given_up')} AND (${old('entity_name')} <> ${fresh('entity_name')} OR ` +
+    `${old('entity_id')} <> ${fresh('entity_id')})`;
+  const claimed = (column: string): [string, string] => [
+    column,
+    `CASE WHEN ${stays} THEN ${old(column)} ELSE ${fresh(column)} END`,
+  ];
+  const anew = (column: string, value: string): [string, string] => [
+    column,
+    `CASE WHEN ${old('pending_since')} IS NULL THEN ${value} ELSE ${old(column)} END`,
+  ];
+  return Object.fromEntries([
+    ...['operation', 'triggered_by', 'keep_record', 'given_up'].map(claimed),
+    claimed('entity_id'),
+    claimed('entity_name'),
+    // Not knowing of a record there is no reason to forget one.
+    ['cid', `COALESCE(${fresh('cid')}, ${old('cid')})`],
+    ['version', `${old('version')} + 1`],
+    ['changed_at', fresh('changed_at')],
+    anew('created_at', fresh('created_at')),
+    anew('attempts', '0'),
+    anew('last_error', 'NULL'),
+    ['tried_at', 'NULL'],
+    ['session_wanted_at', 'NULL'],
+    ['dead_at', 'NULL'],
+    ['dead_reason', 'NULL'],
+    ['pending_since', `COALESCE(${old('pending_since')}, ${fresh('pending_since')})`],
+  ]);
+}
+
+export const assignments = (set: Readonly<Record<string, string>>, prefix = ''): string =>
+  Object.entries(set)
+    .map(([column, value]) => `${prefix}${column} = ${value}`)
+    .join(', ');

@@ -1,0 +1,101 @@
+import { Table, TableIndex, type MigrationInterface, type QueryRunner } from 'typeorm';
+import { columnType, type ColumnKind } from './column-kinds.js';
+import { dialectOf, LANE, LEDGER, tablePath, type Dialect } from './tables.js';
+
+type Columns = Record<string, ColumnKind | `${ColumnKind} null` | `${ColumnKind} primary`>;
+
+/** As of this migration: what the entities say later comes with a migration of its own. */
+const ledger: Columns = {
+  did: 'key(512) primary',
+  collection: 'key(317) primary',
+  rkey: 'key(512) primary',
+  entity_name: 'text',
+  entity_id: 'text',
+  operation: 'key(16)',
+  triggered_by: 'key(16)',
+  cid: 'key(255) null',
+  keep_record: 'bool',
+  given_up: 'bool',
+  version: 'int',
+  pending_since: 'time null',
+  changed_at: 'time',
+  created_at: 'time',
+  attempts: 'int',
+  tried_at: 'time null',
+  last_error: 'text null',
+  session_wanted_at: 'time null',
+  dead_at: 'time null',
+  dead_reason: 'text null',
+};
+
+const lane: Columns = {
+  did: 'key(512) primary',
+  ready_at: 'time null',
+  token: 'int',
+  leased: 'bool',
+  wakes: 'int',
+  retry_at: 'time null',
+  failures: 'int',
+  park_reason: 'text null',
+  park_session: 'text null',
+  unparked_at: 'time null',
+  backlog_before: 'time null',
+  head: 'key(255) null',
+  in_flight: 'json null',
+  unsettled: 'json null',
+};
+
+/** Makes the tables of pending syncs, under the DataSource's schema, prefix and naming strategy. */
+export class CreateParityTables1795392000000 implements MigrationInterface {
+  readonly name = 'CreateParityTables1795392000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    const dialect = dialectOf(queryRunner.manager.dataSource);
+    await create(queryRunner, LEDGER, ledger, [
+      partial(['did', 'pending_since'], 'pending_since'),
+      partial(['dead_at'], 'dead_at'),
+      // Without partial indexes, what is pending has to be found among all that ever was.
+      ...(dialect === 'mysql' ? [{ columnNames: ['pending_since'] }] : []),
+    ]);
+    await create(queryRunner, LANE, lane, [partial(['ready_at'], 'ready_at')]);
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    for (const name of [LANE, LEDGER])
+      await queryRunner.dropTable(tablePath(queryRunner.manager.dataSource, name));
+  }
+}
+
+/** For `migrations` of a DataSource that does not synchronize. */
+export const parityMigrations: (new () => MigrationInterface)[] = [CreateParityTables1795392000000];
+
+const partial = (columnNames: string[], column: string) => ({ columnNames, where: `${column} IS NOT NULL` });
+
+async function create(
+  queryRunner: QueryRunner,
+  name: string,
+  columns: Columns,
+  indices: { columnNames: string[]; where?: string }[],
+): Promise<void> {
+  const { dataSource } = queryRunner.manager;
+  const dialect = dialectOf(dataSource);
+  await queryRunner.createTable(
+    new Table({
+      name: tablePath(dataSource, name),
+      columns: Object.entries(columns).map(([column, definition]) =>
+        tableColumn(column, definition, dialect),
+      ),
+      indices: indices.map((index) => new TableIndex(index)),
+    }),
+  );
+}
+
+function tableColumn(name: string, definition: string, dialect: Dialect) {
+  const [kind = '', rest] = definition.split(' ');
+  return {
+    name,
+    ...columnType(kind as ColumnKind, dialect),
+    isPrimary: rest === 'primary',
+    isNullable: rest === 'null',
+  };
+}

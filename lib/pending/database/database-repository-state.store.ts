@@ -1,0 +1,50 @@
+import type { DataSource, QueryRunner } from 'typeorm';
+import { type RepositoryState, RepositoryStateStore } from '../../pds/repository-state.store.js';
+import { LedgerAccess } from './ledger.access.js';
+
+interface StateRow {
+  readonly head: string | null;
+  readonly in_flight: string | null;
+  readonly unsettled: string | null;
+}
+
+/** Remembers repositories with their lanes, so that a request that a killed process left behind is fenced by the next one. */
+export class DatabaseRepositoryState extends RepositoryStateStore {
+  private readonly access: LedgerAccess;
+
+  constructor(dataSource: DataSource, own?: () => QueryRunner | undefined) {
+    super();
+    this.access = new LedgerAccess(dataSource, own);
+  }
+
+  override async load(did: string): Promise<RepositoryState | null> {
+    const [row] = await this.access.rows<StateRow>(this.access.sql.lanes.state, [did]);
+    if (!row || (row.head === null && row.in_flight === null && row.unsettled === null)) return null;
+    return {
+      head: row.head,
+      inFlight: row.in_flight === null ? null : (JSON.parse(row.in_flight) as RepositoryState['inFlight']),
+      unsettled: row.unsettled === null ? {} : (JSON.parse(row.unsettled) as RepositoryState['unsettled']),
+    };
+  }
+
+  override sending(did: string, state: RepositoryState): Promise<void> {
+    return this.save(did, state);
+  }
+
+  override settled(did: string, state: RepositoryState): Promise<void> {
+    return this.save(did, state);
+  }
+
+  override async forget(did: string): Promise<void> {
+    await this.access.query(this.access.sql.lanes.forgetState, [did]);
+  }
+
+  private async save(did: string, { head, inFlight, unsettled }: RepositoryState): Promise<void> {
+    await this.access.query(this.access.sql.lanes.saveState, [
+      did,
+      head,
+      inFlight && JSON.stringify(inFlight),
+      JSON.stringify(unsettled),
+    ]);
+  }
+}

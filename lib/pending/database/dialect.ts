@@ -1,0 +1,91 @@
+import type { DataSource, QueryRunner } from 'typeorm';
+import type { CaptureRow } from './ledger-row.js';
+import type { Answer, Connection, Query } from './connection.js';
+import { escapedTable, LANE, LEDGER } from './tables.js';
+
+/** Of a row that is handed over as JSON. */
+export type FieldType = 'key' | 'text' | 'int';
+
+export const KEY_FIELDS = { did: 'key', collection: 'key', rkey: 'key' } as const;
+export const UPDATE_FIELDS = { ...KEY_FIELDS, version: 'int' } as const;
+
+/** A change of ledger rows that are still at the version that was read; of the others nothing is changed. */
+export interface RowUpdate {
+  /** What the rows bring along, beside their key and version. */
+  readonly fields: Readonly<Record<string, FieldType>>;
+  /** Columns and their values, in terms of the row as it is (`l`) and as it was handed over (`d`). */
+  readonly set: Readonly<Record<string, string>>;
+  readonly where: string;
+}
+
+/** Key, version and the fields of a {@link RowUpdate}. */
+export type UpdateRow = Readonly<Record<string, string | number | undefined>>;
+
+export interface Fence {
+  readonly did: string;
+  readonly token: number;
+}
+
+export interface Updated {
+  /** Whether the lease was still held; true without one. */
+  readonly held: boolean;
+  /** Keys of the rows that were changed. */
+  readonly keys: readonly { readonly did: string; readonly collection: string; readonly rkey: string }[];
+}
+
+/** What the databases do differently. Statements use `$1` and `$now` (see Query), the ledger as `l` and the lane as `a`. */
+export abstract class SqlDialect {
+  readonly ledger: string;
+  readonly lane: string;
+
+  constructor(protected readonly dataSource: DataSource) {
+    this.ledger = escapedTable(dataSource, LEDGER);
+    this.lane = escapedTable(dataSource, LANE);
+  }
+
+  /** @param own the caller's connection, for as long as it waits */
+  abstract connect(own: () => QueryRunner | undefined): Connection;
+
+  /** One statement, whatever the number of rows. @param runner a connection that is in a transaction or not; undefined: one of our own */
+  abstract capture(
+    connection: Connection,
+    rows: readonly CaptureRow[],
+    runner: QueryRunner | undefined,
+  ): Promise<void>;
+
+  /** JSON objects in the parameter `$number`, as a table. */
+  abstract table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string;
+
+  /** Changes rows by key and version, under a lease if there is one. Skips what somebody's open transaction holds. */
+  abstract update(
+    update: RowUpdate,
+    connection: Connection,
+    rows: readonly UpdateRow[],
+    fence?: Fence,
+    runner?: QueryRunner,
+  ): Promise<Updated>;
+
+  /** An insert of a lane that becomes an update if there is one. `old('x')` in `update` is the column as it is. */
+  abstract upsertLane(
+    insert: Readonly<Record<string, string>>,
+    update: (old: (column: string) => string) => Record<string, string>,
+  ): string;
+
+  /** Takes a lane that nobody has, or whose lease has ended. Gives the new token, or null. */
+  abstract lease(query: Query, did: string, microseconds: number): Promise<number | null>;
+
+  /** The next DIDs with something pending, after a cursor of an earlier page; undefined: from the start. */
+  abstract pendingDids(
+    query: Query,
+    after: string | undefined,
+    limit: number,
+  ): Promise<{ dids: string[]; next: string | undefined }>;
+
+  protected readonly sameKey = 'l.did = d.did AND l.collection = d.collection AND l.rkey = d.rkey';
+}
+
+/** What a new lane has, unless the statement says otherwise. */
+export const NEW_LANE = { token: '0', leased: 'FALSE', wakes: '0', failures: '0' };
+
+export const keysOf = (rows: Answer['rows']): Updated['keys'] =>
+  rows.filter(({ did }) => did !== null) as unknown as Updated['keys'];

@@ -1,0 +1,126 @@
+import { atUri } from '../../model/address.js';
+import type { PendingSync, SyncOperation } from '../../model/pending-sync.js';
+import type { Trigger } from '../../sync/change.js';
+import type { PendingChange, PendingEntry } from '../pending-entry.js';
+
+/** A change as its statement takes it: short names, because there may be thousands in one parameter. */
+export interface CaptureRow {
+  readonly d: string;
+  readonly c: string;
+  readonly r: string;
+  readonly n: string;
+  readonly i: string;
+  readonly o: SyncOperation;
+  readonly t: Trigger;
+  /** Left out, not null: MariaDB reads a JSON null as the word. */
+  readonly h?: string;
+  readonly k: 0 | 1;
+  readonly g: 0 | 1;
+}
+
+/**
+ * One row per address, in one order for everybody, so that two transactions with the same addresses never wait for each other. An
+ * entity that claims an address wins over one that gave it up; otherwise the last change does.
+ */
+export function captureRows(changes: readonly PendingChange[]): CaptureRow[] {
+  const merged = new Map<string, CaptureRow>();
+  for (const change of changes) {
+    const uri = atUri(change.address);
+    const before = merged.get(uri);
+    const row = captureRow(change);
+    merged.set(uri, before ? merge(before, row) : row);
+  }
+  if (merged.size === 1) return [...merged.values()];
+  return [...merged].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+}
+
+function captureRow({
+  address,
+  entityName,
+  entityId,
+  operation,
+  trigger,
+  cid,
+  keepRecord,
+  givenUp,
+}: PendingChange): CaptureRow {
+  return {
+    d: address.did,
+    c: address.collection,
+    r: address.rkey,
+    n: entityName,
+    i: entityId,
+    o: operation,
+    t: trigger,
+    ...(cid !== null && { h: cid }),
+    k: keepRecord ? 1 : 0,
+    g: givenUp ? 1 : 0,
+  };
+}
+
+function merge(before: CaptureRow, after: CaptureRow): CaptureRow {
+  const sameClaimant = before.n === after.n && before.i === after.i;
+  const [winner, other] = after.g && !before.g && !sameClaimant ? [before, after] : [after, before];
+  const cid = winner.h ?? other.h;
+  return { ...winner, ...(cid !== undefined && { h: cid }) };
+}
+
+/** As the drivers give it: numbers may be strings, booleans 0 and 1. */
+export interface LedgerRow {
+  readonly did: string;
+  readonly collection: string;
+  readonly rkey: string;
+  readonly entity_name: string;
+  readonly entity_id: string;
+  readonly operation: SyncOperation;
+  readonly triggered_by: Trigger;
+  readonly cid: string | null;
+  readonly keep_record: boolean | number;
+  readonly given_up: boolean | number;
+  readonly version: number | string;
+  readonly created_at: number | string;
+  readonly attempts: number | string;
+  readonly last_error: string | null;
+}
+
+export const LEDGER_COLUMNS =
+  'l.did, l.collection, l.rkey, l.entity_name, l.entity_id, l.operation, l.triggered_by, l.cid, l.keep_record, ' +
+  'l.given_up, l.version, l.created_at, l.attempts, l.last_error';
+
+export function toSync(row: LedgerRow): PendingSync {
+  const { did, collection, rkey } = row;
+  const uri = atUri(row);
+  return {
+    id: uri,
+    did,
+    collection,
+    rkey,
+    uri,
+    entityName: row.entity_name,
+    entityId: row.entity_id,
+    operation: row.operation,
+    attempts: Number(row.attempts),
+    createdAt: toDate(row.created_at).toISOString(),
+    lastError: row.last_error,
+  };
+}
+
+export function toEntry(row: LedgerRow): PendingEntry {
+  const { did, collection, rkey } = row;
+  const sync = toSync(row);
+  return {
+    sync,
+    address: { did, collection, rkey },
+    entityName: sync.entityName,
+    entityId: sync.entityId,
+    operation: sync.operation,
+    trigger: row.triggered_by,
+    cid: row.cid,
+    keepRecord: Boolean(row.keep_record),
+    givenUp: Boolean(row.given_up),
+    version: Number(row.version),
+  };
+}
+
+/** From microseconds since 1970. */
+export const toDate = (microseconds: number | string): Date => new Date(Number(microseconds) / 1_000);

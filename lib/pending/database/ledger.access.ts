@@ -1,0 +1,57 @@
+import type { DataSource, QueryRunner } from 'typeorm';
+import type { Answer, Connection } from './connection.js';
+import type { Fence, RowUpdate, SqlDialect, Updated, UpdateRow } from './dialect.js';
+import { sqlDialect } from './dialects.js';
+import { laneStatements, ledgerStatements } from './statements.js';
+
+interface Texts {
+  readonly ledger: ReturnType<typeof ledgerStatements>;
+  readonly lanes: ReturnType<typeof laneStatements>;
+}
+
+const texts = new WeakMap<SqlDialect, Texts>();
+
+/** The tables of one DataSource, for as long as it takes: what the classes here have in common. */
+export class LedgerAccess {
+  /** @param own the caller's connection after its commit, for as long as it waits; undefined: one of the pool */
+  constructor(
+    readonly dataSource: DataSource,
+    private readonly own: () => QueryRunner | undefined = () => undefined,
+  ) {}
+
+  /** The DataSource has to be initialized. */
+  get dialect(): SqlDialect {
+    return sqlDialect(this.dataSource);
+  }
+
+  get sql(): Texts {
+    const { dialect } = this;
+    let known = texts.get(dialect);
+    if (!known) {
+      known = { ledger: ledgerStatements(dialect), lanes: laneStatements(dialect) };
+      texts.set(dialect, known);
+    }
+    return known;
+  }
+
+  get connection(): Connection {
+    return this.dialect.connect(this.own);
+  }
+
+  query(sql: string, parameters: readonly unknown[]): Promise<Answer> {
+    return this.connection.use((query) => query(sql, parameters));
+  }
+
+  async rows<Row>(sql: string, parameters: readonly unknown[]): Promise<Row[]> {
+    return (await this.query(sql, parameters)).rows as unknown as Row[];
+  }
+
+  update(
+    update: RowUpdate,
+    rows: readonly UpdateRow[],
+    fence?: Fence,
+    runner?: QueryRunner,
+  ): Promise<Updated> {
+    return this.dialect.update(update, this.connection, rows, fence, runner);
+  }
+}

@@ -1,0 +1,152 @@
+import type { QueryRunner } from 'typeorm';
+import { assignments, CAPTURED, recaptured } from './capture-sql.js';
+import { positional, Statements, type Connection, type Query } from './connection.js';
+import {
+  keysOf,
+  NEW_LANE,
+  SqlDialect,
+  UPDATE_FIELDS,
+  type Fence,
+  type FieldType,
+  type RowUpdate,
+  type Updated,
+  type UpdateRow,
+} from './dialect.js';
+import type { CaptureRow } from './ledger-row.js';
+import { ServerConnection } from './server.connection.js';
+
+/** Not NOW(): where the clocks are set back in autumn, an hour of it comes twice. */
+const NOW = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(6))";
+
+const KEY = 'VARCHAR(512) CHARACTER SET ascii COLLATE ascii_bin';
+const TEXT = 'TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
+const types: Record<FieldType, string> = { key: KEY, text: TEXT, int: 'INT' };
+
+const CAPTURE_FIELDS: Record<keyof CaptureRow, FieldType> = {
+  d: 'key',
+  c: 'key',
+  r: 'key',
+  n: 'text',
+  i: 'text',
+  o: 'key',
+  t: 'key',
+  h: 'key',
+  k: 'int',
+  g: 'int',
+};
+
+/** MySQL from 8, MariaDB from 10.6: JSON_TABLE and SKIP LOCKED. */
+export class MysqlDialect extends SqlDialect {
+  private readonly statements = new Statements(positional(NOW));
+
+  private readonly captureText =
+    `INSERT INTO ${this.ledger} (${Object.keys(CAPTURED).join(', ')}) SELECT ${Object.values(CAPTURED).join(', ')} ` +
+    `FROM ${this.table(1, 'd', CAPTURE_FIELDS)} ON DUPLICATE KEY UPDATE ` +
+    assignments(
+      recaptured(
+        (column) => `${this.ledger}.${column}`,
+        (column) => CAPTURED[column] ?? '',
+      ),
+      `${this.ledger}.`,
+    );
+
+  connect(own: () => QueryRunner | undefined): Connection {
+    return new ServerConnection(this.dataSource, this.statements, own);
+  }
+
+  async capture(connection: Connection, rows: readonly CaptureRow[], runner?: QueryRunner): Promise<void> {
+    const work = (query: Query) => query(this.captureText, [JSON.stringify(rows)]);
+    await (runner ? work(connection.within(runner)) : connection.use(work));
+  }
+
+  table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string {
+    const columns = Object.entries(fields).map(([name, type]) => `${name} ${types[type]} PATH '$.${name}'`);
+    return `JSON_TABLE($${number}, '$[*]' COLUMNS (${columns.join(', ')})) AS ${alias}`;
+  }
+
+  /**
+   * Each statement locks rows by their whole key, never a range of them, so that no capture has to wait for a gap: first the lane, which
+   * a capture leaves alone, then what no transaction holds.
+   */
+  async update(
+    update: RowUpdate,
+    connection: Connection,
+    rows: readonly UpdateRow[],
+    fence?: Fence,
+    runner?: QueryRunner,
+  ): Promise<Updated> {
+    const fields = { ...UPDATE_FIELDS, ...update.fields };
+    const table = this.table(1, 'd', fields);
+    const work = async (query: Query): Promise<Updated> => {
+      if (fence && !(await this.holds(query, fence))) return { held: false, keys: [] };
+      const { rows: free } = await query(
+        `SELECT ${Object.keys(fields)
+          .map((name) => `d.${name}`)
+          .join(', ')} FROM ${table} STRAIGHT_JOIN ${this.ledger} l ` +
+          `FORCE INDEX (PRIMARY) ON ${this.sameKey} WHERE l.version = d.version AND ${update.where} FOR UPDATE SKIP LOCKED`,
+        [JSON.stringify(rows)],
+      );
+      if (free.length === 0) return { held: true, keys: [] };
+      await query(
+        `UPDATE ${table} STRAIGHT_JOIN ${this.ledger} l FORCE INDEX (PRIMARY) ON ${this.sameKey} SET ${assignments(update.set, 'l.')}`,
+        [JSON.stringify(free.map(withoutNulls))],
+      );
+      return { held: true, keys: keysOf(free) };
+    };
+    return runner ? work(connection.within(runner)) : connection.transaction(work);
+  }
+
+  upsertLane(
+    insert: Readonly<Record<string, string>>,
+    update: (old: (column: string) => string) => Record<string, string>,
+  ): string {
+    const row = { ...NEW_LANE, ...insert };
+    return (
+      `INSERT INTO ${this.lane} (${Object.keys(row).join(', ')}) VALUES (${Object.values(row).join(', ')}) ` +
+      `ON DUPLICATE KEY UPDATE ${assignments(update((column) => column))}`
+    );
+  }
+
+  async lease(query: Query, did: string, microseconds: number): Promise<number | null> {
+    const taken = await query(
+      `UPDATE ${this.lane} SET token = LAST_INSERT_ID(token + 1), leased = TRUE, ready_at = $now + $2, wakes = 0, retry_at = NULL ` +
+        'WHERE did = $1 AND (NOT leased OR ready_at <= $now)',
+      [did, microseconds],
+    );
+    if (taken.affected > 0) return taken.insertId;
+    const row = { ...NEW_LANE, did: '$1', token: '1', leased: 'TRUE', ready_at: '$now + $2' };
+    const made = await query(
+      `INSERT IGNORE INTO ${this.lane} (${Object.keys(row).join(', ')}) VALUES (${Object.values(row).join(', ')})`,
+      [did, microseconds],
+    );
+    return made.affected > 0 ? 1 : null;
+  }
+
+  /** Without partial indexes the way is from one pending row to the next, oldest first; the cursor is its time and DID. */
+  async pendingDids(query: Query, after: string | undefined, limit: number) {
+    const [since, did] = after?.split(' ') ?? ['0', ''];
+    const { rows } = await query(
+      `SELECT DISTINCT l.pending_since, l.did FROM ${this.ledger} l WHERE l.pending_since >= $1 ` +
+        'AND (l.pending_since > $1 OR l.did > $2) ORDER BY l.pending_since, l.did LIMIT $3',
+      [Number(since), did, limit],
+    );
+    const last = rows.at(-1);
+    return {
+      dids: [...new Set(rows.map((row) => row['did'] as string))],
+      next:
+        last && rows.length >= limit ? `${String(last['pending_since'])} ${String(last['did'])}` : undefined,
+    };
+  }
+
+  private async holds(query: Query, { did, token }: Fence): Promise<boolean> {
+    const { rows } = await query(
+      `SELECT 1 FROM ${this.lane} WHERE did = $1 AND token = $2 AND leased LOCK IN SHARE MODE`,
+      [did, token],
+    );
+    return rows.length > 0;
+  }
+}
+
+/** MariaDB reads a JSON null as the word. */
+const withoutNulls = (row: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));

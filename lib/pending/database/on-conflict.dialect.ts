@@ -1,0 +1,65 @@
+import { assignments, recaptured } from './capture-sql.js';
+import type { Query } from './connection.js';
+import { NEW_LANE, SqlDialect, type RowUpdate } from './dialect.js';
+
+/** What PostgreSQL and SQLite have in common: `ON CONFLICT`, `RETURNING`, and partial indexes. */
+export abstract class OnConflictDialect extends SqlDialect {
+  private readonly updates = new Map<RowUpdate, { plain: string; fenced: string }>();
+
+  protected readonly recapture =
+    'ON CONFLICT (did, collection, rkey) DO UPDATE SET ' +
+    assignments(
+      recaptured(
+        (column) => `l.${column}`,
+        (column) => `excluded.${column}`,
+      ),
+    );
+
+  private readonly leaseText =
+    this.upsertLane({ did: '$1', token: '1', leased: 'TRUE', ready_at: '$now + $2' }, (old) => ({
+      token: `${old('token')} + 1`,
+      leased: 'TRUE',
+      ready_at: '$now + $2',
+      wakes: '0',
+      retry_at: 'NULL',
+    })) + ' WHERE NOT l.leased OR l.ready_at <= $now RETURNING token';
+
+  upsertLane(
+    insert: Readonly<Record<string, string>>,
+    update: (old: (column: string) => string) => Record<string, string>,
+  ): string {
+    const row = { ...NEW_LANE, ...insert };
+    return (
+      `INSERT INTO ${this.lane} AS l (${Object.keys(row).join(', ')}) VALUES (${Object.values(row).join(', ')}) ` +
+      `ON CONFLICT (did) DO UPDATE SET ${assignments(update((column) => `l.${column}`))}`
+    );
+  }
+
+  async lease(query: Query, did: string, microseconds: number): Promise<number | null> {
+    const { rows } = await query(this.leaseText, [did, microseconds]);
+    return rows[0] ? Number(rows[0]['token']) : null;
+  }
+
+  /** From one DID to the next through the index, however many rows are pending in each. */
+  async pendingDids(query: Query, after: string | undefined, limit: number) {
+    const { rows } = await query(
+      `WITH RECURSIVE walk(did) AS (
+         SELECT min(l.did) FROM ${this.ledger} l WHERE l.did > $1 AND l.pending_since IS NOT NULL
+         UNION ALL
+         SELECT (SELECT min(l.did) FROM ${this.ledger} l WHERE l.did > w.did AND l.pending_since IS NOT NULL)
+         FROM walk w WHERE w.did IS NOT NULL
+       ) SELECT did FROM walk WHERE did IS NOT NULL LIMIT $2`,
+      [after ?? '', limit],
+    );
+    const dids = rows.map(({ did }) => did as string);
+    return { dids, next: dids.length < limit ? undefined : dids.at(-1) };
+  }
+
+  protected abstract updateTexts(update: RowUpdate): { plain: string; fenced: string };
+
+  protected texts(update: RowUpdate): { plain: string; fenced: string } {
+    let texts = this.updates.get(update);
+    if (!texts) this.updates.set(update, (texts = this.updateTexts(update)));
+    return texts;
+  }
+}

@@ -1,0 +1,76 @@
+import type { QueryRunner } from 'typeorm';
+import { assignments, CAPTURED } from './capture-sql.js';
+import { numbered, Statements, type Connection, type Query } from './connection.js';
+import {
+  keysOf,
+  UPDATE_FIELDS,
+  type Fence,
+  type FieldType,
+  type RowUpdate,
+  type Updated,
+  type UpdateRow,
+} from './dialect.js';
+import type { CaptureRow } from './ledger-row.js';
+import { OnConflictDialect } from './on-conflict.dialect.js';
+import { ServerConnection } from './server.connection.js';
+
+/** The time of the statement, not of the transaction, which may have been open for long. */
+const NOW = '(extract(epoch FROM statement_timestamp()) * 1000000)::bigint';
+
+export class PostgresDialect extends OnConflictDialect {
+  private readonly statements = new Statements(numbered(NOW));
+
+  private readonly captureText =
+    `INSERT INTO ${this.ledger} AS l (${Object.keys(CAPTURED).join(', ')}) SELECT ` +
+    Object.values(CAPTURED)
+      .map((value) => (value === 'd.k' || value === 'd.g' ? `${value} = 1` : value))
+      .join(', ') +
+    ' FROM json_to_recordset($1::json) AS d(d text, c text, r text, n text, i text, o text, t text, h text, k int, g int) ' +
+    this.recapture;
+
+  connect(own: () => QueryRunner | undefined): Connection {
+    return new ServerConnection(this.dataSource, this.statements, own);
+  }
+
+  async capture(connection: Connection, rows: readonly CaptureRow[], runner?: QueryRunner): Promise<void> {
+    const work = (query: Query) => query(this.captureText, [JSON.stringify(rows)]);
+    await (runner ? work(connection.within(runner)) : connection.use(work));
+  }
+
+  table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string {
+    const columns = Object.entries(fields).map(
+      ([name, type]) => `${name} ${type === 'int' ? 'int' : 'text'}`,
+    );
+    return `json_to_recordset($${number}::json) AS ${alias}(${columns.join(', ')})`;
+  }
+
+  async update(
+    update: RowUpdate,
+    connection: Connection,
+    rows: readonly UpdateRow[],
+    fence?: Fence,
+    runner?: QueryRunner,
+  ): Promise<Updated> {
+    const { plain, fenced } = this.texts(update);
+    const json = JSON.stringify(rows);
+    const work = (query: Query) =>
+      fence ? query(fenced, [json, fence.did, fence.token]) : query(plain, [json]);
+    const answer = await (runner ? work(connection.within(runner)) : connection.use(work));
+    return { held: answer.rows.length > 0, keys: keysOf(answer.rows) };
+  }
+
+  /** One row per changed row, one without a key if none was, and none without the lease. */
+  protected updateTexts(update: RowUpdate): { plain: string; fenced: string } {
+    const rows = this.table(1, 'd', { ...UPDATE_FIELDS, ...update.fields });
+    // SKIP LOCKED: what a transaction holds gets a new version by its commit, or is settled in the next round.
+    const text = (fence: string): string =>
+      `WITH fence AS MATERIALIZED (${fence}), free AS MATERIALIZED (SELECT d.* FROM fence, ${rows} JOIN ${this.ledger} l ` +
+      `ON ${this.sameKey} AND l.version = d.version WHERE ${update.where} FOR UPDATE OF l SKIP LOCKED), ` +
+      `done AS (UPDATE ${this.ledger} l SET ${assignments(update.set)} FROM free d WHERE ${this.sameKey} ` +
+      'RETURNING l.did, l.collection, l.rkey) SELECT done.* FROM fence LEFT JOIN done ON TRUE';
+    return {
+      plain: text('SELECT 1'),
+      fenced: text(`SELECT 1 FROM ${this.lane} WHERE did = $2 AND token = $3 AND leased FOR SHARE`),
+    };
+  }
+}

@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DataSource } from 'typeorm';
+import type { Answer, Connection, Query, Statements } from './connection.js';
+
+/** How long to wait for a stranger's transaction, in ms. */
+const PATIENCE = 5_000;
+
+/** What is used of better-sqlite3. */
+interface Handle {
+  readonly inTransaction: boolean;
+  prepare(sql: string): Prepared;
+  transaction(work: () => void): () => void;
+}
+
+interface Prepared {
+  readonly reader: boolean;
+  all(...parameters: unknown[]): Record<string, unknown>[];
+  run(...parameters: unknown[]): { changes: number };
+}
+
+/**
+ * Everybody shares one connection. A statement of the module's own waits until no transaction is open, and then runs on the driver's
+ * handle at once: nobody can begin a transaction in between, and roll it back with his own. After five seconds it goes on all the
+ * same, because the transaction may be the caller's; what it does can be done again.
+ */
+export class SqliteConnection implements Connection {
+  private readonly prepared = new Map<string, Prepared>();
+  private handle: Handle | undefined;
+  private time = 0;
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly statements: Statements,
+  ) {}
+
+  async use<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return work(async (sql, parameters) => {
+      await this.free();
+      return this.run(sql, parameters);
+    });
+  }
+
+  /** Resolves when no transaction is open, as long as whoever waits goes on at once. */
+  async free(): Promise<void> {
+    const end = Date.now() + PATIENCE;
+    while (this.database.inTransaction && Date.now() < end) await sleep(2);
+  }
+
+  /** Statements of the module on SQLite are whole in themselves. */
+  transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return this.use(work);
+  }
+
+  within(): Query {
+    return async (sql, parameters) => this.run(sql, parameters);
+  }
+
+  /** At once. */
+  run(sql: string, parameters: readonly unknown[] = []): Answer {
+    const { text, order } = this.statements.of(sql);
+    const now = this.now();
+    const values = order.map((index) => (index === 'now' ? now : parameters[index]));
+    this.dataSource.logger.logQuery(text, values);
+    const statement = this.statement(text);
+    if (statement.reader) {
+      const rows = statement.all(...values);
+      return { rows, affected: rows.length, insertId: 0 };
+    }
+    return { rows: [], affected: statement.run(...values).changes, insertId: 0 };
+  }
+
+  /** The same statement once per row: binding a prepared one again is cheaper than taking rows out of JSON. */
+  runEach(sql: string, rows: readonly (readonly unknown[])[]): void {
+    const { text, order } = this.statements.of(sql);
+    this.dataSource.logger.logQuery(text, [`${rows.length} rows`]);
+    const statement = this.statement(text);
+    const run = (): void => {
+      for (const row of rows) {
+        const now = this.now();
+        statement.run(...order.map((index) => (index === 'now' ? now : row[index])));
+      }
+    };
+    if (this.database.inTransaction || rows.length === 1) run();
+    else this.database.transaction(run)();
+  }
+
+  /** SQLite has no clock but the machine's, and that in milliseconds. Two captures in one of them keep their order. */
+  private now(): number {
+    const time = Date.now() * 1_000;
+    const setBack = this.time - time > 1_000_000;
+    this.time = time > this.time || setBack ? time : this.time + 1;
+    return this.time;
+  }
+
+  private statement(text: string): Prepared {
+    let statement = this.prepared.get(text);
+    if (!statement) this.prepared.set(text, (statement = this.database.prepare(text)));
+    return statement;
+  }
+
+  private get database(): Handle {
+    const { databaseConnection } = this.dataSource.driver as unknown as { databaseConnection: Handle };
+    // A DataSource that was closed and opened again has another.
+    if (databaseConnection !== this.handle) {
+      this.prepared.clear();
+      this.handle = databaseConnection;
+    }
+    return databaseConnection;
+  }
+}

@@ -1,0 +1,80 @@
+import type { QueryRunner } from 'typeorm';
+import { assignments, CAPTURED } from './capture-sql.js';
+import { positional, Statements, type Connection, type Query } from './connection.js';
+import {
+  keysOf,
+  UPDATE_FIELDS,
+  type Fence,
+  type FieldType,
+  type RowUpdate,
+  type Updated,
+  type UpdateRow,
+} from './dialect.js';
+import type { CaptureRow } from './ledger-row.js';
+import { OnConflictDialect } from './on-conflict.dialect.js';
+import { SqliteConnection } from './sqlite.connection.js';
+
+const FIELDS: readonly (keyof CaptureRow)[] = ['d', 'c', 'r', 'n', 'i', 'o', 't', 'h', 'k', 'g'];
+
+export class SqliteDialect extends OnConflictDialect {
+  private readonly connection = new SqliteConnection(this.dataSource, new Statements(positional()));
+
+  private readonly captureText =
+    `INSERT INTO ${this.ledger} AS l (${Object.keys(CAPTURED).join(', ')}) VALUES (` +
+    Object.values(CAPTURED)
+      .map((value) =>
+        value.replace(/^d\.(\w)$/, (_, name) => `$${FIELDS.indexOf(name as keyof CaptureRow) + 1}`),
+      )
+      .join(', ') +
+    `) ${this.recapture}`;
+
+  private readonly heldText = `SELECT 1 FROM ${this.lane} WHERE did = $2 AND token = $3 AND leased`;
+
+  connect(): Connection {
+    return this.connection;
+  }
+
+  async capture(
+    _connection: Connection,
+    rows: readonly CaptureRow[],
+    runner: QueryRunner | undefined,
+  ): Promise<void> {
+    if (!runner) await this.connection.free();
+    this.connection.runEach(
+      this.captureText,
+      rows.map((row) => FIELDS.map((field) => row[field] ?? null)),
+    );
+  }
+
+  table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string {
+    const columns = Object.keys(fields).map((name) => `value ->> '${name}' AS ${name}`);
+    return `(SELECT ${columns.join(', ')} FROM json_each($${number})) AS ${alias}`;
+  }
+
+  async update(
+    update: RowUpdate,
+    connection: Connection,
+    rows: readonly UpdateRow[],
+    fence?: Fence,
+    runner?: QueryRunner,
+  ): Promise<Updated> {
+    const { plain, fenced } = this.texts(update);
+    const json = JSON.stringify(rows);
+    const work = async (query: Query): Promise<Updated> => {
+      if (!fence) return { held: true, keys: keysOf((await query(plain, [json])).rows) };
+      const parameters = [json, fence.did, fence.token];
+      const { rows: changed } = await query(fenced, parameters);
+      const held = changed.length > 0 || (await query(this.heldText, parameters)).rows.length > 0;
+      return { held, keys: keysOf(changed) };
+    };
+    return runner ? work(connection.within(runner)) : connection.use(work);
+  }
+
+  protected updateTexts(update: RowUpdate): { plain: string; fenced: string } {
+    const rows = this.table(1, 'd', { ...UPDATE_FIELDS, ...update.fields });
+    const text = (fence: string): string =>
+      `UPDATE ${this.ledger} AS l SET ${assignments(update.set)} FROM ${rows} WHERE ${this.sameKey} ` +
+      `AND l.version = d.version AND ${update.where}${fence} RETURNING did, collection, rkey`;
+    return { plain: text(''), fenced: text(` AND EXISTS (${this.heldText})`) };
+  }
+}

@@ -1,0 +1,104 @@
+import { KEY_FIELDS, type SqlDialect } from './dialect.js';
+import { LEDGER_COLUMNS } from './ledger-row.js';
+
+/** What can be tried: not left over from before the last unpark, and not waiting for a session. `lane` gives a column of the lane. */
+const isDue = (lane: (column: string) => string): string =>
+  `l.pending_since IS NOT NULL AND l.changed_at > COALESCE(${lane('backlog_before')}, 0) AND ${hasSession(lane)}`;
+
+const hasSession = (lane: (column: string) => string): string =>
+  `(l.session_wanted_at IS NULL OR l.session_wanted_at <= COALESCE(${lane('unparked_at')}, 0))`;
+
+/** The statements on the ledger that all databases understand, built once per DataSource. */
+export function ledgerStatements(dialect: SqlDialect) {
+  const { ledger, lane } = dialect;
+  const ofLane = (column: string): string => `(SELECT a.${column} FROM ${lane} a WHERE a.did = $1)`;
+  const select = `SELECT ${LEDGER_COLUMNS} FROM ${ledger} l WHERE`;
+  const isKey = 'did = $1 AND collection = $2 AND rkey = $3';
+  const oldestFirst = 'ORDER BY l.pending_since, l.collection, l.rkey';
+  const pending = 'l.did = $1 AND l.pending_since IS NOT NULL';
+  return {
+    due: `${select} l.did = $1 AND ${isDue(ofLane)} ${oldestFirst} LIMIT $2`,
+    dueWithBacklog: `${select} ${pending} AND ${hasSession(ofLane)} ${oldestFirst} LIMIT $2`,
+    at:
+      `SELECT ${LEDGER_COLUMNS} FROM ${dialect.table(2, 'd', KEY_FIELDS)} JOIN ${ledger} l ON l.did = d.did ` +
+      `AND l.collection = d.collection AND l.rkey = d.rkey WHERE ${pending}`,
+    forDid: `${select} ${pending} ${oldestFirst}`,
+    count: `SELECT count(*) AS count FROM ${ledger} l WHERE ${pending}`,
+    has: `SELECT 1 FROM ${ledger} l WHERE ${pending} LIMIT 1`,
+    find: `${select} ${isKey} AND l.pending_since IS NOT NULL`,
+    remove: `UPDATE ${ledger} SET pending_since = NULL WHERE ${isKey} AND pending_since IS NOT NULL`,
+    versions: `SELECT l.did, l.collection, l.rkey, l.version FROM ${ledger} l WHERE ${pending} LIMIT $2`,
+    expired: `${select} l.pending_since IS NOT NULL AND l.pending_since < $now - $1 AND l.operation <> 'unpublish' LIMIT $2`,
+    /** Of these DIDs, those whose lane sleeps although something in it was never tried: whoever should have woken it died. */
+    lost:
+      `SELECT d.did FROM ${dialect.table(1, 'd', { did: 'key' })} LEFT JOIN ${lane} a ON a.did = d.did ` +
+      `WHERE a.ready_at IS NULL AND a.park_reason IS NULL AND EXISTS (SELECT 1 FROM ${ledger} l WHERE l.did = d.did ` +
+      `AND ${isDue((column) => `a.${column}`)} AND l.tried_at IS NULL AND l.changed_at < $now - $2)`,
+    dead: (ofDid: boolean) =>
+      `SELECT ${LEDGER_COLUMNS}, l.dead_at, l.dead_reason FROM ${ledger} l WHERE l.dead_at >= $1 ` +
+      `AND (l.dead_at > $1 OR (l.did, l.collection, l.rkey) > ($2, $3, $4))${ofDid ? ' AND l.did = $6' : ''} ` +
+      'ORDER BY l.dead_at, l.did, l.collection, l.rkey LIMIT $5',
+    requeue:
+      `UPDATE ${ledger} SET pending_since = $now, changed_at = $now, version = version + 1, attempts = 0, tried_at = NULL, ` +
+      `session_wanted_at = NULL, dead_at = NULL, dead_reason = NULL WHERE ${isKey} AND dead_at IS NOT NULL`,
+    deadBefore: `SELECT l.did, l.collection, l.rkey, l.version FROM ${ledger} l WHERE l.dead_at < $now - $1 LIMIT $2`,
+  };
+}
+
+/** The statements on the lanes. */
+export function laneStatements(dialect: SqlDialect) {
+  const { ledger, lane } = dialect;
+  const ours = 'did = $1 AND token = $2 AND leased';
+  return {
+    extend: `UPDATE ${lane} SET ready_at = $now + $3 WHERE ${ours}`,
+    release: (retry: boolean) =>
+      `UPDATE ${lane} SET leased = FALSE, failures = $3, retry_at = ${retry ? '$4' : 'NULL'}, ` +
+      `ready_at = CASE WHEN park_reason IS NOT NULL THEN NULL ${retry ? 'ELSE $now + $5' : 'WHEN wakes > 0 THEN $now'} END, ` +
+      `wakes = 0 WHERE ${ours}`,
+    lane:
+      'SELECT a.park_reason, a.park_session, a.failures, CASE WHEN NOT a.leased AND a.ready_at > $now THEN a.retry_at END AS retry_at ' +
+      `FROM ${lane} a WHERE a.did = $1`,
+    park: dialect.upsertLane({ did: '$1', park_reason: '$2', park_session: '$3' }, (old) => ({
+      park_reason: '$2',
+      park_session: '$3',
+      // A lease goes on until its holder gives it back.
+      ready_at: `CASE WHEN ${old('leased')} THEN ${old('ready_at')} END`,
+    })),
+    unpark: (retry: boolean) =>
+      dialect.upsertLane(
+        {
+          did: '$1',
+          unparked_at: '$now',
+          backlog_before: retry ? 'NULL' : '$now',
+          ready_at: retry ? '$now' : 'NULL',
+        },
+        (old) => ({
+          park_reason: 'NULL',
+          park_session: 'NULL',
+          unparked_at: '$now',
+          backlog_before: retry ? 'NULL' : '$now',
+          ...(retry && {
+            ready_at: `CASE WHEN ${old('leased')} THEN ${old('ready_at')} ELSE $now END`,
+            wakes: `${old('wakes')} + 1`,
+          }),
+        }),
+      ),
+    /** While the lane is leased its time is the end of the lease; that it was woken is counted. */
+    wake: dialect.upsertLane({ did: '$1', ready_at: '$now' }, (old) => ({
+      ready_at: `CASE WHEN ${old('park_reason')} IS NOT NULL AND NOT ${old('leased')} THEN NULL ELSE COALESCE(${old('ready_at')}, $now) END`,
+      wakes: `${old('wakes')} + 1`,
+    })),
+    ready:
+      `SELECT a.did, a.token, a.wakes, CASE WHEN EXISTS (SELECT 1 FROM ${ledger} l WHERE l.did = a.did ` +
+      `AND ${isDue((column) => `a.${column}`)}) THEN 1 ELSE 0 END AS due FROM ${lane} a ` +
+      'WHERE a.ready_at <= $now AND a.park_reason IS NULL ORDER BY a.ready_at LIMIT $1',
+    sleep: `UPDATE ${lane} SET ready_at = NULL, leased = FALSE WHERE did = $1 AND token = $2 AND wakes = $3 AND ready_at <= $now`,
+    state: `SELECT a.head, a.in_flight, a.unsettled FROM ${lane} a WHERE a.did = $1`,
+    saveState: dialect.upsertLane({ did: '$1', head: '$2', in_flight: '$3', unsettled: '$4' }, () => ({
+      head: '$2',
+      in_flight: '$3',
+      unsettled: '$4',
+    })),
+    forgetState: `UPDATE ${lane} SET head = NULL, in_flight = NULL, unsettled = NULL WHERE did = $1`,
+  };
+}

@@ -1,0 +1,88 @@
+import { AuthenticationError } from '../errors/authentication.error.js';
+import type { LaneWorker } from './lane.worker.js';
+import type { PendingSyncStore } from './pending-sync.store.js';
+
+export interface LaneLoopOptions {
+  readonly store: PendingSyncStore;
+  readonly worker: LaneWorker;
+  /** Lanes worked on at a time. */
+  readonly concurrency: number;
+  /** Milliseconds between two looks for lanes that are ready; waking it looks at once. */
+  readonly interval: number;
+  /** Gives up what has expired. */
+  readonly cleanup: () => Promise<unknown>;
+  readonly log: { log(message: string): void; error(message: string): void };
+}
+
+/** In ms. */
+const CLEANUP_INTERVAL = 60_000;
+
+/** Works on the lanes that are ready, for as long as the application runs. It keeps no process from exiting. */
+export class LaneLoop {
+  private readonly working = new Set<string>();
+  private timers: NodeJS.Timeout[] = [];
+  private looking: Promise<void> | undefined;
+  private stopped = true;
+
+  constructor(private readonly options: LaneLoopOptions) {}
+
+  start(): void {
+    this.stopped = false;
+    this.timers = [
+      setInterval(() => this.poke(), this.options.interval).unref(),
+      setInterval(() => void this.cleanup(), CLEANUP_INTERVAL).unref(),
+    ];
+  }
+
+  /** Looks now, without being waited for. */
+  poke(): void {
+    if (this.stopped) return;
+    this.looking ??= this.look()
+      .catch((error: unknown) => this.options.log.error(`Looking for pending syncs failed: ${message(error)}`))
+      .finally(() => (this.looking = undefined));
+  }
+
+  /** Begins nothing new, and resolves when what was begun is done; what is left stays pending. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.timers.forEach(clearInterval);
+    await this.looking;
+    await this.options.worker.drain();
+  }
+
+  private async cleanup(): Promise<void> {
+    await this.options.cleanup().catch((error: unknown) => {
+      this.options.log.error(`Giving up expired pending syncs failed: ${message(error)}`);
+    });
+  }
+
+  private async look(): Promise<void> {
+    const { store, concurrency } = this.options;
+    const ready = await store.readyLanes(concurrency);
+    for (const did of ready) {
+      if (this.stopped || this.working.size >= concurrency) return;
+      if (!this.working.has(did)) void this.work(did);
+    }
+  }
+
+  private async work(did: string): Promise<void> {
+    const { worker, log } = this.options;
+    this.working.add(did);
+    try {
+      const result = await worker.work(did, { backlog: false });
+      if (!result.isEmpty()) {
+        log.log(
+          `Pending syncs of ${did}: ${result.succeeded} of ${result.total} done, ${result.failed} failed, ${result.skipped} given up.`,
+        );
+      }
+    } catch (error) {
+      // The lane is parked until its account signs in; whoever listens has been told.
+      if (!(error instanceof AuthenticationError)) log.error(`Pending syncs of ${did} failed: ${message(error)}`);
+    } finally {
+      this.working.delete(did);
+      this.poke();
+    }
+  }
+}
+
+const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,125 @@
+import { AuthenticationError } from '../errors/authentication.error.js';
+import { PendingSyncFailed } from '../events/pending-sync-failed.event.js';
+import { PendingSyncRetried } from '../events/pending-sync-retried.event.js';
+import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
+import type { Change } from '../sync/change.js';
+import { LaneQueue } from '../sync/lane-queue.js';
+import type { LaneTries, Tried } from './lane-tries.js';
+import type { Lease, PendingEntry } from './pending-entry.js';
+
+export interface LaneWorkerOptions {
+  readonly tries: LaneTries;
+  /** Failed tries of the record itself after which an entry is given up; null: never. */
+  readonly maxAttempts: number | null;
+}
+
+/** Entries of one try: one request to the PDS, and the most that a crash makes uncertain. */
+const BATCH = 200;
+
+/** Works off what is pending in a lane. */
+export class LaneWorker {
+  private readonly queue = new LaneQueue();
+
+  constructor(private readonly options: LaneWorkerOptions) {}
+
+  /**
+   * Tries each pending sync of the lane once. Two calls for one DID come one after the other, so that nothing is tried twice.
+   *
+   * @param backlog also what was captured before the account signed in last
+   * @throws AuthenticationError if the account still has to act; everything is left as it was, and the lane is parked
+   */
+  work(did: string, options: { backlog: boolean }): Promise<PendingSyncRetryResult> {
+    return this.queue.run(did, () => this.round(did, options));
+  }
+
+  /** Resolves when nothing is under way any more. */
+  drain(): Promise<void> {
+    return this.queue.idle();
+  }
+
+  private async round(did: string, options: { backlog: boolean }): Promise<PendingSyncRetryResult> {
+    const { store } = this.options.tries.options;
+    const tally = new Tally();
+    const tried = new Set<string>();
+    for (;;) {
+      const { failures, retryAt } = await store.lane(did);
+      const lease = await this.options.tries.lease(did);
+      if (!lease) return tally.result();
+      const due = await store.due(did, { limit: BATCH + tried.size, ...options });
+      const batch = due.filter(({ sync, version }) => !tried.has(`${sync.uri} ${version}`)).slice(0, BATCH);
+      if (batch.length === 0) {
+        await store.release(lease, { retryAt, failures });
+        return tally.result();
+      }
+      for (const { sync, version } of batch) tried.add(`${sync.uri} ${version}`);
+      const auth = await this.batch(lease, failures, batch, tally);
+      if (auth) throw auth;
+      if (tally.outage) return tally.result();
+    }
+  }
+
+  private async batch(
+    lease: Lease,
+    failures: number,
+    batch: readonly PendingEntry[],
+    tally: Tally,
+  ): Promise<AuthenticationError | undefined> {
+    const { tries, maxAttempts } = this.options;
+    const changes = new Map<Change, PendingEntry>();
+    const given: { entry: PendingEntry; reason: string }[] = [];
+    for (const entry of batch) {
+      const change = tries.toChange(entry);
+      if (maxAttempts !== null && entry.sync.attempts >= maxAttempts) {
+        given.push({ entry, reason: `${entry.sync.attempts} tries failed, the last with: ${entry.sync.lastError ?? 'unknown'}` });
+      } else if (!change) {
+        given.push({ entry, reason: `there is no entity ${entry.entityName} any more` });
+      } else changes.set(change, entry);
+    }
+    if (given.length > 0) tally.skipped += await tries.discard(lease, given);
+    const entries = new Map([...changes.values()].map((entry) => [entry.sync.uri, entry]));
+    const tried = await tries.run(lease, failures, [...changes.keys()], entries, {}, true);
+    return this.tell(tried, changes, tally);
+  }
+
+  private tell(
+    { outcomes, kept }: Tried,
+    entries: ReadonlyMap<Change, PendingEntry>,
+    tally: Tally,
+  ): AuthenticationError | undefined {
+    const { events } = this.options.tries.options;
+    for (const { change, failure } of outcomes) {
+      const entry = entries.get(change);
+      if (!entry) continue;
+      const sync = kept.get(entry.sync.uri)?.sync ?? entry.sync;
+      events.emit(new PendingSyncRetried(sync, failure === undefined));
+      if (failure === undefined) {
+        tally.succeeded += 1;
+        continue;
+      }
+      if (failure.kind === 'auth') return failure.error as AuthenticationError;
+      tally.fail(failure.error.message, failure.kind === 'transient');
+      if (!(failure.error instanceof AuthenticationError)) events.emit(new PendingSyncFailed(sync, failure.error));
+    }
+    return undefined;
+  }
+}
+
+class Tally {
+  succeeded = 0;
+  skipped = 0;
+  /** The PDS does not do its part: the rest of the lane waits. */
+  outage = false;
+  private failed = 0;
+  private readonly errors: string[] = [];
+
+  fail(message: string, transient: boolean): void {
+    this.failed += 1;
+    this.errors.push(message);
+    this.outage ||= transient;
+  }
+
+  result(): PendingSyncRetryResult {
+    const { succeeded, failed, skipped, errors } = { ...this, failed: this.failed, errors: this.errors };
+    return new PendingSyncRetryResult(succeeded + failed + skipped, succeeded, failed, skipped, errors);
+  }
+}

@@ -1,0 +1,68 @@
+import type { Address } from '../model/address.js';
+import type { PendingSync, SyncOperation } from '../model/pending-sync.js';
+import type { Trigger } from '../sync/change.js';
+
+/** A change as a store keeps it. It says where to look, and what cannot be known later; never what to write. */
+export interface PendingChange {
+  readonly address: Address;
+  readonly entityName: string;
+  readonly entityId: string;
+  /** What was due when the change was made. */
+  readonly operation: SyncOperation;
+  /** Who asked: the entity's life, or somebody by hand. */
+  readonly trigger: Trigger;
+  /** The record's CID as the row knew it when the change was made, for an address that no row remembers any more. */
+  readonly cid: string | null;
+  /** `shouldAutoUnsync` said no when the row was removed. */
+  readonly keepRecord: boolean;
+  /** The entity gave the address up (its row is gone, or its record has moved): whoever claims it already goes on claiming it. */
+  readonly givenUp: boolean;
+}
+
+/** One pending sync, with what the stores and the lane worker need to know of it. */
+export interface PendingEntry extends PendingChange {
+  readonly sync: PendingSync;
+  /** Raised by each capture of the address, never reused: what is settled is settled as of a version. */
+  readonly version: number;
+}
+
+/** Why nothing of a lane is tried. */
+export interface Park {
+  /** For people; no token. */
+  readonly reason: string;
+  /** The session that failed (`SessionProvider.sessionId`); a newer one voids the park. null: the provider names none. */
+  readonly sessionId: string | null;
+}
+
+export interface Lane {
+  readonly did: string;
+  readonly park: Park | null;
+  /** Not before; null: at any time. */
+  readonly retryAt: Date | null;
+  /** Transient failures in a row. */
+  readonly failures: number;
+}
+
+/** The right to work on a lane. `token` grows with every lease: what a former holder still writes is refused by it. */
+export interface Lease {
+  readonly did: string;
+  readonly token: number;
+  /** When the lease ends, by this process's monotonic clock (`performance.now()`), measured from before it was asked for. */
+  readonly endsAt: number;
+}
+
+/** How a try of one entry failed. */
+export interface FailedTry {
+  readonly uri: string;
+  readonly version: number;
+  readonly error: string;
+  /** The record itself failed, which counts against `maxAttempts`. */
+  readonly spendsAttempt: boolean;
+  /** Not tried again before the account has another session (a scope is missing). */
+  readonly needsSession: boolean;
+}
+
+export interface Discarded {
+  readonly sync: PendingSync;
+  readonly reason: string;
+}

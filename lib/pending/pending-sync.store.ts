@@ -1,0 +1,112 @@
+import type { QueryRunner } from 'typeorm';
+import type { PendingSync } from '../model/pending-sync.js';
+import type { Discarded, FailedTry, Lane, Lease, Park, PendingChange, PendingEntry } from './pending-entry.js';
+
+/**
+ * Where pending syncs are kept: at most one per address. This port is the specification; the contract suite of
+ * `nestjs-parity/testing` tests it, and every store passes it.
+ */
+export abstract class PendingSyncStore {
+  /**
+   * Whether {@link capture} can join the entity's own transaction. If so every change is captured before its commit, and what is
+   * settled stays as a clean row; if not, a change is captured when it has failed.
+   */
+  abstract readonly durable: boolean;
+
+  /**
+   * Keeps changes. Rule: one entry per address. A second capture raises its version, takes over trigger, operation and claimant, and keeps
+   * its id, place, attempts and createdAt; a `givenUp` change of another entity leaves the claimant as it is, within one call too. What is
+   * captured is no backlog and waits for no session, whatever it waited for before. An entry that was discarded, settled or removed
+   * begins anew, with a version that is greater still. Race: two captures of one DID at once lose neither.
+   *
+   * @param runner the entity's open transaction (durable stores): one statement in it, whatever the number of changes; it touches no lane
+   * beyond making a missing one. An error has to roll that transaction back.
+   */
+  abstract capture(changes: readonly PendingChange[], runner?: QueryRunner): Promise<void>;
+
+  /**
+   * The entries of a lane that can be tried, oldest first. Left out: those that wait for another session, and unless `backlog`
+   * is set those that were captured before the last {@link unpark}. Empty: nothing to do.
+   */
+  abstract due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]>;
+
+  /** The entries at these at-uris, in any order, whatever they wait for; those without one are left out. */
+  abstract at(did: string, uris: readonly string[]): Promise<PendingEntry[]>;
+
+  /**
+   * The addresses are as they should be, as of the versions that were read. Race: an entry whose version has moved meanwhile stays.
+   * Refused (false) if the lease is no longer ours. `cid`: what is there now; null for no record.
+   */
+  abstract settle(
+    lease: Lease,
+    done: readonly { readonly uri: string; readonly version: number; readonly cid: string | null }[],
+  ): Promise<boolean>;
+
+  /** Tries failed: remembers the error, and the attempt where it counts. Race: an entry whose version has moved keeps its attempts. */
+  abstract failed(lease: Lease, tries: readonly FailedTry[]): Promise<boolean>;
+
+  /**
+   * Gives entries up, as of a version. A durable store keeps them as dead letters. Returns what was given up: an entry whose version has
+   * moved, or that is gone, is not.
+   */
+  abstract discard(lease: Lease, given: readonly { readonly entry: PendingEntry; readonly reason: string }[]): Promise<Discarded[]>;
+
+  /**
+   * Takes the lane for `milliseconds`; null while somebody else has it. Race: of two that ask at once one gets it. A lease that has ended can
+   * be taken, with a greater token.
+   */
+  abstract lease(did: string, milliseconds: number): Promise<Lease | null>;
+
+  /** Prolongs a lease; null if it is no longer ours. */
+  abstract extend(lease: Lease, milliseconds: number): Promise<Lease | null>;
+
+  /**
+   * Gives the lane back; nothing happens if it is no longer ours. It becomes ready at `retryAt`, or with null sleeps until
+   * {@link wake}: what is left in it has failed, and trying it again at once would only spend its attempts.
+   * Race: a {@link wake} that came while the lane was leased is not lost; the lane is ready at once then.
+   */
+  abstract release(lease: Lease, next: { readonly retryAt: Date | null; readonly failures: number }): Promise<void>;
+
+  /** The lane of a DID; of an unknown one an idle lane. */
+  abstract lane(did: string): Promise<Lane>;
+
+  /** Nothing of the lane is tried until {@link unpark}. Touches no entry. */
+  abstract park(did: string, park: Park): Promise<void>;
+
+  /**
+   * The account has another session: the lane and the entries that needed one are free. What was captured up to now is
+   * backlog: `retry` says whether it becomes due by itself, or only for {@link due} with `backlog`.
+   */
+  abstract unpark(did: string, options: { retry: boolean }): Promise<void>;
+
+  /**
+   * The lane has new work: makes it ready now, unless it is parked or backed off. After the commit, never in the entity's transaction.
+   * A lane that nobody wakes stays asleep, whatever it holds.
+   */
+  abstract wake(did: string): Promise<void>;
+
+  /**
+   * DIDs of lanes that are ready: woken, or past their `retryAt`, or unparked with `retry`; not parked, not leased, not asleep. The one
+   * that waits longest comes first. Empty: none.
+   */
+  abstract readyLanes(limit: number): Promise<string[]>;
+
+  /** The pending syncs of an account, oldest first; empty if there are none. */
+  abstract forDid(did: string): Promise<PendingSync[]>;
+
+  abstract countForDid(did: string): Promise<number>;
+
+  abstract hasForDid(did: string): Promise<boolean>;
+
+  /** null if there is none of this id. */
+  abstract find(id: string): Promise<PendingSync | null>;
+
+  /** Removes one, without a dead letter. False if there was none. */
+  abstract remove(id: string): Promise<boolean>;
+
+  /** Removes all of an account, without dead letters. Returns how many. */
+  abstract removeForDid(did: string): Promise<number>;
+
+  /** Gives up, as {@link discard} does, what is older than the ttl; unpublishes never expire. Bounded per call; empty: nothing more to do. */
+  abstract cleanup(): Promise<Discarded[]>;
+}

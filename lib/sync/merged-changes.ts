@@ -1,0 +1,24 @@
+import { atUri } from '../model/address.js';
+import type { Change } from './change.js';
+
+/** Whether the entity of a change gave its address up: its row is gone, or its record has moved. */
+export const isGivenUp = ({ trigger, operation }: Change): boolean => trigger === 'auto' && operation === 'unpublish';
+
+/**
+ * One change per address. An entity that claims it wins over one that gave it up (a row that was deleted and inserted
+ * again under a fixed key); otherwise the last one wins.
+ */
+export function mergedByAddress(changes: readonly Change[]): Map<string, Change> {
+  const merged = new Map<string, Change>();
+  for (const change of changes) {
+    const uri = atUri(change.address);
+    const before = merged.get(uri);
+    merged.set(uri, before ? merge(before, change) : change);
+  }
+  return merged;
+}
+
+function merge(before: Change, after: Change): Change {
+  const [winner, other] = isGivenUp(after) && !isGivenUp(before) ? [before, after] : [after, before];
+  return { ...winner, cid: winner.cid ?? other.cid };
+}

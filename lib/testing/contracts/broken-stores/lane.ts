@@ -1,0 +1,182 @@
+import type { Lease } from '../../../pending/pending-entry.js';
+import { type BrokenRule, holders } from './rule.js';
+
+const FOR_EVER = 1e12;
+
+export const brokenByLane: readonly BrokenRule[] = [
+  {
+    breaks: 'gives the same lane twice',
+    fails: "a leased lane is nobody else's",
+    rule: (good) => {
+      const { lease, holderOf } = holders(good);
+      return {
+        lease: async (did, milliseconds) =>
+          (await lease(did, milliseconds)) ?? holderOf({ did, token: 0, endsAt: 0 }),
+      };
+    },
+  },
+  {
+    breaks: 'looks whether a lane is free before it takes it',
+    fails: 'of those that ask for a lane at once one gets it',
+    rule: (good) => {
+      const taken = new Map<string, Lease>();
+      return {
+        lease: async (did, milliseconds) => {
+          if (taken.has(did)) return null;
+          const lease = await good.lease(did, milliseconds);
+          if (lease) taken.set(did, lease);
+          return lease ?? taken.get(did) ?? null;
+        },
+        release: async (lease, next) => {
+          taken.delete(lease.did);
+          await good.release(lease, next);
+        },
+      };
+    },
+  },
+  {
+    breaks: 'gives the same token with every lease',
+    fails: 'tokens grow with every lease',
+    rule: (good) => {
+      const { lease, holderOf } = holders(good);
+      return {
+        lease: async (did, milliseconds) => {
+          const given = await lease(did, milliseconds);
+          return given && { ...given, token: 1 };
+        },
+        release: (given, next) => good.release(holderOf(given), next),
+      };
+    },
+  },
+  {
+    breaks: 'never ends a lease',
+    fails: 'a lease that has ended can be taken',
+    rule: (good) => ({ lease: (did) => good.lease(did, FOR_EVER) }),
+  },
+  {
+    breaks: 'prolongs a lease by nothing',
+    fails: 'an extended lease lasts longer',
+    rule: () => ({
+      extend: async (lease, milliseconds) => ({ ...lease, endsAt: lease.endsAt + milliseconds }),
+    }),
+  },
+  {
+    breaks: 'prolongs the lease of a former holder',
+    fails: 'a lease that somebody has taken over cannot be extended',
+    rule: (good) => {
+      const { lease, holderOf } = holders(good);
+      return { lease, extend: (stale, milliseconds) => good.extend(holderOf(stale), milliseconds) };
+    },
+  },
+  {
+    breaks: 'lets a former holder give the lane back',
+    fails: 'release changes nothing once somebody has taken the lane over',
+    rule: (good) => {
+      const { lease, holderOf } = holders(good);
+      return { lease, release: (stale, next) => good.release(holderOf(stale), next) };
+    },
+  },
+  {
+    breaks: 'forgets that a lane backs off',
+    fails: 'a lane that is backed off is not ready before its time',
+    rule: (good) => ({ release: (lease, { failures }) => good.release(lease, { retryAt: null, failures }) }),
+  },
+  {
+    breaks: 'takes a parked lane for ready',
+    fails: 'a parked lane is not ready before unpark',
+    rule: (good) => {
+      const parked = new Set<string>();
+      return {
+        park: async (did, park) => {
+          parked.add(did);
+          await good.park(did, park);
+        },
+        readyLanes: async (limit) => [...(await good.readyLanes(limit)), ...parked],
+      };
+    },
+  },
+  {
+    breaks: 'touches the entries of a lane that it parks',
+    fails: 'park keeps its reason and session, and touches no entry',
+    rule: (good) => ({
+      park: async (did, park) => {
+        for (const { uri } of await good.forDid(did)) await good.capture(await good.at(did, [uri]));
+        await good.park(did, park);
+      },
+    }),
+  },
+  {
+    breaks: 'retries the backlog unasked',
+    fails: 'after unpark without retry, only what comes later is due',
+    rule: (good) => ({ unpark: (did) => good.unpark(did, { retry: true }) }),
+  },
+  {
+    breaks: 'leaves the backlog for ever',
+    fails: 'unpark with retry frees the backlog of those before it',
+    rule: (good) => ({ unpark: (did) => good.unpark(did, { retry: false }) }),
+  },
+  {
+    breaks: 'takes a lane with nothing but backlog for ready',
+    fails: 'backlog alone makes no lane ready',
+    rule: (good) => {
+      const woken = new Set<string>();
+      return {
+        wake: async (did) => void woken.add(did),
+        readyLanes: async () => {
+          const found: string[] = [];
+          for (const did of woken) {
+            if ((await good.due(did, { limit: 1, backlog: true })).length > 0) found.push(did);
+          }
+          return found;
+        },
+      };
+    },
+  },
+  {
+    breaks: 'takes a leased lane for ready',
+    fails: 'a leased lane is not ready before it is given back',
+    rule: (good) => {
+      const { lease, held } = holders(good);
+      return {
+        lease,
+        readyLanes: async (limit) => {
+          const ready = await good.readyLanes(limit);
+          const leased = [...held.values()].map(({ did }) => did);
+          return [...new Set([...ready, ...leased])];
+        },
+      };
+    },
+  },
+  {
+    breaks: 'gives the newest first',
+    fails: 'due gives the oldest first, up to the limit',
+    rule: (good) => ({ due: async (did, options) => (await good.due(did, options)).toReversed() }),
+  },
+  {
+    breaks: 'knows no limit',
+    fails: 'due gives the oldest first, up to the limit',
+    rule: (good) => ({ due: (did, { backlog }) => good.due(did, { limit: Infinity, backlog }) }),
+  },
+  {
+    breaks: 'lets the lane that waits longest wait',
+    fails: 'the lane that waits longest comes first, up to the limit',
+    rule: (good) => ({
+      readyLanes: async (limit) => (await good.readyLanes(Infinity)).toReversed().slice(0, limit),
+    }),
+  },
+  {
+    breaks: 'gives one account turn after turn',
+    fails: 'a lane that had its turn goes behind those that wait',
+    rule: (good) => ({
+      readyLanes: async (limit) => {
+        const since = new Map<string, string>();
+        for (const did of await good.readyLanes(Infinity)) {
+          const [oldest] = await good.forDid(did);
+          since.set(did, oldest?.createdAt ?? '');
+        }
+        const sorted = [...since].toSorted(([, one], [, other]) => one.localeCompare(other));
+        return sorted.map(([did]) => did).slice(0, limit);
+      },
+    }),
+  },
+];

@@ -1,0 +1,39 @@
+import type { Lease } from '../../../pending/pending-entry.js';
+import type { PendingSyncStore } from '../../../pending/pending-sync.store.js';
+
+export interface BrokenRule {
+  readonly breaks: string;
+  readonly fails: string;
+  /** What it does in another way than the good store. */
+  readonly rule: (good: PendingSyncStore) => Partial<PendingSyncStore>;
+}
+
+/** Remembers who has a lane now, for stores that take anybody for its holder. */
+export function holders(good: PendingSyncStore) {
+  const held = new Map<string, Lease>();
+  return {
+    held,
+    lease: async (did: string, milliseconds: number) => {
+      const lease = await good.lease(did, milliseconds);
+      if (lease) held.set(did, lease);
+      return lease;
+    },
+    holderOf: (lease: Lease): Lease => held.get(lease.did) ?? lease,
+  };
+}
+
+/** The same thing at the version that the store has now. */
+export async function atPresent<T extends { readonly uri: string; readonly version: number }>(
+  good: PendingSyncStore,
+  did: string,
+  stale: readonly T[],
+): Promise<T[]> {
+  const entries = await good.at(
+    did,
+    stale.map(({ uri }) => uri),
+  );
+  return stale.map((one) => ({
+    ...one,
+    version: entries.find(({ sync }) => sync.uri === one.uri)?.version ?? one.version,
+  }));
+}

@@ -1,0 +1,111 @@
+import { atPresent, type BrokenRule, holders } from './rule.js';
+
+export const brokenByTry: readonly BrokenRule[] = [
+  {
+    breaks: 'settles an entry that has changed meanwhile',
+    fails: 'settle leaves an entry whose version has moved',
+    rule: (good) => ({
+      settle: async (lease, done) => good.settle(lease, await atPresent(good, lease.did, done)),
+    }),
+  },
+  {
+    breaks: 'lets a former holder settle',
+    fails: 'settle is refused to a lease that somebody has taken over',
+    rule: (good) => {
+      const { lease, holderOf } = holders(good);
+      return { lease, settle: (stale, done) => good.settle(holderOf(stale), done) };
+    },
+  },
+  {
+    breaks: 'says that it settled when it refused to',
+    fails: 'settle is refused after the lane was given back',
+    rule: (good) => ({
+      settle: async (lease, done) => {
+        await good.settle(lease, done);
+        return true;
+      },
+    }),
+  },
+  {
+    breaks: 'spends no attempts',
+    fails: 'a failed try is remembered and spends an attempt where told',
+    rule: (good) => ({
+      failed: (lease, tries) =>
+        good.failed(
+          lease,
+          tries.map((one) => ({ ...one, spendsAttempt: false })),
+        ),
+    }),
+  },
+  {
+    breaks: 'spends an attempt for every failure',
+    fails: 'a failed try spends no attempt unless told',
+    rule: (good) => ({
+      failed: (lease, tries) =>
+        good.failed(
+          lease,
+          tries.map((one) => ({ ...one, spendsAttempt: true })),
+        ),
+    }),
+  },
+  {
+    breaks: 'spends an attempt of an entry that has changed meanwhile',
+    fails: 'a failed try leaves the attempts of an entry whose version has moved',
+    rule: (good) => ({
+      failed: async (lease, tries) => good.failed(lease, await atPresent(good, lease.did, tries)),
+    }),
+  },
+  {
+    breaks: 'lets a former holder spend attempts',
+    fails: 'a failed try is refused to a lease that somebody has taken over',
+    rule: (good) => {
+      const { lease, holderOf } = holders(good);
+      return { lease, failed: (stale, tries) => good.failed(holderOf(stale), tries) };
+    },
+  },
+  {
+    breaks: 'tries again without the session that an entry needs',
+    fails: 'an entry that needs a session is not due before unpark',
+    rule: (good) => ({
+      failed: (lease, tries) =>
+        good.failed(
+          lease,
+          tries.map((one) => ({ ...one, needsSession: false })),
+        ),
+    }),
+  },
+  {
+    breaks: 'gives up an entry that has changed meanwhile',
+    fails: 'discard leaves an entry whose version has moved',
+    rule: (good) => ({
+      discard: async (lease, given) => {
+        const entries = await good.at(
+          lease.did,
+          given.map(({ entry }) => entry.sync.uri),
+        );
+        return good.discard(
+          lease,
+          entries.map((entry) => ({ entry, reason: 'invalid' })),
+        );
+      },
+    }),
+  },
+  {
+    breaks: 'says that it gave up what was gone',
+    fails: 'discard does not return what is gone',
+    rule: (good) => ({
+      discard: async (lease, given) => {
+        await good.discard(lease, given);
+        return given.map(({ entry: { sync }, reason }) => ({ sync, reason }));
+      },
+    }),
+  },
+  {
+    breaks: 'lets a former holder give entries up',
+    fails: 'discard is refused to a lease that somebody has taken over',
+    rule: (good) => {
+      const { lease, holderOf } = holders(good);
+      return { lease, discard: (stale, given) => good.discard(holderOf(stale), given) };
+    },
+  },
+];

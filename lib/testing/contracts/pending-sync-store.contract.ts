@@ -1,0 +1,37 @@
+import type { ContractCase } from './contract-case.js';
+import { accountCases } from './pending-sync-store/account.cases.js';
+import { captureCases } from './pending-sync-store/capture.cases.js';
+import { cleanupCases } from './pending-sync-store/cleanup.cases.js';
+import { laneCases } from './pending-sync-store/lane.cases.js';
+import { leaseCases } from './pending-sync-store/lease.cases.js';
+import { transactionCases } from './pending-sync-store/transaction.cases.js';
+import { tryCases } from './pending-sync-store/try.cases.js';
+
+export interface PendingSyncStoreContractOptions {
+  /**
+   * How many milliseconds a lease, a backoff and a ttl last where a case lets them end. Default 60000, for subjects with
+   * {@link ContractSubject.pass}; some 250 where the cases have to wait for real.
+   */
+  readonly span?: number;
+  /** Adds the cases of stores that join the entity's transaction; their subjects have {@link ContractSubject.transaction}. */
+  readonly durable?: boolean;
+}
+
+/**
+ * What every `PendingSyncStore` has to do, for any test runner:
+ * `it.each(pendingSyncStoreContract())('$name', ({ run }) => run(open))`.
+ */
+export function pendingSyncStoreContract({
+  span = 60_000,
+  durable = false,
+}: PendingSyncStoreContractOptions = {}): ContractCase[] {
+  return [
+    ...captureCases(),
+    ...tryCases(span),
+    ...leaseCases(span),
+    ...laneCases(span),
+    ...accountCases(),
+    ...cleanupCases(span),
+    ...(durable ? transactionCases() : []),
+  ];
+}

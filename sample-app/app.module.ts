@@ -1,0 +1,52 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { EventEmitterModule } from '@nestjs/event-emitter';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { ParityModule } from 'nestjs-parity';
+import { AuthModule } from './auth/auth.module.js';
+import { ReauthenticationFilter } from './auth/reauthentication.filter.js';
+import { SessionGuard } from './auth/session.guard.js';
+import { SignInErrorFilter } from './auth/sign-in-error.filter.js';
+import { PostsModule } from './posts/posts.module.js';
+import { Settings } from './settings/settings.js';
+import { SettingsModule } from './settings/settings.module.js';
+import { UsersModule } from './users/users.module.js';
+import { AnswerInterceptor } from './web/answer.interceptor.js';
+import { ErrorFilter } from './web/error.filter.js';
+import { SameOriginGuard } from './web/same-origin.guard.js';
+
+@Module({})
+export class AppModule {
+  static forRoot(settings: Settings, more: DynamicModule[] = []): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        SettingsModule.forRoot(settings),
+        TypeOrmModule.forRoot({
+          type: 'better-sqlite3',
+          database: settings.database,
+          autoLoadEntities: true,
+          synchronize: true,
+        }),
+        EventEmitterModule.forRoot({ wildcard: true }),
+        ParityModule.forRootAsync({
+          inject: [Settings],
+          useFactory: (injected: Settings) => ({ oauth: injected.oauth }),
+        }),
+        UsersModule,
+        AuthModule,
+        PostsModule,
+        ...more,
+      ],
+      providers: [
+        { provide: APP_GUARD, useClass: SameOriginGuard },
+        { provide: APP_GUARD, useClass: SessionGuard },
+        { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
+        // Nest asks the last one first.
+        { provide: APP_FILTER, useClass: ErrorFilter },
+        { provide: APP_FILTER, useClass: SignInErrorFilter },
+        { provide: APP_FILTER, useClass: ReauthenticationFilter },
+      ],
+    };
+  }
+}

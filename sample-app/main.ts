@@ -1,0 +1,33 @@
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LocalNetwork } from 'nestjs-parity/testing';
+import { createApp } from './create-app.js';
+import { freePort } from './free-port.js';
+
+console.log('Starting a PDS and a PLC directory on this machine ...');
+const network = await LocalNetwork.start();
+const accounts = [
+  await network.createAccount({ handle: 'alice.test', password: 'alice-password' }),
+  await network.createAccount({ handle: 'bob.test', password: 'bob-password' }),
+];
+const port = await freePort(Number(process.env['PORT'] ?? 3000));
+const app = await createApp(network, port, { accounts, stopsNetwork: true });
+app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
+await app.listen(port, '127.0.0.1');
+
+const origin = `http://127.0.0.1:${port}`;
+const jar = join(tmpdir(), `nestjs-parity-${port}.cookies`);
+process.on('exit', () => rmSync(jar, { force: true }));
+console.log(`
+The blog   ${origin}
+The PDS    ${network.pdsUrl}
+Accounts   ${accounts.map(({ handle, password }) => `${handle} / ${password}`).join('\n           ')}
+
+In a browser: open the blog and sign in. With curl: sign in, publish a post, ask the PDS for its records.
+
+curl -sL -c '${jar}' --json '{"handle":"alice.test"}' ${origin}/dev/sign-in
+curl -s -b '${jar}' --json '{"content":"Hello","status":"published"}' ${origin}/posts
+curl -s '${network.pdsUrl}/xrpc/com.atproto.repo.listRecords?repo=alice.test&collection=app.bsky.feed.post'
+
+Ctrl-C ends everything; nothing is kept.`);

@@ -1,0 +1,38 @@
+import {
+  Column,
+  CreateDateColumn,
+  Entity,
+  ManyToOne,
+  PrimaryGeneratedColumn,
+  UpdateDateColumn,
+  type Relation,
+} from 'typeorm';
+import { AtpRecordEntity, AutoSyncsWithAtp } from 'nestjs-parity';
+import { User } from '../users/user.entity.js';
+
+export const postStatuses = ['draft', 'published'] as const;
+export type PostStatus = (typeof postStatuses)[number];
+
+/** Its record is in the repository of its user (the default of `syncAsDid`) while it is published. */
+@Entity()
+@AutoSyncsWithAtp({ whenNotEligible: 'unpublish' })
+export class Post extends AtpRecordEntity {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column() content!: string;
+  @Column({ type: String, default: 'draft' }) status!: PostStatus;
+  // Relation<>: the two entity files import each other, and the class does not exist yet when this line runs.
+  @ManyToOne(() => User, (user) => user.posts, { nullable: false }) user!: Relation<User>;
+  @CreateDateColumn() createdAt!: Date;
+  @UpdateDateColumn() updatedAt!: Date;
+
+  shouldAutoSync(): boolean {
+    return this.status === 'published';
+  }
+
+  /** Whether the record was written since the row was; if not, the PDS could not be reached, or refused. */
+  isInStep(): boolean {
+    if (this.status === 'draft') return !this.hasAtpRecord();
+    const syncedAt = this.getAtpSyncedAt();
+    return this.hasAtpRecord() && syncedAt !== null && syncedAt >= this.updatedAt;
+  }
+}

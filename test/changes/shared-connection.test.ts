@@ -1,0 +1,90 @@
+import type { Repository } from 'typeorm';
+import { OAuthSessionInvalidError } from 'nestjs-parity';
+import { aBook, aNote, Book, library, Note } from './library.js';
+import { track, type Tracked } from './tracked.js';
+
+describe('one connection for everybody (SQLite)', () => {
+  let db: Tracked;
+  let books: Repository<Book>;
+
+  beforeEach(async () => {
+    db = await track(library);
+    books = db.dataSource.getRepository(Book);
+  });
+  afterEach(() => db?.stop());
+
+  const published = async (): Promise<void> => {
+    const rows = (await books.find()).map(({ id }) => `Book ${id}`);
+    expect([...new Set(db.dispatcher.taken().flat())].sort()).toEqual(rows.sort());
+  };
+
+  it('publishes nothing of what a transaction that others joined takes back', async () => {
+    const [a, b, c] = await Promise.allSettled([
+      books.save(aBook()),
+      books.save(aBook()),
+      db.dataSource.transaction(async (tx) => {
+        await tx.save(aBook());
+        throw new Error('C is rolled back');
+      }),
+    ]);
+    expect([a.status, b.status, c.status]).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    await published();
+  });
+
+  for (const turns of [0, 1, 2, 3, 5, 8, 13, 21, 34]) {
+    it(`publishes what is committed and no more when a stranger begins ${turns} turns later`, async () => {
+      const later = async <T>(work: () => Promise<T>): Promise<T> => {
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+        return work();
+      };
+      await Promise.allSettled([
+        books.save(aBook()),
+        books.insert({ title: 'Inserted' }),
+        later(() =>
+          db.dataSource.transaction((tx) => tx.save(aBook()).then(() => Promise.reject(new Error('no')))),
+        ),
+        later(() => books.createQueryBuilder().insert().values({ title: 'Built' }).execute()),
+        books.save(aBook(), { transaction: false }),
+      ]);
+      const rows = (await books.find()).map(({ id }) => `Book ${id}`);
+      // What was rolled back may be looked at, but what is there must be told.
+      expect(db.dispatcher.taken().flat()).toEqual(expect.arrayContaining(rows));
+    });
+  }
+
+  it('joins a transaction of a stranger with a write by criteria, instead of cutting it in two', async () => {
+    const book = await books.save(aBook({ title: 'Before' }));
+    db.dispatcher.taken();
+    const joined = Promise.withResolvers<void>();
+    await expect(
+      db.dataSource.transaction(async (tx) => {
+        await tx.save(aNote());
+        await books.update(book.id, { title: 'Joined' });
+        joined.resolve();
+        throw new Error('no');
+      }),
+    ).rejects.toThrow('no');
+    await joined.promise;
+    expect(await books.findOneByOrFail({ id: book.id })).toMatchObject({ title: 'Before' });
+    expect(await db.dataSource.getRepository(Note).count()).toBe(0);
+    expect(db.dispatcher.taken()).toEqual([]);
+  });
+
+  it('rolls back nothing of a stranger for an auth error', async () => {
+    db.dispatcher.signedOut = ['Book'];
+    const notes = db.dataSource.getRepository(Note);
+    const commit = Promise.withResolvers<void>();
+    const stranger = db.dataSource.createQueryRunner();
+    const failing = books.save(aBook());
+    const other = failing.catch(() => undefined).then(() => undefined);
+    await expect(failing).rejects.toThrow(OAuthSessionInvalidError);
+    await other;
+    await stranger.startTransaction();
+    await stranger.manager.save(aNote());
+    const second = books.save(aBook());
+    commit.resolve();
+    await second;
+    await stranger.commitTransaction();
+    expect([await books.count(), await notes.count()]).toEqual([2, 1]);
+  });
+});

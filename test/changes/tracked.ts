@@ -1,0 +1,124 @@
+import type { DataSource, DataSourceOptions, QueryRunner } from 'typeorm';
+import { OAuthSessionInvalidError, SyncResult, type RecordMapper } from 'nestjs-parity';
+import { trackChanges } from '../../lib/changes/change-tracker.js';
+import type { BulkWriteReaction } from '../../lib/changes/bulk-write.policy.js';
+import { onCommittedData } from '../../lib/records/committed-data.js';
+import { MapperRegistry } from '../../lib/records/mapper.registry.js';
+import { SyncedEntities } from '../../lib/records/synced-entities.js';
+import type { Change, Touch } from '../../lib/sync/change.js';
+import { resolveTouches, type Unresolved } from '../../lib/sync/change-resolver.js';
+import { SyncDispatcher, type Dispatched } from '../../lib/sync/sync-dispatcher.js';
+import type { SyncRun } from '../../lib/sync/sync-engine.js';
+import { freshDataSource, type DatabaseKind, type ExtraOptions } from '../support/databases.js';
+
+/** Keeps what arrives, one entry per dispatch, and resolves it as the real ones do. */
+export class RecordingDispatcher extends SyncDispatcher {
+  readonly captured: string[][] = [];
+  readonly batches: Touch[][] = [];
+  readonly changes: Change[] = [];
+  readonly unresolved: Unresolved[] = [];
+  /** The entity names whose account has lost its session. */
+  signedOut: string[] = [];
+
+  override beforeCommit(touches: readonly Touch[], runner: QueryRunner): Promise<void> {
+    expect(runner.isTransactionActive).toBe(true);
+    this.captured.push(touches.map(label));
+    return Promise.resolve();
+  }
+
+  override async afterCommit(touches: readonly Touch[], run: SyncRun = {}): Promise<Dispatched[]> {
+    this.batches.push([...touches]);
+    for (const [dataSource, group] of Map.groupBy(touches, ({ entity }) => entity.dataSource)) {
+      const { changes, unresolved } = await onCommittedData(dataSource, run.runner?.(), (runner) =>
+        resolveTouches(group, runner),
+      );
+      this.changes.push(...changes);
+      this.unresolved.push(...unresolved);
+    }
+    return touches.map(({ entity, origin }) => {
+      const error = this.signedOut.includes(entity.name) ? new OAuthSessionInvalidError('gone') : undefined;
+      return { origin, result: new SyncResult(error ? 'failed' : 'unchanged', { error }) };
+    });
+  }
+
+  override dispatch(): Promise<SyncResult[]> {
+    return Promise.resolve([]);
+  }
+
+  override drain(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** What was dispatched since the last call: one list per dispatch, such as `['Post 1', '-Post 2']`. */
+  taken(): string[][] {
+    return this.batches.splice(0).map((batch) => batch.map(label));
+  }
+
+  /** The changes since the last call, such as `publish at://…`, without what differs from run to run. */
+  takenChanges(): Change[] {
+    return this.changes.splice(0);
+  }
+}
+
+export const label = ({ entity, entityId, removal }: Touch): string =>
+  `${removal ? '-' : ''}${entity.name} ${entityId}`;
+
+export interface Tracked {
+  readonly dataSource: DataSource;
+  readonly dispatcher: RecordingDispatcher;
+  readonly warnings: string[];
+  /** Statements since the last call, without their values. */
+  queries(): string[];
+  detach(): void;
+  stop(): Promise<void>;
+}
+
+export interface TrackedOptions {
+  readonly kind?: DatabaseKind;
+  readonly entities: Function[];
+  readonly mappers?: RecordMapper[];
+  readonly onBulkWrite?: BulkWriteReaction;
+  readonly extra?: ExtraOptions;
+}
+
+/** A DataSource whose marked entities are tracked, on a database of its own. */
+export async function track(options: TrackedOptions): Promise<Tracked> {
+  const { kind = 'sqlite', entities, mappers = [], onBulkWrite = 'warn', extra = {} } = options;
+  const database = await freshDataSource(kind, entities as NonNullable<DataSourceOptions['entities']>, extra);
+  const log: string[] = [];
+  const dataSource = await database.open({ logger: queryLogger(log), logging: true } as ExtraOptions);
+  const registry = new MapperRegistry();
+  mappers.forEach((mapper) => registry.register(mapper));
+  const synced = new SyncedEntities();
+  synced.addAll(dataSource, registry);
+  const dispatcher = new RecordingDispatcher();
+  const warnings: string[] = [];
+  const detach = trackChanges({
+    dataSource,
+    entities: synced,
+    dispatcher,
+    onBulkWrite,
+    warn: (message) => warnings.push(message),
+  });
+  log.length = 0;
+  return {
+    dataSource,
+    dispatcher,
+    warnings,
+    queries: () => log.splice(0),
+    detach,
+    stop: database.cleanup,
+  };
+}
+
+function queryLogger(log: string[]): object {
+  const nothing = (): void => undefined;
+  return {
+    logQuery: (query: string) => void log.push(query),
+    logQueryError: nothing,
+    logQuerySlow: nothing,
+    logSchemaBuild: nothing,
+    logMigration: nothing,
+    log: nothing,
+  };
+}

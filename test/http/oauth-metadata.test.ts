@@ -1,0 +1,76 @@
+import { Controller, Get } from '@nestjs/common';
+import { buildAtprotoLoopbackClientMetadata, JoseKey } from '@atproto/oauth-client-node';
+import { AppPasswordSessionProvider, type OAuthOptions } from 'nestjs-parity';
+import { OAuthMetadataController } from '../../lib/http/oauth-metadata.controller.js';
+import { HttpApps, platforms } from './fixtures.js';
+
+@Controller()
+class ElsewhereController extends OAuthMetadataController {
+  @Get('oauth/metadata.json')
+  override clientMetadata() {
+    return super.clientMetadata();
+  }
+}
+
+const apps = new HttpApps();
+const controllers = [OAuthMetadataController];
+const site = 'https://blog.example.com';
+
+async function confidential(): Promise<OAuthOptions> {
+  return {
+    clientMetadata: {
+      client_id: `${site}/client-metadata.json`,
+      client_uri: site,
+      redirect_uris: [`${site}/oauth/callback`],
+      scope: 'atproto',
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: 'ES256',
+      dpop_bound_access_tokens: true,
+      jwks_uri: `${site}/jwks.json`,
+    },
+    keyset: [await JoseKey.generate(['ES256'], 'key-1')],
+  };
+}
+
+describe.each(platforms)('OAuthMetadataController on $platform', ({ adapter }) => {
+  it('serves the metadata and the public keys of a confidential client', async () => {
+    const app = await apps.startWhole(adapter(), { oauth: await confidential() }, { controllers });
+    const response = await app.fetch('/client-metadata.json');
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(await response.json()).toMatchObject({
+      client_id: `${site}/client-metadata.json`,
+      jwks_uri: `${site}/jwks.json`,
+    });
+    const { body } = await app.json('/jwks.json');
+    expect(body).toEqual({ keys: [expect.objectContaining({ kid: 'key-1', kty: 'EC' })] });
+    expect(JSON.stringify(body)).not.toContain('"d"');
+  });
+
+  it('serves those of a public client on this machine, at other paths as well', async () => {
+    const clientMetadata = buildAtprotoLoopbackClientMetadata({
+      scope: 'atproto',
+      redirect_uris: ['http://127.0.0.1:3000/oauth/callback'],
+    });
+    const oauth = { clientMetadata, allowHttp: true, handleResolver: 'http://localhost:1' };
+    const app = await apps.startWhole(adapter(), { oauth }, { controllers: [ElsewhereController] });
+    expect((await app.json('/oauth/metadata.json')).body).toMatchObject({
+      client_id: expect.stringMatching(/^http:\/\/localhost/),
+    });
+    expect((await app.json('/jwks.json')).body).toEqual({ keys: [] });
+    expect((await app.fetch('/client-metadata.json')).status).toBe(404);
+  });
+
+  it('says that there is no OAuth', async () => {
+    const sessions = new AppPasswordSessionProvider({ service: 'http://localhost:1', accounts: [] });
+    const app = await apps.startWhole(adapter(), { sessions }, { controllers });
+    for (const path of ['/client-metadata.json', '/jwks.json']) {
+      expect(await app.json(path)).toMatchObject({
+        status: 404,
+        body: { message: expect.stringMatching(/no OAuth client.*no oauth option/) },
+      });
+    }
+  });
+});

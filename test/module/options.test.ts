@@ -1,0 +1,125 @@
+import { Module, type ModuleMetadata } from '@nestjs/common';
+import { ParityModule, ParityOptionsError, type ParityOptions } from 'nestjs-parity';
+import { resolveOptions } from '../../lib/model/options.js';
+import { Applications, NoSessions, NoteMapper } from '../support/applications.js';
+
+const refusal = (options: unknown, env: NodeJS.ProcessEnv = {}): string => {
+  try {
+    resolveOptions(options as ParityOptions, env);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ParityOptionsError);
+    return (error as Error).message;
+  }
+  throw new Error('it was accepted');
+};
+const pendingSyncs = (options: ParityOptions['pendingSyncs'], env: NodeJS.ProcessEnv) =>
+  resolveOptions({ ...(options && { pendingSyncs: options }) }, env).pendingSyncs;
+
+describe('options', () => {
+  it('have the defaults of the documentation', () => {
+    expect(resolveOptions({}, {})).toEqual({
+      sync: { mode: 'inline', deadlineMs: 5_000, validate: undefined },
+      pds: { timeoutMs: 15_000 },
+      pendingSyncs: { enabled: false, storage: 'cache', ttl: 3_600, maxAttempts: 3, autoRetry: false },
+      onBulkWrite: 'warn',
+      dataSources: ['default'],
+    });
+    expect(pendingSyncs({ storage: 'database' }, {}).ttl).toBeNull();
+  });
+
+  it.each([
+    ['PARITY_PENDING_SYNCS_ENABLED', 'true', { enabled: true }],
+    ['PARITY_PENDING_SYNCS_ENABLED', ' 1 ', { enabled: true }],
+    ['PARITY_PENDING_SYNCS_ENABLED', 'FALSE', { enabled: false }],
+    ['PARITY_PENDING_SYNCS_STORAGE', 'database', { storage: 'database', ttl: null }],
+    ['PARITY_PENDING_SYNCS_TTL', '60', { ttl: 60 }],
+    ['PARITY_PENDING_SYNCS_TTL', 'null', { ttl: null }],
+    ['PARITY_PENDING_SYNCS_MAX_ATTEMPTS', '7', { maxAttempts: 7 }],
+    ['PARITY_PENDING_SYNCS_MAX_ATTEMPTS', 'null', { maxAttempts: null }],
+    ['PARITY_PENDING_SYNCS_AUTO_RETRY', '1', { autoRetry: true }],
+    ['PARITY_PENDING_SYNCS_AUTO_RETRY', '', { autoRetry: false }],
+  ])('%s=%p wins over the default', (variable, value, expected) => {
+    expect(pendingSyncs(undefined, { [variable]: value })).toMatchObject(expected);
+  });
+
+  it('that are given in code win over the environment, null and false included', () => {
+    const env = {
+      PARITY_PENDING_SYNCS_ENABLED: 'true',
+      PARITY_PENDING_SYNCS_STORAGE: 'nonsense',
+      PARITY_PENDING_SYNCS_TTL: '60',
+      PARITY_PENDING_SYNCS_MAX_ATTEMPTS: '7',
+      PARITY_PENDING_SYNCS_AUTO_RETRY: 'true',
+    };
+    const given = { enabled: false, storage: 'cache', ttl: null, maxAttempts: 1, autoRetry: false } as const;
+    expect(pendingSyncs(given, env)).toEqual(given);
+  });
+
+  it.each([
+    ['sync.mode', { sync: { mode: 'later' } }, "is 'later'; it takes 'inline'"],
+    ['sync.deadlineMs', { sync: { deadlineMs: -1 } }, 'is -1; it takes a whole number above 0'],
+    ['sync.deadlineMs', { sync: { deadlineMs: '5s' } }, "is '5s'; it takes a whole number above 0"],
+    ['sync.validate', { sync: { validate: 'yes' } }, "is 'yes'; it takes true or false"],
+    ['pds.timeoutMs', { pds: { timeoutMs: NaN } }, 'is NaN; it takes a whole number above 0'],
+    ['onBulkWrite', { onBulkWrite: 'log' }, "is 'log'; it takes 'warn' or 'throw' or 'ignore'"],
+    ['dataSources', { dataSources: 'archive' }, "is 'archive'; it takes an array of names"],
+    ['dataSources', { dataSources: [] }, 'is []; it takes an array of names'],
+    ['pendingSyncs.enabled', { pendingSyncs: { enabled: 'on' } }, "is 'on'; it takes true or false"],
+    ['pendingSyncs.storage', { pendingSyncs: { storage: 'redis' } }, "it takes 'cache' or 'database'"],
+    ['pendingSyncs.ttl', { pendingSyncs: { ttl: 0 } }, 'is 0; it takes a whole number above 0, or null'],
+    ['pendingSyncs.maxAttempts', { pendingSyncs: { maxAttempts: 1.5 } }, 'is 1.5; it takes a whole number'],
+    ['pendingSyncs.autoRetry', { pendingSyncs: { autoRetry: null } }, 'is null; it takes true or false'],
+  ])('name %s with what it got and what it takes: %j', (name, options, message) => {
+    expect(refusal(options)).toMatch(new RegExp(`^${name.replace('.', '\\.')} is `));
+    expect(refusal(options)).toContain(message);
+  });
+
+  it.each([
+    ['PARITY_PENDING_SYNCS_ENABLED', 'yes', 'true or false'],
+    ['PARITY_PENDING_SYNCS_ENABLED', 'constructor', 'true or false'],
+    ['PARITY_PENDING_SYNCS_STORAGE', 'Redis', "'cache' or 'database'"],
+    ['PARITY_PENDING_SYNCS_TTL', '1h', 'a whole number above 0, or null'],
+    ['PARITY_PENDING_SYNCS_TTL', '-1', 'a whole number above 0, or null'],
+    ['PARITY_PENDING_SYNCS_MAX_ATTEMPTS', '2.5', 'a whole number above 0, or null'],
+    ['PARITY_PENDING_SYNCS_AUTO_RETRY', '2', 'true or false'],
+  ])('name the variable %s=%s', (variable, value, accepted) => {
+    expect(refusal({}, { [variable]: value })).toMatch(
+      new RegExp(`^${variable} is '?${value}'?; it takes ${accepted}\\.$`),
+    );
+  });
+});
+
+describe('the environment', () => {
+  const apps = new Applications();
+  const variable = 'PARITY_PENDING_SYNCS_TTL';
+  afterEach(() => delete process.env[variable]);
+
+  /** Like ConfigModule, which fills the environment when the application is put together. */
+  function configModule(value: string): NonNullable<ModuleMetadata['imports']>[number] {
+    @Module({})
+    class LateConfigModule {}
+    const useFactory = async () => void (process.env[variable] = value);
+    return {
+      module: LateConfigModule,
+      global: true,
+      providers: [{ provide: 'CONFIG', useFactory }],
+      exports: ['CONFIG'],
+    };
+  }
+
+  it('is read when the module is instantiated, not when it is imported', async () => {
+    const parity = ParityModule.forRoot({ sessions: NoSessions, mappers: [NoteMapper] });
+    process.env[variable] = 'soon';
+    await expect(apps.start({ parity: [parity] })).rejects.toThrow(`${variable} is 'soon'`);
+  });
+
+  it('is read after what forRootAsync injects', async () => {
+    const parity = ParityModule.forRootAsync({
+      inject: ['CONFIG'],
+      useFactory: () => ({ sessions: NoSessions }),
+      mappers: [NoteMapper],
+    });
+    await expect(apps.start({ parity: [configModule('never'), parity] })).rejects.toThrow(
+      `${variable} is 'never'`,
+    );
+  });
+});

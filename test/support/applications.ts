@@ -1,0 +1,78 @@
+import { EventEmitterModule } from '@nestjs/event-emitter';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import type { ModuleMetadata } from '@nestjs/common';
+import type { Agent } from '@atproto/api';
+import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
+import { AtpMapper, AtpRecordEntity, AutoSyncsWithAtp, RecordMapper, SessionProvider } from 'nestjs-parity';
+import { freshDataSource } from './databases.js';
+import { RecordingLogger } from './parity-app.js';
+
+export const DID = 'did:plc:ewvi7nxzyoun6zhxrhs64oiz';
+
+/** Remembers for whom an agent was asked, and gives none. */
+export class NoSessions extends SessionProvider {
+  readonly asked: string[] = [];
+
+  override async agentFor(did: string): Promise<Agent> {
+    this.asked.push(did);
+    throw new Error('no network in this test');
+  }
+}
+
+@Entity()
+@AutoSyncsWithAtp()
+export class Note extends AtpRecordEntity {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column({ default: DID }) did!: string;
+  @Column() text!: string;
+}
+
+@AtpMapper()
+export class NoteMapper extends RecordMapper<Note> {
+  readonly entity = Note;
+  readonly collection = 'com.example.note';
+
+  toRecord({ text }: Note): Record<string, unknown> {
+    return { text };
+  }
+}
+
+export interface Setup extends Pick<ModuleMetadata, 'providers'> {
+  readonly parity: NonNullable<ModuleMetadata['imports']>;
+  readonly entities?: Function[];
+  /** Instead of the one SQLite database and the event emitter. */
+  readonly imports?: NonNullable<ModuleMetadata['imports']>;
+}
+
+/** Starts applications and stops all of them after each test. */
+export class Applications {
+  private readonly started: (() => Promise<void>)[] = [];
+  readonly log = new RecordingLogger();
+
+  constructor() {
+    afterEach(() => this.stopAll());
+  }
+
+  async start({ parity, entities = [Note], imports, providers = [] }: Setup): Promise<TestingModule> {
+    this.log.lines.length = 0;
+    const surroundings = imports ?? [await sqlite(entities), EventEmitterModule.forRoot()];
+    const builder = Test.createTestingModule({ imports: [...parity, ...surroundings], providers });
+    const module = await builder.setLogger(this.log).compile();
+    this.started.push(() => module.close());
+    return module.init();
+  }
+
+  async stopAll(): Promise<void> {
+    for (const stop of this.started.splice(0).reverse()) await stop().catch(() => undefined);
+  }
+}
+
+/** A SQLite database in memory, as an import of an application. */
+export async function sqlite(
+  entities: Function[],
+  name?: string,
+): Promise<ReturnType<typeof TypeOrmModule.forRoot>> {
+  const { options } = await freshDataSource('sqlite', entities, { database: ':memory:' });
+  return TypeOrmModule.forRoot({ ...options, ...(name !== undefined && { name }), retryAttempts: 0 });
+}

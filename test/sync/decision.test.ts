@@ -1,0 +1,74 @@
+import { RecordConflictError } from 'nestjs-parity';
+import { decide } from '../../lib/sync/decision.js';
+import { ADDRESS, entityThat, found, row, target, unpublished, unverified, URI } from './fakes.js';
+
+const careful = { entity: entityThat({ onConflict: 'fail' }) };
+const create = { action: 'create', address: ADDRESS, cid: 'cid-new', record: {} };
+const update = { ...create, action: 'update' };
+const remove = { action: 'delete', address: ADDRESS };
+
+describe('without a look at the PDS, by what the database knows,', () => {
+  it('a record that is missing is created', async () =>
+    expect(decide([await target(unpublished())], unverified).writes).toMatchObject([create]));
+  it('a record that differs is updated', async () =>
+    expect(decide([await target(row())], unverified).writes).toMatchObject([update]));
+  it('a record that should not be is deleted', async () =>
+    expect(decide([await target(row(), { trigger: 'unpublish' })], unverified).writes).toMatchObject([
+      remove,
+    ]));
+  it('nothing is written where all is as it should be', async () => {
+    const targets = [await target(row({ wanted: 'cid-old' })), await target(undefined)];
+    expect(decide(targets, unverified)).toEqual({ writes: [], conflicts: new Map(), overwritten: [] });
+  });
+});
+
+describe('with a look at the PDS', () => {
+  it('nothing is written where somebody did it already', async () => {
+    const targets = [await target(row(), careful)];
+    expect(decide(targets, found('cid-new'))).toMatchObject({ writes: [], overwritten: [] });
+    const gone = [await target(row(), { ...careful, trigger: 'unpublish' })];
+    expect(decide(gone, found(null))).toMatchObject({ writes: [], overwritten: [] });
+  });
+
+  it('what an earlier request of ours left there is no conflict', async () => {
+    const decision = decide([await target(unpublished(), careful)], found('cid-lost', true));
+    expect(decision).toMatchObject({ writes: [update], overwritten: [], conflicts: new Map() });
+  });
+
+  it.each([
+    ['was changed', row(), 'cid-theirs', update],
+    ['was deleted', row(), null, create],
+    ['was created', unpublished(), 'cid-theirs', update],
+  ] as const)(
+    'a record that %s by somebody else is overwritten, and told',
+    async (what, entity, cid, write) => {
+      const decision = decide([await target(entity)], found(cid));
+      expect(decision.writes).toMatchObject([write]);
+      expect(decision.overwritten).toEqual([
+        `The record ${URI} of Row 1 ${what} by somebody else. It is overwritten (onConflict: 'overwrite').`,
+      ]);
+    },
+  );
+
+  it.each([
+    ['was changed', row(), 'cid-theirs'],
+    ['was deleted', row(), null],
+    ['was created', unpublished(), 'cid-theirs'],
+  ] as const)(
+    "a record that %s by somebody else is left alone with onConflict 'fail'",
+    async (what, entity, cid) => {
+      const { writes, conflicts, overwritten } = decide([await target(entity, careful)], found(cid));
+      expect([writes, overwritten]).toEqual([[], []]);
+      expect(conflicts.get(URI)).toBeInstanceOf(RecordConflictError);
+      expect(conflicts.get(URI)?.message).toContain(`The record ${URI} of Row 1 ${what} by somebody else.`);
+    },
+  );
+
+  it("a record that somebody else changed is not deleted with onConflict 'fail'", async () => {
+    const { writes, conflicts } = decide(
+      [await target(undefined, { ...careful, cid: 'cid-old' })],
+      found('cid-theirs'),
+    );
+    expect([writes, [...conflicts.keys()]]).toEqual([[], [URI]]);
+  });
+});

@@ -1,0 +1,82 @@
+import { ADDRESS, change, entityThat, row, target, unpublished, URI, type Behaviour } from './fakes.js';
+import type { Change } from '../../lib/sync/change.js';
+import { targetOf } from '../../lib/sync/target.js';
+
+const record = { kind: 'record', prepared: { cid: 'cid-new' } };
+const other = `at://${ADDRESS.did}/${ADDRESS.collection}/3jui7kd54zh3z`;
+
+describe('what should be at an address:', () => {
+  it.each([
+    ['the record of the entity that claims it', row(), {}, record],
+    ['the record of an entity that has the key reserved', unpublished(), {}, record],
+    ['nothing, when the row is gone', undefined, {}, { kind: 'absent' }],
+    ['nothing, when the record has moved to another address', row({ atpUri: other }), {}, { kind: 'absent' }],
+    ['nothing, when somebody unpublishes by hand', row(), { trigger: 'unpublish' }, { kind: 'absent' }],
+    ['nothing, when the entity is soft-deleted', row(), { softDeleted: true }, { kind: 'absent' }],
+    [
+      'nothing, when it is no longer eligible and does not keep',
+      row(),
+      { eligible: false, whenNotEligible: 'unpublish' },
+      { kind: 'absent' },
+    ],
+    [
+      'whatever is there, when it is no longer eligible and keeps',
+      row(),
+      { eligible: false },
+      { kind: 'as-is' },
+    ],
+    [
+      'whatever is there, when shouldAutoUnsync() kept it',
+      undefined,
+      { keepRecord: true },
+      { kind: 'as-is' },
+    ],
+    [
+      'whatever is there, when a soft-deleted entity keeps it',
+      row(),
+      { softDeleted: true, unsyncs: false },
+      { kind: 'as-is' },
+    ],
+    [
+      'the record, by hand, though the entity is not eligible',
+      row(),
+      { trigger: 'publish', eligible: false },
+      record,
+    ],
+    [
+      'the record, by hand, though the entity is soft-deleted',
+      row(),
+      { trigger: 'republish', softDeleted: true },
+      record,
+    ],
+    ['the record, by hand, in whatever account was named', unpublished(), { trigger: 'publish' }, record],
+  ] as const)('%s', async (_rule, entity, fields, desired) => {
+    const { trigger = 'auto', keepRecord = false, ...behaviour }: Partial<Change & Behaviour> = fields;
+    const asked = { entity: entityThat(behaviour), trigger, keepRecord };
+    expect((await target(entity, asked)).desired).toMatchObject(desired);
+  });
+
+  it('nobody knows, when the mapper throws', async () => {
+    const error = new Error('no such language');
+    const toRecord = () => {
+      throw error;
+    };
+    expect((await target(row(), { entity: entityThat({ toRecord }) })).desired).toEqual({
+      kind: 'failed',
+      error,
+    });
+  });
+});
+
+describe('the record that we know of at an address is', () => {
+  it('the one that the row names', async () => expect((await target(row())).known).toBe('cid-old'));
+  it('none for an entity without one', async () => expect((await target(unpublished())).known).toBeNull());
+  it('the one that the change remembers once the row is gone', async () =>
+    expect((await target(undefined, { cid: 'cid-gone' })).known).toBe('cid-gone'));
+  it('the one that this very run wrote, which no row took up', async () =>
+    expect((await targetOf(change(), unpublished(), 'cid-written')).known).toBe('cid-written'));
+  it('not the one that the row names at another address', async () => {
+    const moved = await target(row({ atpUri: other }));
+    expect([moved.uri, moved.claimed, moved.known]).toEqual([URI, false, null]);
+  });
+});
