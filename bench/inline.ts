@@ -28,9 +28,13 @@ const { did } = sessions.account;
 await onEachDatabase(async (kind, options) => {
   const ours = new QueryCounter();
   const theirs = new QueryCounter();
-  const logged = (logger: Logger): DataSourceOptions => ({ ...options, logger, logging: ['query'] }) as DataSourceOptions;
+  const logged = (logger: Logger): DataSourceOptions =>
+    ({ ...options, logger, logging: ['query'] }) as DataSourceOptions;
   const { app, dataSource } = await application(logged(ours), { sessions, pendingSyncs: { enabled: true } });
-  const plain = await new DataSource({ ...logged(theirs), synchronize: false } as DataSourceOptions).initialize();
+  const plain = await new DataSource({
+    ...logged(theirs),
+    synchronize: false,
+  } as DataSourceOptions).initialize();
   const queries = async (counter: QueryCounter, run: () => Promise<unknown>): Promise<number> => {
     counter.count = 0;
     await run();
@@ -62,13 +66,18 @@ await onEachDatabase(async (kind, options) => {
 
   const note = await dataSource.getRepository(Note).save({ did, content: 'the same' } as Note);
   const marked = dataSource.getRepository(Note).create(note);
-  const bare = await plain.getRepository(Bare).save(plain.getRepository(Bare).create({ did, content: 'the same' }));
+  const bare = await plain
+    .getRepository(Bare)
+    .save(plain.getRepository(Bare).create({ did, content: 'the same' }));
   sessions.requests = 0;
   const unchanged = await compare(
     `${kind}: save() of a marked entity whose record stays the same, against plain TypeORM`,
     1.4,
     [
-      { name: 'ours', run: () => dataSource.getRepository(Note).save(Object.assign(marked, { views: ++views })) },
+      {
+        name: 'ours',
+        run: () => dataSource.getRepository(Note).save(Object.assign(marked, { views: ++views })),
+      },
       { name: 'plain', run: () => plain.getRepository(Bare).save(Object.assign(bare, { views: ++views })) },
     ],
     { rounds: 2_000, warmUp: 500 },
@@ -80,13 +89,23 @@ await onEachDatabase(async (kind, options) => {
       `${kind}: inline publish, against createRecord and a plain save()`,
       1.2,
       [
-        { name: 'ours', run: () => dataSource.getRepository(Note).save(dataSource.getRepository(Note).create({ did, content: `${++views}` })) },
+        {
+          name: 'ours',
+          run: () =>
+            dataSource
+              .getRepository(Note)
+              .save(dataSource.getRepository(Note).create({ did, content: `${++views}` })),
+        },
         {
           name: 'theirs',
           run: async () => {
             const content = `${++views}`;
             await plain.getRepository(Bare).save(plain.getRepository(Bare).create({ did, content }));
-            await bareSessions.agent.com.atproto.repo.createRecord({ repo: bareSessions.account.did, collection: 'com.example.note', record: { content } });
+            await bareSessions.agent.com.atproto.repo.createRecord({
+              repo: bareSessions.account.did,
+              collection: 'com.example.note',
+              record: { content },
+            });
           },
         },
       ],

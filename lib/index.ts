@@ -39,6 +39,13 @@ export type { OAuthOptions, OAuthSessionStore, OAuthStateStore } from './session
 export { CacheOAuthSessionStore, CacheOAuthStateStore } from './sessions/oauth/cache-oauth.stores.js';
 export { AppPasswordSessionProvider } from './sessions/app-password.provider.js';
 
+// Answer HTTP requests
+export { ParityInterceptor } from './http/parity.interceptor.js';
+export { AwaitsSync } from './http/awaits-sync.decorator.js';
+export { ParityExceptionFilter, type ReauthenticationRequired } from './http/parity-exception.filter.js';
+export type { ParityHttpOptions, SignInContext } from './http/http-options.js';
+export { OAuthMetadataController } from './http/oauth-metadata.controller.js';
+
 // Listen
 export { RecordPublished } from './events/record-published.event.js';
 export { RecordUnpublished } from './events/record-unpublished.event.js';

@@ -1,4 +1,5 @@
 import { ConfigurableModuleBuilder, type ModuleMetadata, type Type } from '@nestjs/common';
+import type { ParityHttpOptions } from './http/http-options.js';
 import type { ParityOptions } from './model/options.js';
 import type { RecordMapper } from './records/record-mapper.js';
 import type { OAuthOptions } from './sessions/oauth/oauth-options.js';
@@ -7,6 +8,8 @@ import type { SessionProvider } from './sessions/session-provider.js';
 export interface ParityModuleOptions extends ParityOptions {
   /** The application as an OAuth client; makes `AtpOAuthService` injectable and its sessions the ones that are used. */
   readonly oauth?: OAuthOptions;
+  /** How a request is answered whose account has to sign in again; see `ParityExceptionFilter`. */
+  readonly http?: ParityHttpOptions;
   /** Where sessions come from, instead of `oauth`: a class (instantiated with injection), an instance, or a provider that exists. */
   readonly sessions?:
     | Type<SessionProvider>

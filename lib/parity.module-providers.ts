@@ -1,11 +1,15 @@
 import { Logger, type FactoryProvider, type Type } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
 import { EventEmitter2 } from '@nestjs/event-emitter';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import { ParityEvents } from './events/parity-events.js';
+import { PARITY_HTTP_OPTIONS, resolveHttpOptions } from './http/http-options.js';
+import { ParityInterceptor } from './http/parity.interceptor.js';
+import { globalInterceptor } from './http/request-mode.js';
 import { resolveOptions, type ResolvedOptions } from './model/options.js';
 import { PARITY_OPTIONS, type ParityModuleOptions } from './parity.module-definition.js';
 
+import { BackgroundDispatcher } from './pending/background.dispatcher.js';
 import { CachePendingSyncStore } from './pending/cache/cache-pending-sync.store.js';
 import { LaneLoop } from './pending/lane.loop.js';
 import { LaneTries } from './pending/lane-tries.js';
@@ -129,6 +133,7 @@ export const parityProviders: FactoryProvider[] = [
         store: tries.options.store,
         concurrency: 10,
         interval: 5_000,
+        drainLimit: 10_000,
         cleanup: () => tries.cleanup(),
         log: logger,
       }),
@@ -141,16 +146,14 @@ export const parityProviders: FactoryProvider[] = [
   },
   {
     provide: SyncDispatcher,
-    inject: [RESOLVED_OPTIONS, SyncEngine, ParityEvents, { token: LaneTries, optional: true }],
-    useFactory: (
-      { sync }: ResolvedOptions,
-      engine: SyncEngine,
-      events: ParityEvents,
-      tries: LaneTries | null,
-    ) => {
-      const options = { engine, events, deadline: sync.deadlineMs, log: logger };
-      return tries ? new PendingDispatcher({ ...options, tries }) : new InlineDispatcher(options);
-    },
+    inject: [
+      RESOLVED_OPTIONS,
+      SyncEngine,
+      ParityEvents,
+      { token: LaneTries, optional: true },
+      { token: LaneLoop, optional: true },
+    ],
+    useFactory: dispatcher,
   },
   {
     provide: PendingSyncManager,
@@ -173,7 +176,31 @@ export const parityProviders: FactoryProvider[] = [
     useFactory: (entities: SyncedEntities, dispatcher: SyncDispatcher) =>
       new SyncService(entities, dispatcher),
   },
+  {
+    provide: PARITY_HTTP_OPTIONS,
+    inject: [PARITY_OPTIONS],
+    useFactory: ({ http }: ParityModuleOptions) => resolveHttpOptions(http),
+  },
+  {
+    provide: APP_INTERCEPTOR,
+    inject: [RESOLVED_OPTIONS, ParityInterceptor],
+    useFactory: ({ sync }: ResolvedOptions, unit: ParityInterceptor) => globalInterceptor(sync.mode, unit),
+  },
 ];
+
+function dispatcher(
+  { sync }: ResolvedOptions,
+  engine: SyncEngine,
+  events: ParityEvents,
+  tries: LaneTries | null,
+  loop: LaneLoop | null,
+): SyncDispatcher {
+  const options = { engine, events, deadline: sync.deadlineMs, log: logger };
+  if (!tries || !loop) return new InlineDispatcher(options);
+  return sync.mode === 'background'
+    ? new BackgroundDispatcher({ ...options, tries, poke: () => loop.poke() })
+    : new PendingDispatcher({ ...options, tries });
+}
 
 function parityEvents(emitter: EventEmitter2 | undefined): ParityEvents {
   if (!emitter) {

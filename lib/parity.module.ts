@@ -1,5 +1,8 @@
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import { PARITY_HTTP_OPTIONS } from './http/http-options.js';
+import { ParityExceptionFilter } from './http/parity-exception.filter.js';
+import { ParityInterceptor } from './http/parity.interceptor.js';
 import { ParityBootstrap } from './parity.module-bootstrap.js';
 import { ConfigurableModuleClass, type ParityModuleExtras } from './parity.module-definition.js';
 import { parityProviders } from './parity.module-providers.js';
@@ -14,8 +17,18 @@ import { SyncService } from './sync/sync.service.js';
 /** Keeps TypeORM entities and AT Protocol records in step. Global: import it once, with `forRoot` or `forRootAsync`. */
 @Module({
   imports: [DiscoveryModule],
-  providers: [...parityProviders, ParityService, ParityBootstrap],
-  exports: [ParityService, SyncService, PendingSyncManager, MapperRegistry, SessionProvider, AtpOAuthService],
+  providers: [...parityProviders, ParityService, ParityBootstrap, ParityInterceptor, ParityExceptionFilter],
+  exports: [
+    ParityService,
+    SyncService,
+    PendingSyncManager,
+    MapperRegistry,
+    SessionProvider,
+    AtpOAuthService,
+    ParityInterceptor,
+    ParityExceptionFilter,
+    PARITY_HTTP_OPTIONS,
+  ],
 })
 export class ParityModule extends ConfigurableModuleClass {
   /** Provides mappers for a feature module. They can inject what is global and what `imports` export. */

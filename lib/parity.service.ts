@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { unitOfWork } from './changes/unit-of-work.js';
 import { SessionAuthenticated } from './events/session-authenticated.event.js';
 import type { PendingSyncRetryResult } from './model/pending-sync-retry-result.js';
 import type { SyncResult } from './model/sync-result.js';
@@ -38,6 +39,11 @@ export class ParityService {
   /** See {@link SyncService.toRecord}. */
   toRecord(entity: object): Promise<Record<string, unknown> | null> {
     return this.sync.toRecord(entity);
+  }
+
+  /** See {@link unitOfWork}. */
+  unitOfWork<T>(fn: () => T | Promise<T>): Promise<T> {
+    return unitOfWork(fn);
   }
 
   /** Whether an account has syncs that are not done yet. */

@@ -8,7 +8,9 @@ import { entities } from './setting.js';
 const POSTGRES = process.env['PARITY_TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test';
 
 /** Runs `fn` on an empty SQLite file, then on an empty PostgreSQL schema, if there is a server. */
-export async function onEachDatabase(fn: (kind: string, options: DataSourceOptions) => Promise<void>): Promise<void> {
+export async function onEachDatabase(
+  fn: (kind: string, options: DataSourceOptions) => Promise<void>,
+): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'parity-bench-'));
   try {
     const database = join(directory, 'bench.sqlite');

@@ -26,7 +26,7 @@ export interface ChangeTrackerOptions {
 }
 
 /** Drivers with one connection, and one query runner, for everybody. */
-const SHARED_CONNECTION = [
+const SHARED_CONNECTION = new Set([
   'better-sqlite3',
   'sqlite',
   'sqljs',
@@ -35,7 +35,7 @@ const SHARED_CONNECTION = [
   'expo',
   'nativescript',
   'react-native',
-];
+]);
 
 /**
  * Listens to the life of the marked entities of one DataSource.
@@ -48,7 +48,7 @@ export function trackChanges({
   onBulkWrite,
   warn,
 }: ChangeTrackerOptions): () => void {
-  const feed = new ChangeFeed(dispatcher, SHARED_CONNECTION.includes(dataSource.options.type), warn);
+  const feed = new ChangeFeed(dispatcher, SHARED_CONNECTION.has(dataSource.options.type), warn);
   const bulk = new BulkWritePolicy(onBulkWrite, warn);
   const rows = new MarkedRows(entities);
   const removals = new RemovalWatch();

@@ -15,8 +15,9 @@ export class ParityEvents {
 
   emit(event: object): void {
     const name = (event.constructor as unknown as EventClass).event;
-    for (const listener of [...this.emitter.listenersAny()]) void this.tell(name, listener, name, event);
-    for (const listener of [...this.emitter.listeners(name)]) void this.tell(name, listener, event);
+    // Copies: a listener that wants to hear once takes itself off the emitter's own list.
+    for (const listener of this.emitter.listenersAny().slice()) void this.tell(name, listener, name, event);
+    for (const listener of this.emitter.listeners(name).slice()) void this.tell(name, listener, event);
   }
 
   private async tell(name: string, listener: ListenerFn, ...values: unknown[]): Promise<void> {

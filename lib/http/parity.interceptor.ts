@@ -67,10 +67,10 @@ export class ParityInterceptor implements NestInterceptor, BeforeApplicationShut
       }).then(
         () => subscriber.complete(),
         (error: unknown) => {
-          if (!isHandled || !this.host.httpAdapter.isHeadersSent(response)) return subscriber.error(error);
-          this.logger.warn(
-            `${(error as Error).message} (Not the answer: the handler has sent one by itself.)`,
-          );
+          // Thrown there, it would cut off what the handler is still sending.
+          const isAnswered = !awaits || this.host.httpAdapter.isHeadersSent(response);
+          if (!isHandled || !isAnswered) return subscriber.error(error);
+          this.logger.warn(`${(error as Error).message} (Not the answer: the request was answered before.)`);
           subscriber.complete();
         },
       );

@@ -48,9 +48,6 @@ export const defineSyncMetadata = (target: object, metadata: SyncMetadata): void
 export const syncMetadataOf = (target: unknown): SyncMetadata | undefined =>
   typeof target === 'function' ? (Reflect.getMetadata(SYNC, target) as SyncMetadata | undefined) : undefined;
 
-/** The class of a marked hierarchy that carries the mark itself: one subscriber there hears the whole tree. */
-export const carriesSyncMetadata = (target: object): boolean => Reflect.hasOwnMetadata(SYNC, target);
-
 export const defineRecordColumn = (target: object, column: keyof RecordColumnNames, property: string): void =>
   Reflect.defineMetadata(COLUMNS, { ...recordColumnNamesOf(target), [column]: property }, target);
 

@@ -13,9 +13,15 @@ export interface PendingSyncOptions {
   readonly autoRetry?: boolean;
 }
 
+export type SyncMode = 'inline' | 'request' | 'background';
+
 export interface SyncOptions {
-  /** 'inline' (default): `save()` resolves after the record is written. */
-  readonly mode?: 'inline';
+  /**
+   * 'inline' (default): `save()` resolves after the record is written. 'request': what one HTTP request changes is written together,
+   * after the handler and before the response. 'background': `save()` resolves at once, and a worker in the process does the rest;
+   * needs pending syncs.
+   */
+  readonly mode?: SyncMode;
   /** Milliseconds that a caller waits for the record; the work goes on without it. Default 5000. */
   readonly deadlineMs?: number;
   /** Whether the PDS checks records against their lexicon: true, false, or undefined (default) to leave it to the PDS. */
@@ -39,7 +45,7 @@ export interface ParityOptions {
 
 export interface ResolvedOptions {
   readonly sync: {
-    readonly mode: 'inline';
+    readonly mode: SyncMode;
     readonly deadlineMs: number;
     readonly validate: boolean | undefined;
   };
@@ -55,9 +61,9 @@ export interface ResolvedOptions {
  */
 export function resolveOptions(options: ParityOptions, env: NodeJS.ProcessEnv): ResolvedOptions {
   const { sync = {}, pds = {}, pendingSyncs = {} } = options;
-  return {
+  const resolved: ResolvedOptions = {
     sync: {
-      mode: oneOf('sync.mode', sync.mode ?? 'inline', ['inline']),
+      mode: oneOf('sync.mode', sync.mode ?? 'inline', ['inline', 'request', 'background']),
       deadlineMs: positive('sync.deadlineMs', sync.deadlineMs ?? 5_000),
       validate: sync.validate === undefined ? undefined : boolean('sync.validate', sync.validate),
     },
@@ -66,6 +72,12 @@ export function resolveOptions(options: ParityOptions, env: NodeJS.ProcessEnv): 
     onBulkWrite: oneOf('onBulkWrite', options.onBulkWrite ?? 'warn', ['warn', 'throw', 'ignore']),
     dataSources: names('dataSources', options.dataSources ?? ['default']),
   };
+  if (resolved.sync.mode === 'background' && !resolved.pendingSyncs.enabled) {
+    throw new ParityOptionsError(
+      "sync.mode 'background' works off pending syncs, which are not enabled: set pendingSyncs.enabled to true.",
+    );
+  }
+  return resolved;
 }
 
 function resolvePendingSyncs(

@@ -4,6 +4,7 @@ import type { ParityEvents } from '../events/parity-events.js';
 import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
 import { PendingSyncDiscarded } from '../events/pending-sync-discarded.event.js';
 import { atUri } from '../model/address.js';
+import type { PendingSync } from '../model/pending-sync.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from '../sync/change.js';
@@ -35,7 +36,14 @@ const LEASE = 120_000;
 
 /** What the dispatcher and the worker have in common: one try of some changes of a lane, under its lease. */
 export class LaneTries {
+  private readonly running = new Set<string>();
+
   constructor(readonly options: LaneOptions) {}
+
+  /** Whether this process is writing for a DID right now. */
+  isRunning(did: string): boolean {
+    return this.running.has(did);
+  }
 
   /** Whether nothing of the lane is to be tried now: parked, with the session that failed still being the one that there is; or backed off. */
   async closed(lane: Lane): Promise<string | null> {
@@ -70,6 +78,7 @@ export class LaneTries {
     const { did } = lease;
     const sessionId = await this.sessionId(did);
     const keepAlive = this.prolong(lease);
+    this.running.add(did);
     try {
       const outcomes = await engine.run(did, changes, run);
       await this.settle(lease, outcomes, entries);
@@ -80,10 +89,14 @@ export class LaneTries {
       await store.release(lease, this.next(failed, failures));
       return { outcomes, kept };
     } catch (error) {
-      await store.release(lease, { retryAt: new Date(Date.now() + backoff(failures + 1)), failures: failures + 1 });
+      await store.release(lease, {
+        retryAt: new Date(Date.now() + backoff(failures + 1)),
+        failures: failures + 1,
+      });
       throw error;
     } finally {
       clearInterval(keepAlive);
+      this.running.delete(did);
     }
   }
 
@@ -95,12 +108,15 @@ export class LaneTries {
   }
 
   async entriesAt(did: string, changes: readonly Change[]): Promise<Map<string, PendingEntry>> {
-    const entries = await this.options.store.at(did, changes.map(({ address }) => atUri(address)));
+    const entries = await this.options.store.at(
+      did,
+      changes.map(({ address }) => atUri(address)),
+    );
     return new Map(entries.map((entry) => [entry.sync.uri, entry]));
   }
 
-  captured(entry: PendingEntry, entity: object | undefined): void {
-    this.options.events.emit(new PendingSyncCaptured(entry.sync, entity));
+  captured(sync: PendingSync, entity: object | undefined): void {
+    this.options.events.emit(new PendingSyncCaptured(sync, entity));
   }
 
   /** Gives entries up, and tells. */
@@ -120,7 +136,9 @@ export class LaneTries {
 
   private tellDiscarded(discarded: readonly Discarded[]): number {
     for (const { sync, reason } of discarded) {
-      this.options.log.warn(`The pending ${sync.operation} of ${sync.entityName} ${sync.entityId} is given up: ${reason}`);
+      this.options.log.warn(
+        `The pending ${sync.operation} of ${sync.entityName} ${sync.entityId} is given up: ${reason}`,
+      );
       this.options.events.emit(new PendingSyncDiscarded(sync, reason));
     }
     return discarded.length;
@@ -133,10 +151,26 @@ export class LaneTries {
     const { entityId, address, trigger, operation, cid, keepRecord } = entry;
     // A durable store remembers requests without an answer in the lane; otherwise any earlier try may have landed.
     const mayExist = !this.options.store.durable;
-    return { entity, entityId, address, trigger, operation, cid, keepRecord, mayExist, instance: undefined, whole: undefined, origin: undefined };
+    return {
+      entity,
+      entityId,
+      address,
+      trigger,
+      operation,
+      cid,
+      keepRecord,
+      mayExist,
+      instance: undefined,
+      whole: undefined,
+      origin: undefined,
+    };
   }
 
-  private async settle(lease: Lease, outcomes: readonly Outcome[], entries: ReadonlyMap<string, PendingEntry>): Promise<void> {
+  private async settle(
+    lease: Lease,
+    outcomes: readonly Outcome[],
+    entries: ReadonlyMap<string, PendingEntry>,
+  ): Promise<void> {
     const done = outcomes
       .filter(({ failure }) => failure === undefined)
       .flatMap(({ change, result }) => {
@@ -144,7 +178,9 @@ export class LaneTries {
         return entry ? [{ uri: entry.sync.uri, version: entry.version, cid: result.cid ?? null }] : [];
       });
     if (done.length > 0 && !(await this.options.store.settle(lease, done))) {
-      this.options.log.warn(`The lease of ${lease.did} was lost during a write; whoever has it now settles it.`);
+      this.options.log.warn(
+        `The lease of ${lease.did} was lost during a write; whoever has it now settles it.`,
+      );
     }
   }
 

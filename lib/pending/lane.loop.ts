@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import type { LaneWorker } from './lane.worker.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
@@ -9,6 +10,8 @@ export interface LaneLoopOptions {
   readonly concurrency: number;
   /** Milliseconds between two looks for lanes that are ready; waking it looks at once. */
   readonly interval: number;
+  /** Milliseconds that a shutdown waits for the work under way. */
+  readonly drainLimit: number;
   /** Gives up what has expired. */
   readonly cleanup: () => Promise<unknown>;
   readonly log: { log(message: string): void; error(message: string): void };
@@ -22,6 +25,7 @@ export class LaneLoop {
   private readonly working = new Set<string>();
   private timers: NodeJS.Timeout[] = [];
   private looking: Promise<void> | undefined;
+  private again = false;
   private stopped = true;
 
   constructor(private readonly options: LaneLoopOptions) {}
@@ -37,17 +41,29 @@ export class LaneLoop {
   /** Looks now, without being waited for. */
   poke(): void {
     if (this.stopped) return;
+    this.again = this.looking !== undefined;
     this.looking ??= this.look()
-      .catch((error: unknown) => this.options.log.error(`Looking for pending syncs failed: ${message(error)}`))
-      .finally(() => (this.looking = undefined));
+      .catch((error: unknown) =>
+        this.options.log.error(`Looking for pending syncs failed: ${message(error)}`),
+      )
+      .finally(() => {
+        this.looking = undefined;
+        // What was woken while it looked may not have been seen.
+        if (this.again) this.poke();
+      });
   }
 
-  /** Begins nothing new, and resolves when what was begun is done; what is left stays pending. */
+  /** Begins nothing new, and resolves when what was begun is done, or the limit is over; what is left stays pending. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.timers.forEach(clearInterval);
     await this.looking;
-    await this.options.worker.drain();
+    const limit = new AbortController();
+    const work = this.options.worker.drain().finally(() => limit.abort());
+    await Promise.race([
+      work,
+      sleep(this.options.drainLimit, undefined, { signal: limit.signal }).catch(() => undefined),
+    ]);
   }
 
   private async cleanup(): Promise<void> {
@@ -77,7 +93,8 @@ export class LaneLoop {
       }
     } catch (error) {
       // The lane is parked until its account signs in; whoever listens has been told.
-      if (!(error instanceof AuthenticationError)) log.error(`Pending syncs of ${did} failed: ${message(error)}`);
+      if (!(error instanceof AuthenticationError))
+        log.error(`Pending syncs of ${did} failed: ${message(error)}`);
     } finally {
       this.working.delete(did);
       this.poke();

@@ -70,7 +70,10 @@ export class LaneWorker {
     for (const entry of batch) {
       const change = tries.toChange(entry);
       if (maxAttempts !== null && entry.sync.attempts >= maxAttempts) {
-        given.push({ entry, reason: `${entry.sync.attempts} tries failed, the last with: ${entry.sync.lastError ?? 'unknown'}` });
+        given.push({
+          entry,
+          reason: `${entry.sync.attempts} tries failed, the last with: ${entry.sync.lastError ?? 'unknown'}`,
+        });
       } else if (!change) {
         given.push({ entry, reason: `there is no entity ${entry.entityName} any more` });
       } else changes.set(change, entry);
@@ -86,8 +89,10 @@ export class LaneWorker {
     entries: ReadonlyMap<Change, PendingEntry>,
     tally: Tally,
   ): AuthenticationError | undefined {
-    const { events } = this.options.tries.options;
-    for (const { change, failure } of outcomes) {
+    const { tries } = this.options;
+    const { events } = tries.options;
+    for (const outcome of outcomes) {
+      const { change, failure } = outcome;
       const entry = entries.get(change);
       if (!entry) continue;
       const sync = kept.get(entry.sync.uri)?.sync ?? entry.sync;
@@ -96,9 +101,12 @@ export class LaneWorker {
         tally.succeeded += 1;
         continue;
       }
+      // The first try of a change that was captured before it was tried.
+      if (entry.sync.lastError === null) tries.captured(sync, outcome.entity);
       if (failure.kind === 'auth') return failure.error as AuthenticationError;
       tally.fail(failure.error.message, failure.kind === 'transient');
-      if (!(failure.error instanceof AuthenticationError)) events.emit(new PendingSyncFailed(sync, failure.error));
+      if (!(failure.error instanceof AuthenticationError))
+        events.emit(new PendingSyncFailed(sync, failure.error));
     }
     return undefined;
   }

@@ -1,6 +1,14 @@
 import type { QueryRunner } from 'typeorm';
 import type { PendingSync } from '../model/pending-sync.js';
-import type { Discarded, FailedTry, Lane, Lease, Park, PendingChange, PendingEntry } from './pending-entry.js';
+import type {
+  Discarded,
+  FailedTry,
+  Lane,
+  Lease,
+  Park,
+  PendingChange,
+  PendingEntry,
+} from './pending-entry.js';
 
 /**
  * Where pending syncs are kept: at most one per address. This port is the specification; the contract suite of
@@ -49,7 +57,10 @@ export abstract class PendingSyncStore {
    * Gives entries up, as of a version. A durable store keeps them as dead letters. Returns what was given up: an entry whose version has
    * moved, or that is gone, is not.
    */
-  abstract discard(lease: Lease, given: readonly { readonly entry: PendingEntry; readonly reason: string }[]): Promise<Discarded[]>;
+  abstract discard(
+    lease: Lease,
+    given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
+  ): Promise<Discarded[]>;
 
   /**
    * Takes the lane for `milliseconds`; null while somebody else has it. Race: of two that ask at once one gets it. A lease that has ended can
@@ -65,7 +76,10 @@ export abstract class PendingSyncStore {
    * {@link wake}: what is left in it has failed, and trying it again at once would only spend its attempts.
    * Race: a {@link wake} that came while the lane was leased is not lost; the lane is ready at once then.
    */
-  abstract release(lease: Lease, next: { readonly retryAt: Date | null; readonly failures: number }): Promise<void>;
+  abstract release(
+    lease: Lease,
+    next: { readonly retryAt: Date | null; readonly failures: number },
+  ): Promise<void>;
 
   /** The lane of a DID; of an unknown one an idle lane. */
   abstract lane(did: string): Promise<Lane>;

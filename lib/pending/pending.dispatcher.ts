@@ -16,7 +16,7 @@ export interface PendingDispatcherOptions extends InlineDispatcherOptions {
 
 /** Inline with pending syncs: what fails, or meets a lane where nothing can be done now, is kept, and its caller goes on. */
 export class PendingDispatcher extends InlineDispatcher {
-  private readonly tries: LaneTries;
+  protected readonly tries: LaneTries;
   /** What was captured in a transaction, by each touch of it. */
   private readonly captured = new WeakMap<Touch, Resolved>();
 
@@ -43,21 +43,33 @@ export class PendingDispatcher extends InlineDispatcher {
   ): Promise<Resolved> {
     const { store } = this.tries.options;
     if (!store.durable) return super.resolve(dataSource, touches, run);
-    const early = [...new Set(touches.map((touch) => this.captured.get(touch)))].filter((one) => one !== undefined);
+    const early = [...new Set(touches.map((touch) => this.captured.get(touch)))].filter(
+      (one) => one !== undefined,
+    );
     const rest = touches.filter((touch) => !this.captured.has(touch));
-    const late = rest.length > 0 ? await super.resolve(dataSource, rest, run) : { changes: [], unresolved: [] };
+    const late =
+      rest.length > 0 ? await super.resolve(dataSource, rest, run) : { changes: [], unresolved: [] };
     if (late.changes.length > 0) {
       await onCommittedData(dataSource, run.runner?.(), (runner) =>
         store.capture([...mergedByAddress(late.changes).values()].map(toPending), runner),
       );
     }
     const all = [...early, late];
-    return { changes: all.flatMap(({ changes }) => changes), unresolved: all.flatMap(({ unresolved }) => unresolved) };
+    return {
+      changes: all.flatMap(({ changes }) => changes),
+      unresolved: all.flatMap(({ unresolved }) => unresolved),
+    };
   }
 
   override async dispatch(changes: readonly Change[]): Promise<SyncResult[]> {
     if (this.tries.options.store.durable) await this.tries.options.store.capture(changes.map(toPending));
     return super.dispatch(changes);
+  }
+
+  /** With a durable store the change is in the ledger, and has to be settled there. */
+  protected override async quick(change: Change): Promise<SyncResult | null> {
+    const { store } = this.tries.options;
+    return store.durable || this.tries.isRunning(change.address.did) ? null : super.quick(change);
   }
 
   protected override async work(
@@ -81,7 +93,10 @@ export class PendingDispatcher extends InlineDispatcher {
     } catch (error) {
       // The store failed: with a durable one the change is in the ledger all the same.
       for (const change of changes) {
-        this.report({ change, result: new SyncResult('failed', { error: error as Error }), entity: change.instance }, false);
+        this.report(
+          { change, result: new SyncResult('failed', { error: error as Error }), entity: change.instance },
+          false,
+        );
       }
       return new Map(changes.map((change) => [change, new SyncResult('failed', { error: error as Error })]));
     }
@@ -97,9 +112,11 @@ export class PendingDispatcher extends InlineDispatcher {
     const tell = parked || !this.tries.options.store.durable;
     for (const change of changes) {
       const entry = entries.get(atUri(change.address));
-      if (entry && tell) this.tries.captured(entry, change.instance);
+      if (entry && tell) this.tries.captured(entry.sync, change.instance);
     }
-    return new Map(changes.map((change) => [change, new SyncResult('pending', { reason, uri: atUri(change.address) })]));
+    return new Map(
+      changes.map((change) => [change, new SyncResult('pending', { reason, uri: atUri(change.address) })]),
+    );
   }
 
   private results({ outcomes, kept }: Tried): Map<Change, SyncResult> {
@@ -108,7 +125,7 @@ export class PendingDispatcher extends InlineDispatcher {
       const { change, entity } = outcome;
       const entry = kept.get(atUri(change.address));
       this.report(outcome, entry !== undefined);
-      if (entry) this.tries.captured(entry, entity);
+      if (entry) this.tries.captured(entry.sync, entity);
       results.set(change, asPending(outcome, entry !== undefined));
     }
     return results;

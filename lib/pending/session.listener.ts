@@ -28,7 +28,9 @@ export class SessionListener {
       await store.unpark(did, { retry: autoRetry });
       loop.poke();
     } catch (error) {
-      log.error(`Freeing the pending syncs of ${did} failed: ${error instanceof Error ? error.message : String(error)}`);
+      log.error(
+        `Freeing the pending syncs of ${did} failed: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
 }

@@ -35,18 +35,20 @@ export class InlineDispatcher extends SyncDispatcher {
 
   override async afterCommit(touches: readonly Touch[], run: SyncRun = {}): Promise<Dispatched[]> {
     const dispatched: Dispatched[] = [];
+    const watch = this.lanes.watch();
     for (const [dataSource, group] of Map.groupBy(touches, ({ entity }) => entity.dataSource)) {
       const resolved = await this.resolve(dataSource, group, run);
       for (const { touch, error } of resolved.unresolved) {
         this.failed({ ...touch, operation: 'publish' }, undefined, error, false, touch.instance);
         dispatched.push({ result: new SyncResult('failed', { error }), origin: touch.origin });
       }
-      const results = await this.deliver(resolved.changes, run);
+      const results = await this.deliver(resolved.changes, run, watch.ended);
       resolved.changes.forEach(({ origin }, index) => {
         const result = results[index];
         if (result) dispatched.push({ result, origin });
       });
     }
+    watch.stop();
     return dispatched;
   }
 
@@ -54,11 +56,16 @@ export class InlineDispatcher extends SyncDispatcher {
     return this.deliver(changes, {});
   }
 
-  protected async deliver(changes: readonly Change[], run: SyncRun): Promise<SyncResult[]> {
+  /** @param worked DIDs for which something was settled since the changes were read */
+  protected async deliver(
+    changes: readonly Change[],
+    run: SyncRun,
+    worked: ReadonlySet<string> = new Set(),
+  ): Promise<SyncResult[]> {
     const merged = mergedByAddress(changes);
     const results = new Map<Change, SyncResult>();
     const lanes = [...Map.groupBy(merged.values(), ({ address }) => address.did)].map(([did, lane]) =>
-      this.lane(did, lane, run, results),
+      this.lane(did, lane, run, worked, results),
     );
     await this.untilDeadline(Promise.all(lanes), run);
     return changes.map(({ address }) => {
@@ -69,7 +76,11 @@ export class InlineDispatcher extends SyncDispatcher {
   }
 
   /** The changed addresses of what was committed. Never throws. */
-  protected async resolve(dataSource: DataSource, touches: readonly Touch[], run: SyncRun): Promise<Resolved> {
+  protected async resolve(
+    dataSource: DataSource,
+    touches: readonly Touch[],
+    run: SyncRun,
+  ): Promise<Resolved> {
     try {
       return await onCommittedData(dataSource, run.runner?.(), (runner) => resolveTouches(touches, runner));
     } catch (error) {
@@ -101,11 +112,12 @@ export class InlineDispatcher extends SyncDispatcher {
     did: string,
     changes: readonly Change[],
     run: SyncRun,
+    worked: ReadonlySet<string>,
     results: Map<Change, SyncResult>,
   ): Promise<void> {
     const rest: Change[] = [];
     for (const change of changes) {
-      const quick = this.lanes.isBusy(did) ? null : await this.quick(change);
+      const quick = this.lanes.isBusy(did) || worked.has(did) ? null : await this.quick(change);
       if (quick) results.set(change, quick);
       else rest.push(change);
     }

@@ -2,6 +2,15 @@
 export class LaneQueue {
   private readonly tails = new Map<string, Promise<unknown>>();
 
+  private readonly watches = new Set<Set<string>>();
+
+  /** Collects the DIDs whose work ends from now on: what was read of them may be older than what was settled. */
+  watch(): { readonly ended: ReadonlySet<string>; stop(): void } {
+    const ended = new Set<string>();
+    this.watches.add(ended);
+    return { ended, stop: () => void this.watches.delete(ended) };
+  }
+
   isBusy(did: string): boolean {
     return this.tails.has(did);
   }
@@ -10,6 +19,7 @@ export class LaneQueue {
     const result = (this.tails.get(did) ?? Promise.resolve()).then(work);
     const tail = result.then(forget, forget).finally(() => {
       if (this.tails.get(did) === tail) this.tails.delete(did);
+      for (const ended of this.watches) ended.add(did);
     });
     this.tails.set(did, tail);
     return result;

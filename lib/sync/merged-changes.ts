@@ -2,7 +2,8 @@ import { atUri } from '../model/address.js';
 import type { Change } from './change.js';
 
 /** Whether the entity of a change gave its address up: its row is gone, or its record has moved. */
-export const isGivenUp = ({ trigger, operation }: Change): boolean => trigger === 'auto' && operation === 'unpublish';
+export const isGivenUp = ({ trigger, operation }: Change): boolean =>
+  trigger === 'auto' && operation === 'unpublish';
 
 /**
  * One change per address. An entity that claims it wins over one that gave it up (a row that was deleted and inserted

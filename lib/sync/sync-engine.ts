@@ -193,15 +193,16 @@ class SyncPass {
 
 /** Whether what the database remembers is not enough: an earlier try may have landed, or others write there too and must not be overwritten. */
 const needsLook = ({ change, known }: Target): boolean =>
-  change.mayExist ||
-  (known === null ? change.entity.hasFixedRkey : change.entity.sync.onConflict === 'fail');
+  change.mayExist || (known === null ? change.entity.hasFixedRkey : change.entity.sync.onConflict === 'fail');
 
 /** Whether a write is one that a missing scope forbids (`repo:<collection>?action=<action>`). */
 function needs(error: unknown, { change }: Target, action: RecordWrite['action'] | undefined): boolean {
   if (!(error instanceof MissingScopeError) || action === undefined) return false;
   const [resource, query = ''] = error.scope.split('?');
   const actions = new URLSearchParams(query).getAll('action');
-  return resource === `repo:${change.address.collection}` && (actions.length === 0 || actions.includes(action));
+  return (
+    resource === `repo:${change.address.collection}` && (actions.length === 0 || actions.includes(action))
+  );
 }
 
 const partition = <T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] => [

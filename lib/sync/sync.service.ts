@@ -66,7 +66,11 @@ export class SyncService {
   }
 
   /** What was asked for by hand comes first; or the result, if there is nothing to dispatch. */
-  private async changes(instance: object, trigger: SyncOperation, did?: string): Promise<Change[] | SyncResult> {
+  private async changes(
+    instance: object,
+    trigger: SyncOperation,
+    did?: string,
+  ): Promise<Change[] | SyncResult> {
     const entity = this.entities.of(instance);
     if (entity.sync.level === 'has-record') {
       throw new ParityOptionsError(

@@ -22,12 +22,12 @@ for (const kind of databaseKinds) {
       db.dispatcher.takenChanges();
     });
 
-    const taken = (): string[][] => db.dispatcher.taken().map((batch) => [...new Set(batch)].sort());
+    const taken = (): string[][] => db.dispatcher.taken().map((batch) => [...new Set(batch)].toSorted());
 
     it('sees entities that are inserted and updated by cascade from an unmarked one', async () => {
       const author = await authors.save(anAuthor({ books: [aBook(), aBook()] }));
       const [one, two] = author.books;
-      expect(taken()).toEqual([[`Book ${one!.id}`, `Book ${two!.id}`].sort()]);
+      expect(taken()).toEqual([[`Book ${one!.id}`, `Book ${two!.id}`].toSorted()]);
       expect(db.dispatcher.takenChanges().map(({ address }) => address.rkey)).toEqual([
         one!.atpRkey,
         two!.atpRkey,
@@ -67,15 +67,15 @@ for (const kind of databaseKinds) {
       const author = await authors.save(anAuthor());
       db.dispatcher.taken();
       await authors.save({ id: author.id, notes: [{ id: one!.id }, { id: two!.id }] });
-      expect(taken()).toEqual([[`Note ${one!.id}`, `Note ${two!.id}`].sort()]);
+      expect(taken()).toEqual([[`Note ${one!.id}`, `Note ${two!.id}`].toSorted()]);
       expect(await notes.countBy({ author: { id: author.id } })).toBe(2);
 
       await db.dataSource.transaction(async (tx) => {
         await tx.save(Author, { id: author.id, notes: [{ id: two!.id }, { id: other!.id }] });
       });
-      expect(taken()).toEqual([[`Note ${one!.id}`, `Note ${other!.id}`].sort()]);
+      expect(taken()).toEqual([[`Note ${one!.id}`, `Note ${other!.id}`].toSorted()]);
       await authors.save({ id: author.id, notes: [] });
-      expect(taken()).toEqual([[`Note ${two!.id}`, `Note ${other!.id}`].sort()]);
+      expect(taken()).toEqual([[`Note ${two!.id}`, `Note ${other!.id}`].toSorted()]);
       expect(await notes.countBy({ author: { id: author.id } })).toBe(0);
     });
 

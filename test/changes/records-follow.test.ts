@@ -163,6 +163,26 @@ for (const kind of databaseKinds) {
       });
     }
 
+    it('does not trust what it read before a write of the same account was settled', async () => {
+      const one = await rumours.save(rumour({ text: 'first' }));
+      const mine = await rumours.findOneByOrFail({ id: one.id });
+      const held = net.holdWrite();
+      const updating = rumours.update(one.id, { text: 'second' });
+      await held.arrived;
+      const gate = Promise.withResolvers<void>();
+      Rumour.asked = gate.promise;
+      // Back to what is at the PDS, as far as its row tells until the write in flight is settled.
+      const saving = rumours.save(Object.assign(mine, { text: 'first' }));
+      await eventually(async () => (await rumours.findOneByOrFail({ id: one.id })).text === 'first');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      Rumour.asked = undefined;
+      held.release();
+      await updating;
+      gate.resolve();
+      await saving;
+      expect(await net.text(one.atpUri)).toBe('first');
+    });
+
     it('ends with the state that was committed last, whatever the interleaving', async () => {
       const one = await stories.save(story());
       for (let round = 0; round < 6; round++) {

@@ -53,15 +53,15 @@ for (const kind of databaseKinds) {
       const two = [aBook({ author, blurb: 'one' }), aBook({ author, blurb: 'two' })];
       await books.save(two, { reload: false });
       const rows = await books.findBy(two.map(({ title }) => ({ title })));
-      expect(db.dispatcher.taken().map((batch) => batch.sort())).toEqual([
-        rows.map(({ id }) => `Book ${id}`).sort(),
+      expect(db.dispatcher.taken().map((batch) => batch.toSorted())).toEqual([
+        rows.map(({ id }) => `Book ${id}`).toSorted(),
       ]);
       expect(
         db.dispatcher
           .takenChanges()
           .map(({ address }) => address.rkey)
-          .sort(),
-      ).toEqual(rows.map(({ atpRkey }) => atpRkey).sort());
+          .toSorted(),
+      ).toEqual(rows.map(({ atpRkey }) => atpRkey).toSorted());
       expect(db.warnings).toEqual([]);
     });
 
@@ -94,20 +94,20 @@ for (const kind of databaseKinds) {
       db.dataSource.subscribers.push(subscriber);
       await books.update(id, { title: 'By criteria' });
       db.dataSource.subscribers.splice(db.dataSource.subscribers.indexOf(subscriber), 1);
-      expect(db.dispatcher.taken().flat().sort()).toEqual([`Book ${id}`, `Book ${other.id}`].sort());
+      expect(db.dispatcher.taken().flat().toSorted()).toEqual([`Book ${id}`, `Book ${other.id}`].toSorted());
     });
 
     it('leaves the statements of unmarked entities as they are', async () => {
       const authors = db.dataSource.getRepository(Author);
       const life = async (): Promise<string[]> => {
         db.queries();
-        const author = await authors.save({ name: 'Ann' });
-        await authors.save(Object.assign(author, { name: 'Bea' }));
-        await authors.update(author.id, { name: 'Cleo' });
+        const ann = await authors.save({ name: 'Ann' });
+        await authors.save(Object.assign(ann, { name: 'Bea' }));
+        await authors.update(ann.id, { name: 'Cleo' });
         await authors.insert({ name: 'Dora' });
-        await db.dataSource.transaction((tx) => tx.increment(Author, { id: author.id }, 'id', 0));
+        await db.dataSource.transaction((tx) => tx.increment(Author, { id: ann.id }, 'id', 0));
         await authors.delete({ name: 'Dora' });
-        await authors.remove(author);
+        await authors.remove(ann);
         return db.queries().map((query) => query.replace(/= \d+/g, '= n'));
       };
       const tracked = await life();

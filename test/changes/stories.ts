@@ -34,7 +34,14 @@ export class Story extends Owned {
 @Entity()
 @AutoSyncsWithAtp({ whenNotEligible: 'unpublish', followOwner: true })
 export class Rumour extends Owned {
+  /** What the answer to "whose is it?" has to wait for. */
+  static asked: Promise<void> | undefined;
   @PrimaryGeneratedColumn() id!: number;
+
+  async syncAsDid(): Promise<string> {
+    await Rumour.asked;
+    return this.did;
+  }
 }
 
 /** One per account, at a fixed key. */

@@ -1,161 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ServerResponse } from 'node:http';
-import {
-  ConflictException,
-  Controller,
-  Get,
-  Res,
-  Sse,
-  StreamableFile,
-  UseInterceptors,
-  type CallHandler,
-  type ExecutionContext,
-  type NestInterceptor,
-} from '@nestjs/common';
-import { from, lastValueFrom, map, NEVER, of, startWith, toArray, type Observable } from 'rxjs';
+import type { CallHandler, ExecutionContext } from '@nestjs/common';
+import { lastValueFrom, of } from 'rxjs';
 import { AuthenticationError } from 'nestjs-parity';
-import { currentUnit } from '../../lib/changes/unit-of-work.js';
-import type { Touch } from '../../lib/sync/change.js';
-import { AwaitsSync } from '../../lib/http/awaits-sync.decorator.js';
 import { ParityInterceptor } from '../../lib/http/parity.interceptor.js';
 import { globalInterceptor } from '../../lib/http/request-mode.js';
 import { DID, HttpApps, platforms } from './fixtures.js';
-
-/** What happened, in order. */
-const steps: string[] = [];
-let failure: AuthenticationError | undefined;
-beforeEach(() => {
-  steps.splice(0);
-  failure = undefined;
-});
-
-/** In place of a committed save: joins the unit, if there is one. */
-function save(): void {
-  const unit = currentUnit();
-  steps.push(unit ? 'saved' : 'saved alone');
-  unit?.add(feed, [{} as Touch]);
-}
-const feed = {
-  async dispatchUnit(touches: readonly Touch[]) {
-    await sleep(20);
-    steps.push(`synced ${touches.length}`);
-    return failure;
-  },
-};
-
-const aFailure = (): AuthenticationError => new AuthenticationError('gone', { did: DID });
-
-/** Wraps the answer, as many applications do; last in the chain before the response. */
-class Envelope implements NestInterceptor {
-  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    return next.handle().pipe(
-      toArray(),
-      map((values) => ({ values })),
-    );
-  }
-}
-
-@Controller()
-class Handlers {
-  @Get('promise')
-  async promise() {
-    save();
-    await sleep(1);
-    save();
-    return { done: true };
-  }
-
-  @Get('nothing')
-  async nothing(): Promise<void> {
-    save();
-  }
-
-  @Get('observable')
-  observable() {
-    return from([1, 2]).pipe(
-      map((value) => {
-        save();
-        return { value };
-      }),
-    );
-  }
-
-  @Get('values')
-  @UseInterceptors(Envelope, ParityInterceptor)
-  values() {
-    save();
-    return of(1, 2, 3);
-  }
-
-  @Get('conflict')
-  async conflict(): Promise<void> {
-    save();
-    throw new ConflictException('twice');
-  }
-
-  @Get('file')
-  file(): StreamableFile {
-    save();
-    return new StreamableFile(Buffer.from('content'));
-  }
-
-  @Get('manual')
-  manual(@Res() response: { send(body: string): void }): void {
-    save();
-    response.send('by hand');
-  }
-
-  @Get('half')
-  half(@Res() response: ServerResponse & { raw?: ServerResponse }): void {
-    const raw = response.raw ?? response;
-    save();
-    raw.write('half, ');
-    setTimeout(() => raw.end('and half'), 60);
-  }
-
-  @Sse('events')
-  events() {
-    save();
-    return NEVER.pipe(startWith({ data: 'one' }, { data: 'two' }));
-  }
-
-  @Get('detached')
-  @AwaitsSync(false)
-  async detached() {
-    save();
-    return { done: true };
-  }
-
-  @Get('detached-conflict')
-  @AwaitsSync(false)
-  async detachedConflict(): Promise<void> {
-    return this.conflict();
-  }
-
-  @Get('never')
-  never() {
-    save();
-    return NEVER;
-  }
-}
-
-@Controller('careless')
-@AwaitsSync(false)
-class Careless {
-  @Get('detached')
-  detached() {
-    save();
-    return { done: true };
-  }
-
-  @Get('awaited')
-  @AwaitsSync()
-  awaited() {
-    return this.detached();
-  }
-}
+import { Careless, Handlers, save, steps, sync } from './handlers.js';
 
 const apps = new HttpApps();
+
+beforeEach(() => {
+  steps.splice(0);
+  delete sync.failure;
+});
 
 describe.each(platforms)('ParityInterceptor on $platform', ({ adapter }) => {
   const start = () => apps.start(adapter(), { controllers: [Handlers, Careless] });
@@ -187,14 +44,14 @@ describe.each(platforms)('ParityInterceptor on $platform', ({ adapter }) => {
 
   it('makes an auth failure the answer', async () => {
     const app = await start();
-    failure = aFailure();
+    sync.failure = new AuthenticationError('gone', { did: DID });
     expect(await app.json('/promise')).toMatchObject({ status: 401, body: { did: DID, saved: true } });
     expect((await app.fetch('/file')).status).toBe(401);
   });
 
   it('keeps the error of the handler, and syncs what was committed before it', async () => {
     const app = await start();
-    failure = aFailure();
+    sync.failure = new AuthenticationError('gone', { did: DID });
     expect(await app.json('/conflict')).toMatchObject({ status: 409, body: { message: 'twice' } });
     expect(steps).toEqual(['saved', 'synced 1']);
   });
@@ -208,7 +65,7 @@ describe.each(platforms)('ParityInterceptor on $platform', ({ adapter }) => {
 
   it('does not touch what a handler has sent by itself', async () => {
     const app = await start();
-    failure = aFailure();
+    sync.failure = new AuthenticationError('gone', { did: DID });
     expect(await (await app.fetch('/manual')).text()).toBe('by hand');
     expect(await (await app.fetch('/half')).text()).toBe('half, and half');
     await app.nest.close();
@@ -228,7 +85,7 @@ describe.each(platforms)('ParityInterceptor on $platform', ({ adapter }) => {
 
   it.each(['/detached', '/careless/detached'])('does not let %s wait, but the shutdown', async (path) => {
     const app = await start();
-    failure = aFailure();
+    sync.failure = new AuthenticationError('gone', { did: DID });
     expect(await app.json(path)).toEqual({ status: 200, body: { done: true } });
     expect(steps).toEqual(['saved']);
     await app.nest.close();

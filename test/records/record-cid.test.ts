@@ -1,5 +1,4 @@
-import type { AtpAgent } from '@atproto/api';
-import { BlobRef } from '@atproto/lexicon';
+import { BlobRef, type AtpAgent } from '@atproto/api';
 import { LocalNetwork, type Account } from 'nestjs-parity/testing';
 import { prepareRecord } from '../../lib/records/record-json.js';
 

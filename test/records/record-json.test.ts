@@ -1,4 +1,4 @@
-import { BlobRef } from '@atproto/lexicon';
+import { BlobRef } from '@atproto/api';
 import { parseCid } from '@atproto/lex-data';
 import { InvalidRecordError } from 'nestjs-parity';
 import { prepareRecord } from '../../lib/records/record-json.js';

@@ -51,7 +51,9 @@ class Story {
 
   async signIn(): Promise<void> {
     const oauth = this.app.module.get(AtpOAuthService);
-    await oauth.callback((await network.signIn(await oauth.authorize(this.account.handle), this.account)).searchParams);
+    await oauth.callback(
+      (await network.signIn(await oauth.authorize(this.account.handle), this.account)).searchParams,
+    );
   }
 
   save(content: string): Promise<Post> {

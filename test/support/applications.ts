@@ -64,7 +64,7 @@ export class Applications {
   }
 
   async stopAll(): Promise<void> {
-    for (const stop of this.started.splice(0).reverse()) await stop().catch(() => undefined);
+    for (const stop of this.started.splice(0).toReversed()) await stop().catch(() => undefined);
   }
 }
 

@@ -51,7 +51,7 @@ const profileMapperOf = (entity: EntityClass<Note>, collection: string) =>
     }
   };
 
-export const mappers = [
+const mappers = [
   mapperOf(Bold, 'com.example.bold'),
   mapperOf(Careful, 'com.example.careful'),
   profileMapperOf(BoldProfile, 'com.example.bold'),

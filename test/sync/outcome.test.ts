@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { InvalidRecordError, PdsUnavailableError, SyncResult } from 'nestjs-parity';
 import { ParityEvents } from '../../lib/events/parity-events.js';
 import { failedOutcome, outcomeWithoutWrite, settledOutcome } from '../../lib/sync/outcome.js';
@@ -9,7 +8,7 @@ function recorded() {
   const emitted: object[] = [];
   const events = new ParityEvents(
     { listenersAny: () => [], listeners: () => [(event: object) => void emitted.push(event)] },
-    jest.fn(),
+    () => undefined,
   );
   return { emitted, events };
 }

@@ -16,6 +16,7 @@ import { LedgerAccess } from './ledger.access.js';
 import { captureRows, toDate, toEntry, toSync, type LedgerRow } from './ledger-row.js';
 import { FAIL, GIVE_UP, REMOVE, SETTLE } from './ledger.updates.js';
 import type { UpdateRow } from './dialect.js';
+import { dialectOf } from './tables.js';
 
 export interface DatabasePendingSyncStoreOptions {
   readonly dataSource: DataSource;
@@ -36,11 +37,13 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
   private readonly access: LedgerAccess;
   private swept: string | undefined;
 
+  /** @throws ParityOptionsError for a database that it does not know */
   constructor(
     private readonly options: DatabasePendingSyncStoreOptions,
     own?: () => QueryRunner | undefined,
   ) {
     super();
+    dialectOf(options.dataSource);
     this.access = new LedgerAccess(options.dataSource, own);
   }
 

@@ -1,0 +1,234 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
+import { DeadLetters } from '../../lib/pending/database/dead-letters.js';
+import { LedgerAccess } from '../../lib/pending/database/ledger.access.js';
+import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { aChange, ALICE, BOB, Ledger, uriOf } from './database-fixtures.js';
+
+const LONG = 60_000;
+
+for (const kind of databaseKinds) {
+  describeDatabase(kind)(`the database store under load (${kind})`, () => {
+    let ledger: Ledger;
+    let store: DatabasePendingSyncStore;
+
+    /** SQLite takes one transaction at a time from its callers. */
+    const capture = async (rkeys: readonly string[], hold = 0): Promise<void> => {
+      const changes = rkeys.map((rkey) => aChange(rkey));
+      if (kind === 'sqlite') return store.capture(changes);
+      await ledger.dataSource.transaction(async ({ queryRunner }) => {
+        await store.capture(changes, queryRunner);
+        await wait(hold);
+      });
+    };
+
+    beforeAll(async () => {
+      ledger = await Ledger.open(kind, { poolSize: 8 });
+      ({ store } = ledger);
+    });
+    beforeEach(() => ledger.clear());
+    afterAll(() => ledger?.database.cleanup());
+
+    it('captures the same addresses in many transactions at once, in any order, without a deadlock', async () => {
+      const rkeys = Array.from({ length: 40 }, (_, index) => `r${index}`);
+      for (let round = 0; round < 5; round++) {
+        await Promise.all(
+          Array.from({ length: 8 }, (_, worker) =>
+            capture(rkeys.toSorted(() => Math.random() - 0.5).slice(worker), 1),
+          ),
+        );
+      }
+      expect((await ledger.entry('r0')).version).toBeGreaterThan(1);
+    });
+
+    it('captures and settles at once without losing or blocking anything', async () => {
+      const rkeys = Array.from({ length: 20 }, (_, index) => `r${index}`);
+      let saving = true;
+      const saves = Promise.all(
+        Array.from({ length: 4 }, async (_, worker) => {
+          for (let round = 0; round < 25; round++) {
+            await capture(rkeys.filter((_rkey, index) => index % 4 !== worker));
+          }
+        }),
+      ).finally(() => (saving = false));
+      const held = await store.lease(ALICE, LONG);
+      if (!held) throw new Error('the lane is not free');
+      let last = false;
+      while (saving || !last) {
+        last = !saving;
+        const due = await store.due(ALICE, { limit: 100, backlog: false });
+        const done = due.map(({ sync, version }) => ({ uri: sync.uri, version, cid: `v${version}` }));
+        expect(await store.settle(held, done)).toBe(true);
+        await store.failed(
+          held,
+          done.map(({ uri, version }) => ({
+            uri,
+            version,
+            error: 'x',
+            spendsAttempt: false,
+            needsSession: false,
+          })),
+        );
+      }
+      await saves;
+      expect(await store.countForDid(ALICE)).toBe(0);
+      // What is clean is so as of its last capture.
+      const rows: { cid: string; version: number }[] = await ledger.dataSource.query(
+        'SELECT cid, version FROM parity_ledger',
+      );
+      expect(rows).toHaveLength(rkeys.length);
+      for (const { cid, version } of rows) expect(cid).toBe(`v${version}`);
+    }, 60_000);
+
+    it('does not wait for what a transaction holds', async () => {
+      await store.capture([aChange('a'), aChange('b')]);
+      const [a, b] = [await ledger.entry('a'), await ledger.entry('b')];
+      const held = await store.lease(ALICE, LONG);
+      if (!held) throw new Error('the lane is not free');
+      const settle = () =>
+        store.settle(
+          held,
+          [a, b].map(({ sync, version }) => ({ uri: sync.uri, version, cid: null })),
+        );
+      if (kind === 'sqlite') {
+        // There the module waits until the transaction is over.
+        let settled: Promise<boolean> | undefined;
+        await ledger.dataSource.transaction(async ({ queryRunner }) => {
+          await store.capture([aChange('a')], queryRunner);
+          settled = settle();
+          await wait(20);
+        });
+        expect(await settled).toBe(true);
+      } else {
+        await ledger.dataSource.transaction(async ({ queryRunner }) => {
+          await store.capture([aChange('a')], queryRunner);
+          expect(await settle()).toBe(true);
+          expect(await ledger.due()).toEqual(['a']);
+        });
+      }
+      expect(await ledger.due()).toEqual(['a']);
+      expect((await ledger.entry('a')).version).toBe(a.version + 1);
+    });
+
+    it('does with one connection', async () => {
+      const single = await ledger.database.open({ synchronize: false, poolSize: 1 });
+      const one = new DatabasePendingSyncStore({ dataSource: single, ttl: null });
+      await single.transaction(async ({ queryRunner }) =>
+        one.capture([aChange('a'), aChange('b')], queryRunner),
+      );
+      await Promise.all(Array.from({ length: 5 }, (_, index) => one.capture([aChange(`r${index}`)])));
+      // After its commit a caller still holds its connection: the store works on that one.
+      const runner = single.createQueryRunner();
+      await runner.startTransaction();
+      await one.capture([aChange('c')], runner);
+      await runner.commitTransaction();
+      const mine = one.on(() => runner);
+      const held = await mine.lease(ALICE, LONG);
+      if (!held) throw new Error('the lane is not free');
+      const due = await mine.due(ALICE, { limit: 100, backlog: false });
+      expect(due).toHaveLength(8);
+      expect(
+        await mine.settle(
+          held,
+          due.slice(2).map(({ sync, version }) => ({ uri: sync.uri, version, cid: null })),
+        ),
+      ).toBe(true);
+      const [entry] = due;
+      expect(entry && (await mine.discard(held, [{ entry, reason: 'no' }]))).toHaveLength(1);
+      await mine.release(held, { retryAt: null, failures: 0 });
+      await runner.release();
+      expect(await one.countForDid(ALICE)).toBe(1);
+      if (kind !== 'sqlite') await single.destroy();
+    });
+
+    it('settles within the transaction that wrote what it settles', async () => {
+      await store.capture([aChange('a'), aChange('b')]);
+      const [a, b] = [await ledger.entry('a'), await ledger.entry('b')];
+      const held = await store.lease(ALICE, LONG);
+      if (!held) throw new Error('the lane is not free');
+      const settle = ({ sync, version }: typeof a, fail: boolean) =>
+        ledger.dataSource.transaction(async ({ queryRunner }) => {
+          expect(await store.settle(held, [{ uri: sync.uri, version, cid: 'bafy' }], queryRunner)).toBe(true);
+          if (fail) throw new Error('no');
+        });
+      await settle(a, false);
+      await expect(settle(b, true)).rejects.toThrow('no');
+      expect(await ledger.due()).toEqual(['b']);
+    });
+
+    it('keeps what was given up as dead letters, which can be listed, requeued and purged', async () => {
+      const letters = new DeadLetters(new LedgerAccess(ledger.dataSource));
+      await store.capture(['a', 'b', 'c'].map((rkey) => aChange(rkey)));
+      await store.capture([aChange('x', { did: BOB })]);
+      for (const did of [ALICE, BOB]) {
+        const held = await store.lease(did, LONG);
+        if (!held) throw new Error('the lane is not free');
+        for (const entry of await store.due(did, { limit: 10, backlog: false })) {
+          const tries = [
+            {
+              uri: entry.sync.uri,
+              version: entry.version,
+              error: 'bad',
+              spendsAttempt: true,
+              needsSession: false,
+            },
+          ];
+          await store.failed(held, tries);
+          await store.discard(held, [{ entry, reason: 'invalid' }]);
+          await wait(2);
+        }
+        await store.release(held, { retryAt: null, failures: 0 });
+      }
+      const first = await letters.list({ limit: 3 });
+      expect(first.letters.map(({ sync }) => sync.rkey)).toEqual(['a', 'b', 'c']);
+      expect(first.letters[0]).toMatchObject({ reason: 'invalid', sync: { attempts: 1, lastError: 'bad' } });
+      const second = await letters.list({ limit: 3, after: first.next ?? '' });
+      expect(second.letters.map(({ sync }) => sync.rkey)).toEqual(['x']);
+      expect(second.next).toBeNull();
+      expect((await letters.list({ did: BOB })).letters).toHaveLength(1);
+
+      expect(await letters.requeue(uriOf('b'))).toBe(true);
+      expect(await letters.requeue(uriOf('b'))).toBe(false);
+      expect(await letters.requeue('no id')).toBe(false);
+      expect(await store.readyLanes(10)).toEqual([ALICE]);
+      expect(await ledger.entry('b')).toMatchObject({ version: 2, sync: { attempts: 0 } });
+      await store.capture([aChange('a')]);
+      expect((await letters.list()).letters.map(({ sync }) => sync.rkey)).toEqual(['c', 'x']);
+
+      expect(await letters.purge(new Date(Date.now() - LONG))).toBe(0);
+      await wait(5);
+      expect(await letters.purge(new Date())).toBe(2);
+      expect((await letters.list()).letters).toEqual([]);
+      await store.capture([aChange('c')]);
+      expect((await ledger.entry('c')).version).toBe(2);
+    });
+  });
+}
+
+describeDatabase('sqlite')("a stranger's transaction on the shared connection", () => {
+  it('takes nothing with it that the module stored for itself', async () => {
+    const ledger = await Ledger.open('sqlite');
+    const { store, dataSource } = ledger;
+    try {
+      await store.capture([aChange('a')]);
+      const { version } = await ledger.entry('a');
+      let work: Promise<unknown> = Promise.resolve();
+      await dataSource
+        .transaction(async () => {
+          work = (async () => {
+            const held = await store.lease(ALICE, LONG);
+            if (!held) throw new Error('the lane is not free');
+            await store.settle(held, [{ uri: uriOf('a'), version, cid: null }]);
+          })();
+          await wait(30);
+          throw new Error('no');
+        })
+        .catch(() => undefined);
+      await work;
+      expect(await store.hasForDid(ALICE)).toBe(false);
+      expect(await store.lease(ALICE, LONG)).toBeNull();
+    } finally {
+      await ledger.database.cleanup();
+    }
+  });
+});

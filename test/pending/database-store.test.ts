@@ -1,0 +1,217 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { Column, Entity, PrimaryGeneratedColumn, type Logger } from 'typeorm';
+import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
+import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
+import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { aChange, ALICE, BOB, Ledger, uriOf } from './database-fixtures.js';
+
+@Entity()
+class Thing {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column() name!: string;
+}
+
+const LONG = 60_000;
+
+for (const kind of databaseKinds) {
+  describeDatabase(kind)(`the database store (${kind})`, () => {
+    let ledger: Ledger;
+    let store: DatabasePendingSyncStore;
+    const statements: string[] = [];
+    const logger = { logQuery: (sql: string) => void statements.push(sql) } as unknown as Logger;
+    for (const name of ['logQueryError', 'logQuerySlow', 'logSchemaBuild', 'logMigration', 'log'] as const) {
+      logger[name] = () => undefined;
+    }
+
+    beforeAll(async () => {
+      ledger = await Ledger.open(kind, { logger } as object, [Thing]);
+      ({ store } = ledger);
+    });
+    beforeEach(() => ledger.clear());
+    afterAll(() => ledger?.database.cleanup());
+
+    const lease = async (did = ALICE, from = store) => {
+      const taken = await from.lease(did, LONG);
+      if (!taken) throw new Error('the lane is not free');
+      return taken;
+    };
+
+    describe('capture', () => {
+      it('is one statement, whatever the number of changes', async () => {
+        for (const count of [1, 3, 500]) {
+          const changes = Array.from({ length: count }, (_, index) => aChange(`r${index}`));
+          await ledger.dataSource.transaction(async ({ queryRunner }) => {
+            statements.length = 0;
+            await store.capture(changes, queryRunner);
+            expect(statements).toHaveLength(1);
+            expect(statements[0]).not.toContain('parity_lane');
+          });
+        }
+        expect(await store.countForDid(ALICE)).toBe(500);
+      });
+
+      it('goes with the entity when its transaction is rolled back, and stays with it when not', async () => {
+        const save = (rkey: string, fail: boolean) =>
+          ledger.dataSource.transaction(async (manager) => {
+            await manager.save(Thing, { name: rkey });
+            await store.capture([aChange(rkey)], manager.queryRunner);
+            if (fail) throw new Error('no');
+          });
+        await save('a', false);
+        await expect(save('b', true)).rejects.toThrow('no');
+        expect(await ledger.due()).toEqual(['a']);
+      });
+
+      it('goes with its savepoint, and with no other', async () => {
+        await ledger.dataSource.transaction(async (manager) => {
+          await store.capture([aChange('a')], manager.queryRunner);
+          await manager
+            .transaction(async (nested) => {
+              await store.capture([aChange('a'), aChange('b')], nested.queryRunner);
+              throw new Error('no');
+            })
+            .catch(() => undefined);
+          await manager.transaction((nested) => store.capture([aChange('c')], nested.queryRunner));
+        });
+        expect(await ledger.due()).toEqual(['a', 'c']);
+        expect((await ledger.entry('a')).version).toBe(1);
+      });
+
+      it('refuses the transaction of another DataSource', async () => {
+        const other = await ledger.database.open({ synchronize: false });
+        const runner = other.createQueryRunner();
+        await expect(store.capture([aChange('a')], runner)).rejects.toMatchObject({
+          code: 'INVALID_OPTIONS',
+        });
+        await runner.release();
+        await other.destroy();
+      });
+
+      it('tells record keys and entities apart by case', async () => {
+        await store.capture([aChange('abc', { entityId: 'x' }), aChange('ABC', { entityId: 'X' })]);
+        await store.capture([aChange('abc', { entityId: 'X', operation: 'unpublish', givenUp: true })]);
+        expect((await ledger.due()).toSorted()).toEqual(['ABC', 'abc']);
+        expect((await ledger.entry('abc')).entityId).toBe('x');
+      });
+
+      it('takes the longest keys, and any entity id', async () => {
+        const did = `did:web:${'a'.repeat(253)}`;
+        const rkey = 'k'.repeat(512);
+        const collection = `${'com.'.repeat(1)}${'c'.repeat(63)}.${'d'.repeat(63)}.${'e'.repeat(63)}.${'f'.repeat(63)}.${'g'.repeat(50)}`;
+        const entityId = JSON.stringify({ key: 'é😀\'\\"\n', n: 'x'.repeat(3_000) });
+        await store.capture([{ ...aChange(rkey, { did, entityId }), address: { did, collection, rkey } }]);
+        const [entry] = await store.due(did, { limit: 1, backlog: false });
+        expect(entry).toMatchObject({ address: { did, collection, rkey }, entityId });
+      });
+
+      it('keeps what is known of a record when it is captured without', async () => {
+        await store.capture([aChange('a')]);
+        const { version } = await ledger.entry('a');
+        const held = await lease();
+        await store.settle(held, [{ uri: uriOf('a'), version, cid: 'bafyone' }]);
+        await store.capture([aChange('a', { operation: 'unpublish', givenUp: true })]);
+        expect(await ledger.entry('a')).toMatchObject({ cid: 'bafyone', version: version + 1 });
+        await store.settle(held, [{ uri: uriOf('a'), version: version + 1, cid: null }]);
+        await store.capture([aChange('a')]);
+        expect((await ledger.entry('a')).cid).toBeNull();
+      });
+    });
+
+    describe('a lane', () => {
+      it('refuses everything to a lease that was taken over, and its entries stay', async () => {
+        await store.capture([aChange('a')]);
+        const entry = await ledger.entry('a');
+        const stale = await store.lease(ALICE, 20);
+        await wait(40);
+        const now = await lease();
+        if (!stale) throw new Error('no lease');
+        expect(now.token).toBeGreaterThan(stale.token);
+        expect(await store.settle(stale, [{ uri: uriOf('a'), version: entry.version, cid: null }])).toBe(
+          false,
+        );
+        expect(
+          await store.failed(stale, [
+            { uri: uriOf('a'), version: entry.version, error: 'x', spendsAttempt: true, needsSession: false },
+          ]),
+        ).toBe(false);
+        expect(await store.discard(stale, [{ entry, reason: 'x' }])).toEqual([]);
+        expect(await store.extend(stale, LONG)).toBeNull();
+        await store.release(stale, { retryAt: null, failures: 3 });
+        expect(await store.lease(ALICE, LONG)).toBeNull();
+        expect(await ledger.entry('a')).toEqual(entry);
+      });
+
+      it('goes to one of many that ask at once, from several processes', async () => {
+        const stores = [store, await ledger.peer(), await ledger.peer(), store];
+        for (let round = 0; round < 10; round++) {
+          const did = `did:plc:${round}`;
+          const leases = await Promise.all([...stores, ...stores].map((one) => one.lease(did, LONG)));
+          const [winner, ...others] = leases.filter((one) => one !== null);
+          expect(others).toEqual([]);
+          if (winner) await store.release(winner, { retryAt: null, failures: 0 });
+          expect((await lease(did)).token).toBe((winner?.token ?? 0) + 1);
+        }
+      });
+
+      it('that nobody woke is found by a sweep, and one whose tries failed is left alone', async () => {
+        await store.capture([aChange('a'), aChange('x', { did: BOB })]);
+        const { version } = await ledger.entry('x', BOB);
+        const held = await lease(BOB);
+        await store.failed(held, [
+          { uri: uriOf('x', BOB), version, error: 'x', spendsAttempt: true, needsSession: false },
+        ]);
+        await store.release(held, { retryAt: null, failures: 0 });
+        expect(await store.sweep()).toBe(0);
+        expect(await store.readyLanes(10)).toEqual([]);
+        await wait(3);
+        expect(await store.sweep(0)).toBe(1);
+        expect(await store.readyLanes(10)).toEqual([ALICE]);
+        expect(await store.sweep(0)).toBe(0);
+      });
+
+      it('that sleeps is found among many others', async () => {
+        const dids = Array.from({ length: 1_100 }, (_, index) => `did:plc:${String(index).padStart(4, '0')}`);
+        await store.capture(dids.map((did) => aChange('a', { did })));
+        await wait(3);
+        const woken = [await store.sweep(0), await store.sweep(0), await store.sweep(0)];
+        expect(woken.reduce((sum, count) => sum + count)).toBe(dids.length);
+        expect(Math.max(...woken)).toBeLessThanOrEqual(500);
+        expect(await store.sweep(0)).toBe(0);
+      });
+
+      it('that is parked is not swept', async () => {
+        await store.capture([aChange('a')]);
+        await store.park(ALICE, { reason: 'revoked', sessionId: 's' });
+        await wait(3);
+        expect(await store.sweep(0)).toBe(0);
+        await store.unpark(ALICE, { retry: false });
+        expect(await store.sweep(0)).toBe(0);
+      });
+    });
+
+    describe('the state of a repository', () => {
+      it('lives with the lane, and comes back as it was', async () => {
+        const state = new DatabaseRepositoryState(ledger.dataSource);
+        expect(await state.load(ALICE)).toBeNull();
+        const held = await lease();
+        expect(await state.load(ALICE)).toBeNull();
+        const busy = {
+          head: 'bafyhead',
+          inFlight: { head: 'bafyhead', cids: { [uriOf('a')]: 'bafya', [uriOf('b')]: null } },
+          unsettled: { [uriOf('c')]: ['bafyc', null] },
+        };
+        await state.sending(ALICE, busy);
+        expect(await state.load(ALICE)).toEqual(busy);
+        const calm = { head: 'bafynext', inFlight: null, unsettled: {} };
+        await state.settled(ALICE, calm);
+        expect(await state.load(ALICE)).toEqual(calm);
+        expect(await store.extend(held, LONG)).not.toBeNull();
+        await state.forget(ALICE);
+        expect(await state.load(ALICE)).toBeNull();
+        await state.sending('did:plc:new', busy);
+        expect(await state.load('did:plc:new')).toEqual(busy);
+        expect((await store.lane('did:plc:new')).park).toBeNull();
+      });
+    });
+  });
+}

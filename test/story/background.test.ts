@@ -1,0 +1,64 @@
+import { AppPasswordSessionProvider, RecordPublished } from 'nestjs-parity';
+import { LocalNetwork } from 'nestjs-parity/testing';
+import { Post, PostMapper, User } from '../support/blog.js';
+import { ParityApp } from '../support/parity-app.js';
+import { until } from '../support/until.js';
+
+let network: LocalNetwork;
+
+beforeAll(async () => {
+  network = await LocalNetwork.start();
+});
+afterAll(() => network.stop());
+
+async function start(
+  mode: 'background' | 'inline',
+  handle: string,
+): Promise<{ app: ParityApp; user: User; did: string }> {
+  const { did, password } = await network.createAccount({ handle });
+  const app = await ParityApp.start({
+    entities: [User, Post],
+    parity: {
+      sessions: new AppPasswordSessionProvider({
+        service: network.pdsUrl,
+        accounts: [{ identifier: did, password }],
+      }),
+      pendingSyncs: { enabled: true },
+      sync: { mode },
+      mappers: [PostMapper],
+    },
+  });
+  return { app, did, user: await app.repository(User).save({ did } as User) };
+}
+
+const written = async (did: string): Promise<number[]> => {
+  const [, ...commits] = await network.commits(did);
+  return commits.map(({ ops }) => ops.length);
+};
+
+it('in background mode save() returns before the record is there, and ten edits make one write', async () => {
+  const { app, user, did } = await start('background', 'background.test');
+  const posts = app.repository(Post);
+  const post = await posts.save(posts.create({ content: 'first', user }));
+  expect(post.hasAtpRecord()).toBe(false);
+  for (let edit = 1; edit <= 10; edit++) await posts.update(post.id, { content: `edit ${edit}` });
+  await until(async () => !(await app.parity.hasPendingSyncs(did)));
+  const saved = await posts.findOneByOrFail({ id: post.id });
+  expect((await network.getRecord(saved.getAtpUri()!))?.value).toMatchObject({ text: 'edit 10' });
+  expect((await written(did)).length).toBeLessThan(11);
+  expect(app.taken(RecordPublished).length).toBe((await written(did)).length);
+  await app.stop();
+});
+
+it('a unit of work writes everything of an account in one commit, after it has ended', async () => {
+  const { app, user, did } = await start('inline', 'unit.test');
+  const posts = app.repository(Post);
+  await app.parity.unitOfWork(async () => {
+    const first = await posts.save(posts.create({ content: 'one', user }));
+    await posts.save([posts.create({ content: 'two', user }), posts.create({ content: 'three', user })]);
+    await posts.update(first.id, { content: 'one, edited' });
+    expect(await written(did)).toEqual([]);
+  });
+  expect(await written(did)).toEqual([3]);
+  await app.stop();
+});
