@@ -53,6 +53,19 @@ export class ChangeFeed implements UnitParticipant {
     if (committed.length > 0) await this.committed(committed, runner);
   }
 
+  /**
+   * On a shared connection a write of somebody else that seems to be part of the transaction may have come just before its BEGIN:
+   * its row is looked at, which publishes nothing if it is not there.
+   */
+  async afterRollback(runner: QueryRunner): Promise<void> {
+    const log = this.log(runner);
+    const dropped = log.rollback(!runner.isTransactionActive);
+    if (!this.sharesConnection) return;
+    const strangers = dropped.filter(({ origin }) => origin !== currentScope()).map(unproven);
+    if (log.isOpen) strangers.forEach((touch) => log.add(touch));
+    else if (strangers.length > 0) await this.committed(strangers, runner);
+  }
+
   /** Runs a call of the application; resolves, or rejects for an auth failure, when what it committed is dispatched. */
   async managed<T>(runner: QueryRunner | undefined, call: () => Promise<T>): Promise<T> {
     const scope = new CommitScope();
@@ -113,6 +126,9 @@ export class ChangeFeed implements UnitParticipant {
     });
   }
 }
+
+/** Nothing that the instance says of its row is relied upon. */
+const unproven = (touch: Touch): Touch => ({ ...touch, inserted: false, whole: false });
 
 const authFailure = (dispatched: readonly Dispatched[]): AuthenticationError | undefined =>
   dispatched.map(({ result }) => result.error).find((error) => error instanceof AuthenticationError);

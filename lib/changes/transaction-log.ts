@@ -43,10 +43,11 @@ export class TransactionLog {
     return this.isOpen ? [] : this.end();
   }
 
-  rollback(over: boolean): void {
-    this.touches.length = this.marks.pop() ?? 0;
-    if (over) this.marks.length = this.touches.length = 0;
-    if (!this.isOpen) this.end();
+  /** @returns what is taken back */
+  rollback(over: boolean): Touch[] {
+    const mark = this.marks.pop() ?? 0;
+    if (over) this.marks.length = 0;
+    return this.isOpen ? this.touches.splice(mark) : this.end();
   }
 
   private end(): Touch[] {

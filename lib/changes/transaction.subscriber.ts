@@ -1,6 +1,5 @@
 import type {
   EntitySubscriberInterface,
-  QueryRunner,
   TransactionCommitEvent,
   TransactionRollbackEvent,
   TransactionStartEvent,
@@ -12,7 +11,7 @@ export class TransactionSubscriber implements EntitySubscriberInterface {
   constructor(private readonly feed: ChangeFeed) {}
 
   afterTransactionStart({ queryRunner }: TransactionStartEvent): void {
-    this.log(queryRunner).start();
+    this.feed.log(queryRunner).start();
   }
 
   beforeTransactionCommit({ queryRunner }: TransactionCommitEvent): Promise<void> {
@@ -23,11 +22,7 @@ export class TransactionSubscriber implements EntitySubscriberInterface {
     return this.feed.afterCommit(queryRunner);
   }
 
-  afterTransactionRollback({ queryRunner }: TransactionRollbackEvent): void {
-    this.log(queryRunner).rollback(!queryRunner.isTransactionActive);
-  }
-
-  private log(runner: QueryRunner): ReturnType<ChangeFeed['log']> {
-    return this.feed.log(runner);
+  afterTransactionRollback({ queryRunner }: TransactionRollbackEvent): Promise<void> {
+    return this.feed.afterRollback(queryRunner);
   }
 }

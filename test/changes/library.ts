@@ -51,7 +51,7 @@ export class Note extends AtpRecordEntity {
 }
 
 @AtpMapper()
-export class BookMapper extends RecordMapper<Book> {
+class BookMapper extends RecordMapper<Book> {
   readonly entity = Book;
   readonly collection = 'com.example.book';
   override readonly relations = { author: true };
@@ -63,7 +63,7 @@ export class BookMapper extends RecordMapper<Book> {
 }
 
 @AtpMapper()
-export class NoteMapper extends RecordMapper<Note> {
+class NoteMapper extends RecordMapper<Note> {
   readonly entity = Note;
   readonly collection = 'com.example.note';
   toRecord = ({ text }: Note): Record<string, unknown> => ({ text });

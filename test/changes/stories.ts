@@ -64,17 +64,17 @@ export class Fragile extends AtpRecordEntity {
 
 const toRecord = ({ text }: Owned): Record<string, unknown> => ({ text });
 
-export class StoryMapper extends RecordMapper<Story> {
+class StoryMapper extends RecordMapper<Story> {
   readonly entity = Story;
   readonly collection = 'com.example.story';
   toRecord = toRecord;
 }
-export class RumourMapper extends RecordMapper<Rumour> {
+class RumourMapper extends RecordMapper<Rumour> {
   readonly entity = Rumour;
   readonly collection = 'com.example.rumour';
   toRecord = toRecord;
 }
-export class ProfileMapper extends RecordMapper<Profile> {
+class ProfileMapper extends RecordMapper<Profile> {
   readonly entity = Profile;
   readonly collection = 'com.example.profile';
   toRecord = toRecord;
@@ -82,7 +82,7 @@ export class ProfileMapper extends RecordMapper<Profile> {
     return 'self';
   }
 }
-export class FragileMapper extends RecordMapper<Fragile> {
+class FragileMapper extends RecordMapper<Fragile> {
   readonly entity = Fragile;
   readonly collection = 'com.example.fragile';
   toRecord({ fault }: Fragile): Record<string, unknown> {

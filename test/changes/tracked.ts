@@ -60,7 +60,7 @@ export class RecordingDispatcher extends SyncDispatcher {
   }
 }
 
-export const label = ({ entity, entityId, removal }: Touch): string =>
+const label = ({ entity, entityId, removal }: Touch): string =>
   `${removal ? '-' : ''}${entity.name} ${entityId}`;
 
 export interface Tracked {

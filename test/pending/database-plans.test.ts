@@ -156,7 +156,8 @@ for (const kind of databaseKinds) {
         if (lines.length > 0) found[statement.sql] = lines;
       }
       expect(found).toEqual({});
-      if (kind !== 'sqlite' || name !== 'capture') expect(statements.length).toBeGreaterThan(0);
+      // SQLite captures row by row: there is nothing to plan.
+      expect(statements.length > 0).toBe(kind !== 'sqlite' || name !== 'capture');
     });
 
     if (kind === 'postgres') {

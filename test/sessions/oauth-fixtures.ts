@@ -1,21 +1,28 @@
 import { buildAtprotoLoopbackClientMetadata, type NodeSavedSession } from '@atproto/oauth-client-node';
 import { AtpOAuthService, type AtpOAuthConfig } from '../../lib/sessions/oauth/atp-oauth.service.js';
 import { LocalNetwork, type Account } from '../../lib/testing/network/index.js';
+import { FaultProxy } from '../support/fault-proxy.js';
 import { recordedEvents, recordedLogs } from './fixtures.js';
 
 export const SCOPE = 'atproto repo:com.example.thing';
 export const COLLECTION = 'com.example.thing';
 
-/** A network of the file's own, and what signs in to it. */
-export function anOAuthNetwork() {
+/** A network of the file's own, and what signs in to it; behind a proxy if faults are wanted. */
+export function anOAuthNetwork({ faults = false } = {}) {
   let network: LocalNetwork;
+  let proxy: FaultProxy | undefined;
   let accounts = 0;
 
   beforeAll(async () => {
-    network = await LocalNetwork.start();
+    if (faults) proxy = await FaultProxy.start();
+    network = await LocalNetwork.start(proxy && { publicUrl: proxy.url });
+    if (proxy) proxy.target = network.pdsUrl;
   }, 60_000);
 
-  afterAll(() => network?.stop());
+  afterAll(async () => {
+    await network?.stop();
+    await proxy?.stop();
+  });
 
   function anAccount(): Promise<Account> {
     return network.createAccount({ handle: `user${++accounts}.test` });
@@ -27,7 +34,7 @@ export function anOAuthNetwork() {
     const oauth = new AtpOAuthService({
       clientMetadata: metadata(),
       plcDirectoryUrl: network.plcUrl,
-      handleResolver: network.pdsUrl,
+      handleResolver: network.publicUrl,
       allowHttp: true,
       events: recorded.events,
       logger,
@@ -55,6 +62,9 @@ export function anOAuthNetwork() {
     get network() {
       return network;
     },
+    get proxy() {
+      return proxy!;
+    },
     anAccount,
     anApp,
     signIn,
@@ -67,6 +77,24 @@ export function metadata(scope = SCOPE) {
     scope,
     redirect_uris: ['http://127.0.0.1:3000/oauth/callback'],
   });
+}
+
+/** What the token endpoint answered, but for demands of a nonce: `200`, or `400 <error>`. */
+export function watchTokens(proxy: FaultProxy, delayed = 0): string[] {
+  const answers: string[] = [];
+  proxy.fault(
+    '/oauth/token',
+    async (exchange) => {
+      await new Promise((resolve) => setTimeout(resolve, delayed));
+      const answer = await exchange.forward();
+      const { error } = JSON.parse(String(answer.body)) as { error?: string };
+      if (error !== 'use_dpop_nonce')
+        answers.push(error ? `${answer.status} ${error}` : String(answer.status));
+      exchange.respond(answer);
+    },
+    Number.POSITIVE_INFINITY,
+  );
+  return answers;
 }
 
 /** A store that the test can look into, and break. */

@@ -1,6 +1,18 @@
-import { JoseKey, type Jwk, buildAtprotoLoopbackClientMetadata } from '@atproto/oauth-client-node';
+import { randomBytes } from 'node:crypto';
+import {
+  JoseKey,
+  type Jwk,
+  buildAtprotoLoopbackClientMetadata,
+  requestLocalLock,
+} from '@atproto/oauth-client-node';
+import type { DataSource } from 'typeorm';
 import { ParityOptionsError } from '../../lib/errors/parity-options.error.js';
 import { AtpOAuthService, type AtpOAuthConfig } from '../../lib/sessions/oauth/atp-oauth.service.js';
+import { CacheOAuthStateStore } from '../../lib/sessions/oauth/cache-oauth.stores.js';
+import { databaseOAuthStores } from '../../lib/sessions/oauth/database/database-oauth-stores.js';
+import { encryptedStores } from '../../lib/sessions/oauth/encryption/encrypted-stores.js';
+import type { OAuthOptions } from '../../lib/sessions/oauth/oauth-options.js';
+import { withStorage } from '../../lib/sessions/oauth/oauth-storage.js';
 import { recordedEvents, recordedLogs } from './fixtures.js';
 
 const loopback = buildAtprotoLoopbackClientMetadata({
@@ -113,12 +125,95 @@ describe('in production', () => {
   beforeEach(() => void (process.env['NODE_ENV'] = 'production'));
   afterEach(() => void (process.env['NODE_ENV'] = environment));
 
-  it('warns of sessions in memory', () => {
-    expect(build({}).lines).toEqual([expect.stringMatching(/^warn .*in memory.*oauth\.sessionStore/)]);
+  const store = { get: async () => undefined, set: async () => {}, del: async () => {} };
+  const stores = { stateStore: store, sessionStore: store };
+  const encryptionKeys = [randomBytes(32).toString('base64')];
+  const none = (() => undefined) as unknown as () => DataSource;
+
+  it.each([
+    ['of sessions in memory', {}, /^warn .*in memory.*oauth\.storage/],
+    [
+      'of sessions in memory, encrypted',
+      () => encryptedStores({ stateStore: new CacheOAuthStateStore(), sessionStore: store, encryptionKeys }),
+      /in memory/,
+    ],
+    ['of a lock within this process', stores, /^warn .*lock within this process.*oauth\.requestLock/],
+  ])('warns %s', (_what, options, line) => {
+    const { lines } = build(typeof options === 'function' ? options() : options);
+    expect(lines).toEqual([expect.stringMatching(line)]);
   });
 
-  it('is quiet about stores of one’s own', () => {
-    const store = { get: async () => undefined, set: async () => {}, del: async () => {} };
-    expect(build({ stateStore: store, sessionStore: store }).lines).toEqual([]);
+  it.each([
+    ['stores and a lock of one’s own', { ...stores, requestLock: requestLocalLock }],
+    ['the database', databaseOAuthStores(none, { encryptionKeys })],
+  ])('is quiet about %s', (_what, options) => {
+    expect(build({ ...options, requireDurableSessions: true }).lines).toEqual([]);
+  });
+});
+
+describe('requireDurableSessions', () => {
+  const store = { get: async () => undefined, set: async () => {}, del: async () => {} };
+
+  it.each([
+    ['sessions in memory', {}, /requireDurableSessions is true.*kept in memory/],
+    [
+      'a lock within this process',
+      { stateStore: store, sessionStore: store },
+      /requireDurableSessions is true.*lock within this process/,
+    ],
+  ])('refuses %s, in every environment', (_what, options, message) => {
+    const error = problem({ ...options, requireDurableSessions: true });
+    expect(error).toBeInstanceOf(ParityOptionsError);
+    expect((error as Error).message).toMatch(message);
+  });
+
+  it('is a boolean', () => {
+    expect((problem({ requireDurableSessions: 'yes' }) as Error).message).toMatch(
+      /takes a boolean, got "yes"/,
+    );
+  });
+});
+
+describe('storage', () => {
+  const encryptionKeys = [randomBytes(32).toString('base64')];
+  const database = { kind: 'database', encryptionKeys } as const;
+  const options = { clientMetadata: loopback };
+
+  it('brings the stores and the lock, on the DataSource of its name, which is looked up when it is needed', async () => {
+    const asked: string[] = [];
+    const find = (name: string): DataSource => {
+      asked.push(name);
+      throw new Error('not made yet');
+    };
+    expect(withStorage(options, find)).toBe(options);
+    const resolved = withStorage({ ...options, storage: { ...database, dataSource: 'blog' } }, find);
+    const { oauth, lines } = build({ ...resolved, requireDurableSessions: true });
+    expect(lines).toEqual([]);
+    expect(asked).toEqual([]);
+    await expect(oauth.start()).rejects.toThrow('not made yet');
+    expect(asked[0]).toBe('blog');
+    await withStorage({ ...options, storage: database }, find)
+      .ensureTables?.()
+      .catch(() => undefined);
+    expect(asked.at(-1)).toBe('default');
+    await oauth.close();
+  });
+
+  it.each([
+    ['another kind', { storage: { kind: 'redis' } }, /oauth\.storage takes .*got the kind "redis"/],
+    ['keys that are none', { storage: { kind: 'database' } }, /encryptionKeys takes/],
+    [
+      'stores as well',
+      { storage: database, sessionStore: {} },
+      /Both oauth\.storage and oauth\.sessionStore/,
+    ],
+  ])('refuses %s', (_what, more, message) => {
+    const resolve = () => withStorage({ ...options, ...more } as OAuthOptions, () => ({}) as DataSource);
+    expect(resolve).toThrow(ParityOptionsError);
+    expect(resolve).toThrow(message);
+  });
+
+  it('is not overlooked where nobody has resolved it', () => {
+    expect((problem({ storage: database }) as Error).message).toMatch(/oauth\.storage.*databaseOAuthStores/);
   });
 });

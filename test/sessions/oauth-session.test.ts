@@ -91,21 +91,6 @@ describe('losing a session', () => {
     expect(names()).toEqual(['SessionAuthenticated']);
   });
 
-  it('is told when a refreshed session could not be stored', async () => {
-    const account = await anAccount();
-    const sessionStore = aStore<NodeSavedSession>();
-    const { oauth, seen } = anApp({ sessionStore });
-    await signIn(oauth, account);
-    makeStale(sessionStore.entries, account.did);
-    sessionStore.broken.set = true;
-
-    await rejection(oauth.agentFor(account.did));
-
-    expect(seen.slice(1)).toEqual([
-      new SessionInvalidated(account.did, 'the session could not be stored, so it was revoked'),
-    ]);
-  });
-
   it('does not happen to a store that is down: its error passes', async () => {
     const account = await anAccount();
     const sessionStore = aStore<NodeSavedSession>();

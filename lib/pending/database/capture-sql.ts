@@ -1,8 +1,8 @@
 /** The columns that a capture writes, with what a new row gets; `d` is the change, in the short names of CaptureRow. */
 export const CAPTURED: Readonly<Record<string, string>> = {
+  rkey: 'd.r',
   did: 'd.d',
   collection: 'd.c',
-  rkey: 'd.r',
   entity_name: 'd.n',
   entity_id: 'd.i',
   operation: 'd.o',

@@ -6,9 +6,9 @@ type Columns = Record<string, ColumnKind | `${ColumnKind} null` | `${ColumnKind}
 
 /** As of this migration: what the entities say later comes with a migration of its own. */
 const ledger: Columns = {
+  rkey: 'key(512) primary',
   did: 'key(512) primary',
   collection: 'key(317) primary',
-  rkey: 'key(512) primary',
   entity_name: 'text',
   entity_id: 'text',
   operation: 'key(16)',
@@ -86,6 +86,7 @@ async function create(
         tableColumn(column, definition, dialect),
       ),
       indices: indices.map((index) => new TableIndex(index)),
+      withoutRowid: dialect === 'sqlite',
     }),
   );
 }

@@ -22,6 +22,8 @@ export interface DatabasePendingSyncStoreOptions {
   readonly dataSource: DataSource;
   /** Seconds until a pending sync is given up; null: never. */
   readonly ttl: number | null;
+  /** PostgreSQL: whether captures are prepared statements. Default true; false behind a pooler that does not know them. */
+  readonly preparedStatements?: boolean;
 }
 
 /** How many rows {@link DatabasePendingSyncStore.cleanup} gives up, {@link DatabasePendingSyncStore.removeForDid} removes in a statement. */
@@ -44,7 +46,7 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
   ) {
     super();
     dialectOf(options.dataSource);
-    this.access = new LedgerAccess(options.dataSource, own);
+    this.access = new LedgerAccess(options.dataSource, own, options.preparedStatements);
   }
 
   /** This store on the caller's connection, for as long as `own` gives it: with a pool of one there is no second. */

@@ -81,7 +81,7 @@ export abstract class SqlDialect {
     limit: number,
   ): Promise<{ dids: string[]; next: string | undefined }>;
 
-  protected readonly sameKey = 'l.did = d.did AND l.collection = d.collection AND l.rkey = d.rkey';
+  protected readonly sameKey = 'l.rkey = d.rkey AND l.did = d.did AND l.collection = d.collection';
 }
 
 /** What a new lane has, unless the statement says otherwise. */

@@ -5,17 +5,19 @@ import { PostgresDialect } from './postgres.dialect.js';
 import { SqliteDialect } from './sqlite.dialect.js';
 import { dialectOf, type Dialect } from './tables.js';
 
-const classes: Record<Dialect, new (dataSource: DataSource) => SqlDialect> = {
-  postgres: PostgresDialect,
-  mysql: MysqlDialect,
-  sqlite: SqliteDialect,
+const make: Record<Dialect, (dataSource: DataSource, prepares: boolean) => SqlDialect> = {
+  postgres: (dataSource, prepares) => new PostgresDialect(dataSource, prepares),
+  mysql: (dataSource) => new MysqlDialect(dataSource),
+  sqlite: (dataSource) => new SqliteDialect(dataSource),
 };
 
-const known = new WeakMap<DataSource, SqlDialect>();
+const known = new WeakMap<DataSource, Map<boolean, SqlDialect>>();
 
 /** One per DataSource: it keeps the texts of its statements. @throws ParityOptionsError for a database that it does not know */
-export function sqlDialect(dataSource: DataSource): SqlDialect {
-  let dialect = known.get(dataSource);
-  if (!dialect) known.set(dataSource, (dialect = new classes[dialectOf(dataSource)](dataSource)));
+export function sqlDialect(dataSource: DataSource, prepares: boolean): SqlDialect {
+  const dialects = known.get(dataSource) ?? new Map<boolean, SqlDialect>();
+  known.set(dataSource, dialects);
+  let dialect = dialects.get(prepares);
+  if (!dialect) dialects.set(prepares, (dialect = make[dialectOf(dataSource)](dataSource, prepares)));
   return dialect;
 }

@@ -31,8 +31,10 @@ export function captureRows(changes: readonly PendingChange[]): CaptureRow[] {
     merged.set(uri, before ? merge(before, row) : row);
   }
   if (merged.size === 1) return [...merged.values()];
-  return [...merged].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+  return [...merged.values()].toSorted((a, b) => order(a.r, b.r) || order(a.d, b.d) || order(a.c, b.c));
 }
+
+const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function captureRow({
   address,

@@ -17,11 +17,12 @@ export class LedgerAccess {
   constructor(
     readonly dataSource: DataSource,
     private readonly own: () => QueryRunner | undefined = () => undefined,
+    private readonly prepares = true,
   ) {}
 
   /** The DataSource has to be initialized. */
   get dialect(): SqlDialect {
-    return sqlDialect(this.dataSource);
+    return sqlDialect(this.dataSource, this.prepares);
   }
 
   get sql(): Texts {

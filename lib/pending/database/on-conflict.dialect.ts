@@ -7,7 +7,7 @@ export abstract class OnConflictDialect extends SqlDialect {
   private readonly updates = new Map<RowUpdate, { plain: string; fenced: string }>();
 
   protected readonly recapture =
-    'ON CONFLICT (did, collection, rkey) DO UPDATE SET ' +
+    'ON CONFLICT (rkey, did, collection) DO UPDATE SET ' +
     assignments(
       recaptured(
         (column) => `l.${column}`,

@@ -9,9 +9,10 @@ interface Column {
 }
 
 const LEDGER_COLUMNS = {
+  // First in the key: record keys mostly grow with time, so new rows go to one end of the index, whoever's they are.
+  rkey: { kind: 'key(512)', primary: true },
   did: { kind: 'key(512)', primary: true },
   collection: { kind: 'key(317)', primary: true },
-  rkey: { kind: 'key(512)', primary: true },
   entity_name: { kind: 'text' },
   entity_id: { kind: 'text' },
   operation: { kind: 'key(16)' },
@@ -90,6 +91,7 @@ export const parityEntities: EntitySchema[] = [
     name: 'ParityLedger',
     target: ParityLedger,
     tableName: LEDGER,
+    withoutRowid: true,
     columns: schemaColumns(LEDGER_COLUMNS),
     indices: [
       { columns: ['did', 'pending_since'], where: 'pending_since IS NOT NULL' },
@@ -101,6 +103,7 @@ export const parityEntities: EntitySchema[] = [
     name: 'ParityLane',
     target: ParityLane,
     tableName: LANE,
+    withoutRowid: true,
     columns: schemaColumns(LANE_COLUMNS),
     indices: [{ columns: ['ready_at'], where: 'ready_at IS NOT NULL' }],
   }),

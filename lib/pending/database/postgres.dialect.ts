@@ -1,4 +1,4 @@
-import type { QueryRunner } from 'typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
 import { assignments, CAPTURED } from './capture-sql.js';
 import { numbered, Statements, type Connection, type Query } from './connection.js';
 import {
@@ -12,6 +12,7 @@ import {
 } from './dialect.js';
 import type { CaptureRow } from './ledger-row.js';
 import { OnConflictDialect } from './on-conflict.dialect.js';
+import { PreparedStatement } from './postgres.prepared-statement.js';
 import { ServerConnection } from './server.connection.js';
 
 /** The time of the statement, not of the transaction, which may have been open for long. */
@@ -19,6 +20,7 @@ const NOW = '(extract(epoch FROM statement_timestamp()) * 1000000)::bigint';
 
 export class PostgresDialect extends OnConflictDialect {
   private readonly statements = new Statements(numbered(NOW));
+  private readonly prepared: PreparedStatement;
 
   private readonly captureText =
     `INSERT INTO ${this.ledger} AS l (${Object.keys(CAPTURED).join(', ')}) SELECT ` +
@@ -28,13 +30,24 @@ export class PostgresDialect extends OnConflictDialect {
     ' FROM json_to_recordset($1::json) AS d(d text, c text, r text, n text, i text, o text, t text, h text, k int, g int) ' +
     this.recapture;
 
+  constructor(
+    dataSource: DataSource,
+    /** Whether {@link capture} is a prepared statement; poolers of whole transactions may not know those. */
+    private readonly prepares: boolean,
+  ) {
+    super(dataSource);
+    this.prepared = new PreparedStatement(dataSource, this.statements.of(this.captureText).text);
+  }
+
   connect(own: () => QueryRunner | undefined): Connection {
     return new ServerConnection(this.dataSource, this.statements, own);
   }
 
   async capture(connection: Connection, rows: readonly CaptureRow[], runner?: QueryRunner): Promise<void> {
-    const work = (query: Query) => query(this.captureText, [JSON.stringify(rows)]);
-    await (runner ? work(connection.within(runner)) : connection.use(work));
+    const json = JSON.stringify(rows);
+    if (!runner) await connection.use((query) => query(this.captureText, [json]));
+    else if (this.prepares) await this.prepared.run(runner, [json]);
+    else await connection.within(runner)(this.captureText, [json]);
   }
 
   table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string {

@@ -63,7 +63,8 @@ export class SqliteConnection implements Connection {
     this.dataSource.logger.logQuery(text, values);
     const statement = this.statement(text);
     if (statement.reader) {
-      const rows = statement.all(...values);
+      // An array of the driver belongs to whoever loaded it first, which under a test runner is another realm.
+      const rows = [...statement.all(...values)];
       return { rows, affected: rows.length, insertId: 0 };
     }
     return { rows: [], affected: statement.run(...values).changes, insertId: 0 };

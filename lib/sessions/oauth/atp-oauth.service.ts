@@ -3,6 +3,7 @@ import { OAuthCallbackError, type NodeOAuthClient, type NodeSavedSession } from 
 import { isValidHandle } from '@atproto/syntax';
 import { Logger } from '@nestjs/common';
 import { OAuthSessionInvalidError } from '../../errors/oauth-session-invalid.error.js';
+import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { SignInError } from '../../errors/sign-in.error.js';
 import type { ParityEvents } from '../../events/parity-events.js';
 import { SessionAuthenticated } from '../../events/session-authenticated.event.js';
@@ -11,12 +12,15 @@ import { sessionLoss } from '../session-loss.js';
 import type { SessionLogger } from '../session-logger.js';
 import { SessionProvider } from '../session-provider.js';
 import { CacheOAuthSessionStore, CacheOAuthStateStore } from './cache-oauth.stores.js';
+import { checkDurability } from './durability.js';
 import { missingScopes } from './granted-scope.js';
+import { KeyedQueue } from './keyed-queue.js';
 import { createOAuthClient } from './oauth-client.js';
-import type { OAuthOptions, OAuthStateStore } from './oauth-options.js';
+import type { OAuthOptions, OAuthStateStore, OAuthStores } from './oauth-options.js';
+import { PatientSessionStore } from './patient-session.store.js';
 import { safeReturnTo } from './return-to.js';
 import { sessionIdOf } from './session-id.js';
-import { quoted, signInFailure } from './sign-in-failure.js';
+import { quoted, signInFailure, unknownState } from './sign-in-failure.js';
 import { WatchedSessionStore, type SignIn, type SignOut } from './watched-session.store.js';
 
 export interface AtpOAuthConfig extends OAuthOptions {
@@ -45,6 +49,8 @@ const MAX_AGENTS = 1_000;
 export class AtpOAuthService extends SessionProvider {
   readonly #client: NodeOAuthClient;
   readonly #states: OAuthStateStore;
+  readonly #stores: OAuthStores;
+  readonly #patient: PatientSessionStore;
   readonly #sessions: WatchedSessionStore;
   readonly #events: ParityEvents;
   readonly #logger: SessionLogger;
@@ -58,18 +64,32 @@ export class AtpOAuthService extends SessionProvider {
     this.#events = config.events;
     this.#logger = config.logger ?? new Logger(AtpOAuthService.name);
     this.#states = stateStore;
-    this.#sessions = new WatchedSessionStore(sessionStore, (did, reason) => this.#lost(did, reason));
+    const queue = new KeyedQueue();
+    this.#stores = config;
+    this.#patient = new PatientSessionStore(sessionStore, queue, this.#logger);
+    this.#sessions = new WatchedSessionStore(this.#patient, queue, (did, reason) => this.#lost(did, reason));
     this.#client = createOAuthClient(config, {
       stateStore,
       sessionStore: this.#sessions,
       onSessionDeleted: (did, cause) => this.#sessions.deleted(did, cause),
     });
-    if (process.env['NODE_ENV'] === 'production' && (stateStore.volatile || sessionStore.volatile)) {
-      this.#logger.warn(
-        'OAuth sessions are kept in memory: everybody is signed out when this process ends, and other processes do ' +
-          'not see them. Give oauth.stateStore and oauth.sessionStore for production.',
+    if (config.storage && !config.sessionStore) {
+      throw new ParityOptionsError(
+        'oauth.storage is an option of ParityModule, which has the DataSource; give databaseOAuthStores(dataSource, …) here.',
       );
     }
+    checkDurability({ stateStore, sessionStore }, config, this.#logger);
+  }
+
+  /** Once, before the first use. @throws ParityOptionsError if the stores miss something, such as their tables */
+  async start(): Promise<void> {
+    await this.#stores.ensureTables?.();
+  }
+
+  /** Once, after the last use: stores what could not be stored before, and closes the connections of the stores. */
+  async close(): Promise<void> {
+    await this.#patient.close();
+    await this.#stores.close?.();
   }
 
   /** The client metadata document, to be served as JSON at the URL that is its `client_id`. Public. */
@@ -246,12 +266,4 @@ export class AtpOAuthService extends SessionProvider {
 
 function isFresh({ tokenSet }: NodeSavedSession): boolean {
   return tokenSet.expires_at !== undefined && Date.parse(tokenSet.expires_at) - Date.now() > FRESH_FOR;
-}
-
-function unknownState(): SignInError {
-  return new SignInError(
-    'unknown-state',
-    'No sign-in is under way that this callback belongs to: it was completed already, has expired, or began elsewhere. ' +
-      'Let the user start again.',
-  );
 }

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   JoseKey,
   Key,
@@ -15,6 +14,7 @@ import {
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { resolveHandle } from '../resolve-handle.js';
 import type { OAuthOptions } from './oauth-options.js';
+import { RefreshLock } from './refresh-lock.js';
 
 const RESOLVE_TIMEOUT = 15_000;
 
@@ -31,6 +31,7 @@ export function createOAuthClient(options: OAuthOptions, stores: Stores): NodeOA
   checkType(options.requestLock, 'requestLock', 'function');
   checkType(options.fetch, 'fetch', 'function');
   checkType(options.allowHttp, 'allowHttp', 'boolean');
+  checkType(options.requireDurableSessions, 'requireDurableSessions', 'boolean');
   checkUrl(options.plcDirectoryUrl, 'plcDirectoryUrl');
   const { handleResolver, plcDirectoryUrl, allowHttp, fetch, requestLock = requestLocalLock } = options;
   if (typeof handleResolver === 'string' || handleResolver instanceof URL) {
@@ -46,19 +47,23 @@ export function createOAuthClient(options: OAuthOptions, stores: Stores): NodeOA
       'the client metadata document (for development: buildAtprotoLoopbackClientMetadata())',
     );
   }
+  const refresh = new RefreshLock({
+    lock: requestLock,
+    fetch: fetch ?? globalThis.fetch,
+    stored: async (did) => stores.sessionStore.get(did),
+  });
   try {
     return new NodeOAuthClient({
       clientMetadata: options.clientMetadata,
       stateStore: stores.stateStore,
       sessionStore: stores.sessionStore,
       onSessionDeleted: stores.onSessionDeleted,
-      // What a lock of another make calls later on must still know on whose behalf.
-      requestLock: (name, fn) => requestLock(name, AsyncLocalStorage.bind(fn)),
+      requestLock: refresh.requestLock,
+      fetch: refresh.fetch,
       ...(keyset === undefined ? {} : { keyset }),
       ...(plcDirectoryUrl === undefined ? {} : { plcDirectoryUrl }),
       ...(handleResolver === undefined ? {} : { handleResolver: resolverOf(handleResolver, fetch) }),
       ...(allowHttp === undefined ? {} : { allowHttp }),
-      ...(fetch === undefined ? {} : { fetch }),
     });
   } catch (error) {
     throw new ParityOptionsError(`oauth.clientMetadata ${metadataProblem(error, options.clientMetadata)}`, {

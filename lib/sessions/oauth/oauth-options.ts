@@ -7,6 +7,7 @@ import type {
   OAuthClientMetadataInput,
   RuntimeLock,
 } from '@atproto/oauth-client-node';
+import type { EncryptionOptions } from './encryption/cipher.js';
 
 /** Where sign-ins under way are kept, by a random key. Entries that were not deleted are to end after about an hour. */
 export type OAuthStateStore = NodeSavedStateStore & {
@@ -26,8 +27,28 @@ export type OAuthSessionStore = NodeSavedSessionStore & {
   readonly volatile?: boolean;
 };
 
+/** What of an `oauth` configuration belongs together: where sessions are, and who may refresh them. */
+export interface OAuthStores {
+  readonly stateStore?: OAuthStateStore;
+  readonly sessionStore?: OAuthSessionStore;
+  readonly requestLock?: RuntimeLock;
+  /** Called at start-up: throws if the stores cannot work. */
+  ensureTables?(): Promise<void>;
+  /** Called at shutdown, after the last use. */
+  close?(): Promise<void>;
+}
+
+/** Sessions in the application's own database: encrypted, with a lock for several processes. */
+export interface DatabaseOAuthStorage extends EncryptionOptions {
+  readonly kind: 'database';
+  /** Name of the DataSource. Default: the one without a name. */
+  readonly dataSource?: string;
+  /** Connections of their own that sessions take (not on SQLite, where they share the application's). Default: 2. */
+  readonly poolSize?: number;
+}
+
 /** The application as an OAuth client of the AT Protocol (https://atproto.com/specs/oauth). */
-export interface OAuthOptions {
+export interface OAuthOptions extends OAuthStores {
   /**
    * The client metadata document. For development: `buildAtprotoLoopbackClientMetadata()` of
    * `@atproto/oauth-client-node`. Its `scope` (separated by spaces) must contain `atproto`, and a `repo:` scope for
@@ -40,16 +61,26 @@ export interface OAuthOptions {
    * keys in the list when you add a new one.
    */
   readonly keyset?: readonly (Jwk | Key)[];
+  /**
+   * Keeps sessions, sign-ins under way and the lock in the application's database:
+   * `storage: { kind: 'database', encryptionKeys: [process.env.SESSION_KEY] }`. Instead of the three options that follow.
+   */
+  readonly storage?: DatabaseOAuthStorage;
   /** Default: cache-manager, in memory. */
   readonly stateStore?: OAuthStateStore;
   /** Default: cache-manager, in memory: everybody is signed out when the process ends. */
   readonly sessionStore?: OAuthSessionStore;
   /**
    * Runs `fn` while nobody else holds the lock `name`, in any process that shares the session store; gives back what
-   * `fn` does, and throws if it cannot have the lock. A refresh token that is spent twice ends its session. Held for up
-   * to 45 seconds; not re-entrant. Default: a lock within this process.
+   * `fn` does, and throws if it cannot have the lock. Taken before a refresh token is spent, since one that is spent twice
+   * ends its session. Held for up to 45 seconds; not re-entrant. Default: a lock within this process.
    */
   readonly requestLock?: RuntimeLock;
+  /**
+   * Whether to refuse to start with sessions that end with the process, or with no `requestLock` given. Default: false, which
+   * warns of either where `NODE_ENV` is 'production'.
+   */
+  readonly requireDurableSessions?: boolean;
   /** Default: `https://plc.directory`. */
   readonly plcDirectoryUrl?: string | URL;
   /** A service that resolves handles (the URL of a PDS), or a resolver. Default: DNS and HTTPS, as the protocol says. */

@@ -31,6 +31,15 @@ export function signInFailure(error: unknown, account: string, returnTo: string 
   return new SignInError(reason, message, { cause: error }, returnTo);
 }
 
+/** No sign-in is under way that a callback belongs to. */
+export function unknownState(): SignInError {
+  return new SignInError(
+    'unknown-state',
+    'No sign-in is under way that this callback belongs to: it was completed already, has expired, or began elsewhere. ' +
+      'Let the user start again.',
+  );
+}
+
 /** Text of strangers for a message: one line of moderate length. */
 export function quoted(text: string): string {
   return text.replaceAll(/\p{Cc}+/gu, ' ').slice(0, 200);

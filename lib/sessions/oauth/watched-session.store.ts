@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { NodeSavedSession, NodeSavedSessionStore } from '@atproto/oauth-client-node';
 import { sessionLoss } from '../session-loss.js';
+import type { KeyedQueue } from './keyed-queue.js';
+import type { PatientSessionStore } from './patient-session.store.js';
 import { sessionIdOf } from './session-id.js';
 
 /** The use of one session: an API call, or the look whether it is still good. */
@@ -33,16 +35,16 @@ type Activity = Use | SignIn | SignOut;
  * It also keeps sessions apart. The client knows a session by its DID alone, so a call that began with one session and
  * ends after a sign-in would send the new session's token with the old session's key, be refused, and delete the new
  * session. Within `use`, another session is therefore not there: it is neither read, replaced nor deleted.
- * (Between processes this takes a lock or a store that compares; the calls below are one at a time in this process.)
+ * (Between processes this takes a store that compares; the calls below are one at a time in this process.)
  */
 export class WatchedSessionStore implements NodeSavedSessionStore {
   readonly #activity = new AsyncLocalStorage<Activity>();
-  readonly #queues = new Map<string, Promise<unknown>>();
   /** Deleted, but the client has not told the cause yet. */
   readonly #deleted = new Set<string>();
 
   constructor(
-    private readonly inner: NodeSavedSessionStore,
+    private readonly inner: PatientSessionStore,
+    private readonly queue: KeyedQueue,
     private readonly onLost: (did: string, reason: string) => void,
   ) {}
 
@@ -60,14 +62,18 @@ export class WatchedSessionStore implements NodeSavedSessionStore {
   }
 
   set(did: string, session: NodeSavedSession): Promise<void> {
-    return this.#oneAtATime(did, async () => {
+    return this.queue.run(did, async () => {
       const activity = this.#activity.getStore();
       if (activity?.kind === 'use') {
-        const present = await this.inner.get(did);
+        const present = await this.#read(did);
         // The client revokes on the server what it cannot store, which is right for tokens that nobody holds any more.
-        if (!present || this.#isAnother(present)) {
+        if (present === undefined || (present && this.#isAnother(present))) {
           throw new Error(`The session of ${did} ended while it was being refreshed.`);
         }
+        // Another process was faster, and what it stored is what the client was given.
+        if (present?.tokenSet.refresh_token === session.tokenSet.refresh_token) return;
+        await this.inner.setRefreshed(did, session, present);
+        return;
       }
       await this.inner.set(did, session);
       if (activity?.kind === 'sign-in') activity.grantedScope = session.tokenSet.scope;
@@ -75,7 +81,7 @@ export class WatchedSessionStore implements NodeSavedSessionStore {
   }
 
   del(did: string): Promise<void> {
-    return this.#oneAtATime(did, async () => {
+    return this.queue.run(did, async () => {
       const present = await this.#read(did);
       if (present && this.#isAnother(present)) return;
       await this.inner.del(did);
@@ -111,16 +117,6 @@ export class WatchedSessionStore implements NodeSavedSessionStore {
       return await this.inner.get(did);
     } catch {
       return null;
-    }
-  }
-
-  async #oneAtATime<T>(did: string, fn: () => Promise<T>): Promise<T> {
-    const turn = (this.#queues.get(did) ?? Promise.resolve()).then(fn, fn);
-    this.#queues.set(did, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#queues.get(did) === turn) this.#queues.delete(did);
     }
   }
 }

@@ -1,0 +1,85 @@
+import type { DataSource } from 'typeorm';
+import { Cipher, type EncryptionOptions } from '../encryption/cipher.js';
+import { leaseLock } from '../lease-lock.js';
+import type { OAuthStores } from '../oauth-options.js';
+import { DatabaseLeases } from './database-leases.js';
+import { DatabaseOAuthSessionStore } from './database-oauth-session.store.js';
+import { DatabaseOAuthStateStore } from './database-oauth-state.store.js';
+import { OAuthCleanup } from './oauth-cleanup.js';
+import type { OAuthConnection } from './oauth-connection.js';
+import { oauthDialectOf } from './oauth-tables.js';
+import { PoolConnection } from './pool.connection.js';
+import { SqliteSharedConnection } from './sqlite.connection.js';
+
+export interface DatabaseOAuthOptions extends EncryptionOptions {
+  /** Connections of their own that sessions take (not on SQLite, where they share the application's). Default: 2. */
+  readonly poolSize?: number;
+}
+
+/** What `databaseOAuthStores` gives: the three options of `oauth` that belong together, and what a process does with them. */
+export interface DatabaseOAuthStores extends Required<OAuthStores> {
+  readonly sessionStore: DatabaseOAuthSessionStore;
+  readonly stateStore: DatabaseOAuthStateStore;
+  /** @throws ParityOptionsError that says how to get the tables, if they are not there */
+  ensureTables(): Promise<void>;
+  /** Closes the connections of their own; what comes after throws. */
+  close(): Promise<void>;
+}
+
+/**
+ * OAuth sessions, sign-ins under way and the lock for several processes, in the application's database: PostgreSQL, MySQL, MariaDB,
+ * or SQLite (better-sqlite3).
+ *
+ * ```ts
+ * oauth: { clientMetadata, ...databaseOAuthStores(dataSource, { encryptionKeys: [process.env.SESSION_KEY] }) }
+ * ```
+ *
+ * On the servers they have a pool of two connections of their own, opened when first needed, so that a session can be had while the
+ * application's connections are all in use. On SQLite they share the application's connection: reads run at once, writes wait up to
+ * two seconds until no transaction is open, and then fail rather than be rolled back with it. SQLite is fit for one process.
+ *
+ * The tables come with `parityEntities` or `parityMigrations`.
+ *
+ * @param source the application's DataSource, or a function that gives it, called when it is first needed
+ * @throws ParityOptionsError for keys that are none
+ */
+export function databaseOAuthStores(
+  source: DataSource | (() => DataSource),
+  { poolSize = 2, ...encryption }: DatabaseOAuthOptions,
+): DatabaseOAuthStores {
+  const cipher = new Cipher(encryption);
+  const application = typeof source === 'function' ? source : () => source;
+  const connection = lazily(() => {
+    const dialect = oauthDialectOf(application());
+    return dialect === 'sqlite'
+      ? new SqliteSharedConnection(application)
+      : new PoolConnection(application, dialect, poolSize);
+  });
+  const cleanup = new OAuthCleanup(connection);
+  return {
+    stateStore: new DatabaseOAuthStateStore(connection, cipher, () => cleanup.nudge()),
+    sessionStore: new DatabaseOAuthSessionStore(connection, cipher),
+    requestLock: leaseLock(new DatabaseLeases(connection)),
+    ensureTables: () => connection.ensureTables(),
+    async close() {
+      await cleanup.settled();
+      await connection.close();
+    },
+  };
+}
+
+/** Nest may make the DataSource after the stores. */
+function lazily(make: () => OAuthConnection): OAuthConnection {
+  let made: OAuthConnection | undefined;
+  const connection = (): OAuthConnection => (made ??= make());
+  return {
+    get dialect() {
+      return connection().dialect;
+    },
+    table: (name) => connection().table(name),
+    read: async (sql, parameters) => connection().read(sql, parameters),
+    write: async (sql, parameters) => connection().write(sql, parameters),
+    ensureTables: async () => connection().ensureTables(),
+    close: async () => made?.close(),
+  };
+}

@@ -1,0 +1,39 @@
+import { ParityOptionsError } from '../../errors/parity-options.error.js';
+import type { SessionLogger } from '../session-logger.js';
+import type { OAuthOptions } from './oauth-options.js';
+
+/**
+ * @param stores those in use, defaults included
+ * @param requestLock as given: whoever gives the lock within one process by name has decided so
+ * @throws ParityOptionsError if durable sessions are required and these are none
+ */
+export function checkDurability(
+  stores: Pick<OAuthOptions, 'stateStore' | 'sessionStore'>,
+  { requestLock, requireDurableSessions = false }: OAuthOptions,
+  logger: SessionLogger,
+): void {
+  const problem = problemOf(stores, requestLock);
+  if (problem === null) return;
+  if (requireDurableSessions) {
+    throw new ParityOptionsError(`oauth.requireDurableSessions is true. ${problem}`);
+  }
+  if (process.env['NODE_ENV'] === 'production') logger.warn(problem);
+}
+
+function problemOf(
+  { stateStore, sessionStore }: Pick<OAuthOptions, 'stateStore' | 'sessionStore'>,
+  requestLock: OAuthOptions['requestLock'],
+): string | null {
+  if (stateStore?.volatile || sessionStore?.volatile) {
+    return (
+      'OAuth sessions are kept in memory: everybody is signed out when this process ends, and other processes do ' +
+      "not see them. Give oauth.storage (kind 'database'), or oauth.stateStore and oauth.sessionStore, for production."
+    );
+  }
+  if (requestLock) return null;
+  return (
+    'OAuth sessions are refreshed under a lock within this process, while other processes may share the store: two that refresh ' +
+    'one session at the same time end it. Give oauth.requestLock (redisRequestLock(client), or that of databaseOAuthStores()); ' +
+    'for an application of one process, requestLocalLock of @atproto/oauth-client-node.'
+  );
+}

@@ -1,0 +1,54 @@
+import type { NodeSavedSession, NodeSavedState } from '@atproto/oauth-client-node';
+import type { OAuthSessionStore, OAuthStateStore } from '../oauth-options.js';
+import { Cipher, type EncryptionOptions, type Purpose } from './cipher.js';
+
+export interface EncryptedStoresOptions extends EncryptionOptions {
+  readonly stateStore: OAuthStateStore;
+  readonly sessionStore: OAuthSessionStore;
+}
+
+/**
+ * The two stores of `oauth` with what they keep encrypted (AES-256-GCM):
+ *
+ * ```ts
+ * oauth: { clientMetadata, ...encryptedStores({ stateStore, sessionStore, encryptionKeys }) }
+ * ```
+ *
+ * The stores get a JSON object with the properties `encrypted`, `kid`, `nonce` and `data` instead of the session. A value that cannot
+ * be decrypted makes `get` throw, so that nobody counts as signed out because of a missing key.
+ *
+ * @throws ParityOptionsError for keys that are none
+ */
+export function encryptedStores({ stateStore, sessionStore, ...encryption }: EncryptedStoresOptions): {
+  readonly stateStore: OAuthStateStore;
+  readonly sessionStore: OAuthSessionStore;
+} {
+  const cipher = new Cipher(encryption);
+  return {
+    stateStore: encrypted<NodeSavedState>(stateStore, cipher, 'state'),
+    sessionStore: encrypted<NodeSavedSession>(sessionStore, cipher, 'session'),
+  };
+}
+
+interface Store<V> {
+  readonly volatile?: boolean;
+  get(key: string): V | undefined | PromiseLike<V | undefined>;
+  set(key: string, value: V): unknown;
+  del(key: string): unknown;
+}
+
+function encrypted<V>(store: Store<V>, cipher: Cipher, purpose: Purpose) {
+  return {
+    volatile: store.volatile ?? false,
+    async get(key: string): Promise<V | undefined> {
+      const stored = await store.get(key);
+      return stored === undefined ? undefined : (cipher.open(purpose, key, stored) as V);
+    },
+    async set(key: string, value: V): Promise<void> {
+      await store.set(key, cipher.seal(purpose, key, value) as V);
+    },
+    async del(key: string): Promise<void> {
+      await store.del(key);
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RuntimeLock } from '@atproto/oauth-client-node';
+
+/** Where leases are kept that all processes see. */
+export interface Leases {
+  /** Takes the lease of `name` for `ttlMs` if nobody has it or its time is over; atomic, and timed by one clock. */
+  tryAcquire(name: string, token: string, ttlMs: number): Promise<boolean>;
+  /** Ends the lease of `name` if it still is the one with this token. */
+  release(name: string, token: string): Promise<void>;
+}
+
+export interface LeaseLockOptions {
+  /**
+   * Milliseconds until a lease ends by itself, as when its process died; longer than a refresh can take, which is given up after 30
+   * seconds. Default: 60,000.
+   */
+  readonly ttlMs?: number;
+  /** Milliseconds until one who waits gives up. Default: 30,000. */
+  readonly waitMs?: number;
+}
+
+const FIRST_PAUSE = 20;
+const LONGEST_PAUSE = 250;
+
+/** A lock for several processes. Whoever waits looks again after pauses of random length, so that none of many is left behind. */
+export function leaseLock(
+  leases: Leases,
+  { ttlMs = 60_000, waitMs = 30_000 }: LeaseLockOptions = {},
+): RuntimeLock {
+  return async (name, fn) => {
+    const token = randomUUID();
+    const end = performance.now() + waitMs;
+    for (let pause = FIRST_PAUSE; !(await leases.tryAcquire(name, token, ttlMs));) {
+      if (performance.now() >= end) {
+        throw new Error(`The lock '${name}' was not to be had for ${waitMs} ms: another process holds it.`);
+      }
+      await sleep(pause * (0.5 + Math.random()));
+      pause = Math.min(pause * 1.5, LONGEST_PAUSE);
+    }
+    try {
+      return await fn();
+    } finally {
+      // What was done is done; a lease that cannot be ended ends by itself.
+      await leases.release(name, token).catch(() => undefined);
+    }
+  };
+}

@@ -1,0 +1,38 @@
+import type { RuntimeLock } from '@atproto/oauth-client-node';
+import { leaseLock, type LeaseLockOptions } from './lease-lock.js';
+
+/** What is used of a Redis client: node-redis (`redis`, `@redis/client`, the `client` of a `@keyv/redis` store) has it. */
+export interface RedisLockClient {
+  set(key: string, value: string, options: { NX: true; PX: number }): Promise<unknown>;
+  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+}
+
+export interface RedisRequestLockOptions extends LeaseLockOptions {
+  /** In front of the lock's name. Default: `parity:oauth:lock:`. */
+  readonly prefix?: string;
+}
+
+/** Another process may have the lease by now. */
+const RELEASE =
+  "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
+
+/**
+ * `oauth.requestLock` for several processes that share one Redis: `requestLock: redisRequestLock(client)`. The client has to be
+ * connected. A failover to a replica that has not yet heard of the lease gives it away twice: sessions in a Redis that may lose
+ * writes are better kept in the database, with its lock.
+ */
+export function redisRequestLock(
+  client: RedisLockClient,
+  { prefix = 'parity:oauth:lock:', ...timing }: RedisRequestLockOptions = {},
+): RuntimeLock {
+  return leaseLock(
+    {
+      tryAcquire: async (name, token, ttlMs) =>
+        (await client.set(prefix + name, token, { NX: true, PX: ttlMs })) !== null,
+      release: async (name, token) => {
+        await client.eval(RELEASE, { keys: [prefix + name], arguments: [token] });
+      },
+    },
+    timing,
+  );
+}
