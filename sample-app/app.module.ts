@@ -2,9 +2,8 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { EventEmitterModule } from '@nestjs/event-emitter';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { ParityModule } from 'nestjs-parity';
+import { ParityExceptionFilter, ParityModule } from 'nestjs-parity';
 import { AuthModule } from './auth/auth.module.js';
-import { ReauthenticationFilter } from './auth/reauthentication.filter.js';
 import { SessionGuard } from './auth/session.guard.js';
 import { SignInErrorFilter } from './auth/sign-in-error.filter.js';
 import { PostsModule } from './posts/posts.module.js';
@@ -31,7 +30,15 @@ export class AppModule {
         EventEmitterModule.forRoot({ wildcard: true }),
         ParityModule.forRootAsync({
           inject: [Settings],
-          useFactory: (injected: Settings) => ({ oauth: injected.oauth }),
+          useFactory: (injected: Settings) => ({
+            oauth: injected.oauth,
+            pendingSyncs: { enabled: true, autoRetry: true },
+            http: {
+              // Not straight to the PDS, as by default: our sign-in binds itself to the browser with a cookie.
+              signInUrl: ({ returnTo, error }) =>
+                `/login?${new URLSearchParams({ reason: error.code, returnTo })}`,
+            },
+          }),
         }),
         UsersModule,
         AuthModule,
@@ -45,7 +52,7 @@ export class AppModule {
         // Nest asks the last one first.
         { provide: APP_FILTER, useClass: ErrorFilter },
         { provide: APP_FILTER, useClass: SignInErrorFilter },
-        { provide: APP_FILTER, useClass: ReauthenticationFilter },
+        { provide: APP_FILTER, useExisting: ParityExceptionFilter },
       ],
     };
   }

@@ -8,7 +8,7 @@ import { Settings } from './settings/settings.js';
 import { ownHostOnly } from './web/own-host-only.js';
 
 export interface AppOptions {
-  /** Accounts that `POST /dev/sign-in` signs in; without any there is no such route. */
+  /** Accounts that `POST /dev/sign-in` signs in; without any there is no /dev, and no button for it. */
   readonly accounts?: readonly Account[];
   /** Whether the network ends with the application. */
   readonly stopsNetwork?: boolean;
@@ -20,7 +20,12 @@ export async function createApp(
   port: number,
   { accounts = [], stopsNetwork = false }: AppOptions = {},
 ): Promise<INestApplication> {
-  const settings = new Settings({ port, pdsUrl: network.pdsUrl, plcUrl: network.plcUrl });
+  const settings = new Settings({
+    port,
+    pdsUrl: network.pdsUrl,
+    plcUrl: network.plcUrl,
+    isDevelopment: accounts.length > 0,
+  });
   const development = DevelopmentModule.forRoot({ network, accounts, stopsNetwork });
   const app = await NestFactory.create(AppModule.forRoot(settings, [development]), {
     logger: ['warn', 'error', 'fatal'],

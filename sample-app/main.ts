@@ -18,6 +18,10 @@ await app.listen(port, '127.0.0.1');
 
 const origin = `http://127.0.0.1:${port}`;
 const jar = join(tmpdir(), `nestjs-parity-${port}.cookies`);
+const signIn = `curl -sL -c '${jar}' --json '{"handle":"alice.test"}' ${origin}/dev/sign-in`;
+const save = (content: string): string =>
+  `curl -s -b '${jar}' --json '{"content":"${content}","status":"published"}' ${origin}/posts`;
+const records = `curl -s '${network.pdsUrl}/xrpc/com.atproto.repo.listRecords?repo=alice.test&collection=app.bsky.feed.post'`;
 process.on('exit', () => rmSync(jar, { force: true }));
 console.log(`
 The blog   ${origin}
@@ -26,8 +30,17 @@ Accounts   ${accounts.map(({ handle, password }) => `${handle} / ${password}`).j
 
 In a browser: open the blog and sign in. With curl: sign in, publish a post, ask the PDS for its records.
 
-curl -sL -c '${jar}' --json '{"handle":"alice.test"}' ${origin}/dev/sign-in
-curl -s -b '${jar}' --json '{"content":"Hello","status":"published"}' ${origin}/posts
-curl -s '${network.pdsUrl}/xrpc/com.atproto.repo.listRecords?repo=alice.test&collection=app.bsky.feed.post'
+${signIn}
+${save('Hello')}
+${records}
+
+When a session ends: the PDS ends it, a save is kept (401), it waits; sign in again, and nothing waits any more.
+
+curl -s -b '${jar}' -X POST ${origin}/dev/revoke
+${save('While signed out')} -w ' %{http_code}\\n'
+curl -s -b '${jar}' ${origin}/pending
+${signIn}
+sleep 1; curl -s -b '${jar}' ${origin}/pending
+${records}
 
 Ctrl-C ends everything; nothing is kept.`);

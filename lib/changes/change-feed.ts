@@ -41,16 +41,15 @@ export class ChangeFeed implements UnitParticipant {
     if (batch.length > 0) await this.committed(batch, runner);
   }
 
-  beforeCommit(runner: QueryRunner): Promise<void> {
+  /** Gives no promise where there is nothing to wait for: these run for every transaction, marked entities in it or not. */
+  beforeCommit(runner: QueryRunner): Promise<void> | void {
     const log = this.log(runner);
-    return log.isOutermost && log.pending.length > 0
-      ? this.dispatcher.beforeCommit(log.pending, runner)
-      : Promise.resolve();
+    if (log.isOutermost && log.pending.length > 0) return this.dispatcher.beforeCommit(log.pending, runner);
   }
 
-  async afterCommit(runner: QueryRunner): Promise<void> {
+  afterCommit(runner: QueryRunner): Promise<void> | void {
     const committed = this.log(runner).commit(!runner.isTransactionActive);
-    if (committed.length > 0) await this.committed(committed, runner);
+    if (committed.length > 0) return this.committed(committed, runner);
   }
 
   /**
@@ -76,6 +75,8 @@ export class ChangeFeed implements UnitParticipant {
       await this.finish(scope, runner);
       throw error;
     }
+    scope.isOpen = false;
+    if (scope.committed.length === 0) return result;
     const failure = await this.finish(scope, runner);
     if (failure) throw failure;
     return result;

@@ -1,9 +1,7 @@
 import type {
   DataSource,
-  EntityManager,
   EntityMetadata,
   EntitySubscriberInterface,
-  QueryRunner,
 } from 'typeorm';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncDispatcher } from '../sync/sync-dispatcher.js';
@@ -12,7 +10,7 @@ import { ChangeFeed } from './change-feed.js';
 import { CriteriaCapture } from './criteria-capture.js';
 import { EntityChangeSubscriber } from './entity.subscriber.js';
 import { InverseUpdates } from './inverse-updates.js';
-import { ManagedWrites } from './managed-writes.js';
+import { ManagedWrites, type ManagerClass } from './managed-writes.js';
 import { MarkedRows } from './marked-rows.js';
 import { RemovalWatch } from './removal-watch.js';
 import { TransactionSubscriber } from './transaction.subscriber.js';
@@ -63,17 +61,14 @@ export function trackChanges({
 
   const capture = new CriteriaCapture(feed, rows, removals, bulk);
   const writes = new ManagedWrites({ dataSource, rows, feed, bulk, capture, inverse });
-  const unwrap = writes.wrap(dataSource.manager);
+  const Original = dataSource.manager.constructor as ManagerClass;
+  const Managed = writes.managed(Original);
+  Object.setPrototypeOf(dataSource.manager, Managed.prototype as object);
   // The managers of transactions and of explicit query runners are made here.
-  const createEntityManager = dataSource.createEntityManager.bind(dataSource);
-  dataSource.createEntityManager = (queryRunner?: QueryRunner): EntityManager => {
-    const manager = createEntityManager(queryRunner);
-    writes.wrap(manager);
-    return manager;
-  };
+  dataSource.createEntityManager = (queryRunner) => new Managed(dataSource, queryRunner);
   return () => {
     writes.isActive = false;
-    unwrap();
+    Object.setPrototypeOf(dataSource.manager, Original.prototype as object);
     Reflect.deleteProperty(dataSource, 'createEntityManager');
     const others = dataSource.subscribers.filter((subscriber) => !subscribers.has(subscriber));
     dataSource.subscribers.splice(0, Infinity, ...others);

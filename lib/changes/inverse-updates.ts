@@ -27,16 +27,15 @@ export class InverseUpdates {
     return this.feed.log(runner).updates.get(target)?.splice(0) ?? [];
   }
 
-  /** @returns stops observing */
-  observe(manager: EntityManager, runner: QueryRunner): () => void {
-    const builders = manager as unknown as { createQueryBuilder?: (...args: unknown[]) => QueryBuilder };
-    const original = builders.createQueryBuilder!.bind(manager);
-    builders.createQueryBuilder = (...args) => {
-      const builder = original(...args);
-      if (this.feed.log(runner).updates.size > 0) this.note(builder, runner);
+  /** `createQueryBuilder` of an entity manager, which notes what is expected. */
+  observed(createQueryBuilder: (...args: never[]) => unknown): (this: EntityManager, ...args: never[]) => unknown {
+    const note = (builder: QueryBuilder, runner: QueryRunner | undefined): QueryBuilder => {
+      if (runner && this.feed.log(runner).updates.size > 0) this.note(builder, runner);
       return builder;
     };
-    return () => delete builders.createQueryBuilder;
+    return function (...args) {
+      return note(createQueryBuilder.apply(this, args) as QueryBuilder, this.queryRunner);
+    };
   }
 
   private note(builder: QueryBuilder, runner: QueryRunner): void {

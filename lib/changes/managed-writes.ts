@@ -1,4 +1,11 @@
-import type { DataSource, EntityManager, EntityMetadata, EntityTarget, ObjectLiteral } from 'typeorm';
+import type {
+  DataSource,
+  EntityManager,
+  EntityMetadata,
+  EntityTarget,
+  ObjectLiteral,
+  QueryRunner,
+} from 'typeorm';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
 import { whileCaptured } from './commit-scope.js';
@@ -14,6 +21,8 @@ const WHOLE_TABLE: Record<string, string> = {
   deleteAll: 'A delete',
   clear: 'A truncate',
 };
+
+export type ManagerClass = new (dataSource: DataSource, queryRunner?: QueryRunner) => EntityManager;
 
 export interface ManagedWritesOptions {
   readonly dataSource: DataSource;
@@ -36,36 +45,36 @@ export class ManagedWrites {
 
   constructor(private readonly options: ManagedWritesOptions) {}
 
-  /** @returns takes the wrapping off again */
-  wrap(manager: EntityManager): () => void {
-    const methods = manager as unknown as Record<string, WriteMethod>;
-    const wrapped = [...COMMITS, ...STATEMENTS, ...Object.keys(WHOLE_TABLE)].filter(
-      (name) => name in methods,
-    );
-    for (const name of wrapped) {
-      const original: WriteMethod = methods[name]!.bind(manager);
-      const wrapper = this.wrapper(name, manager, original);
-      methods[name] = (...args) => (this.isActive ? wrapper : original)(...args);
+  /** The class of a manager with its writing methods wrapped: made once, because TypeORM makes a manager for every call. */
+  managed(Base: ManagerClass): ManagerClass {
+    const base = Base.prototype as unknown as Record<string, WriteMethod>;
+    const Managed = class extends Base {};
+    const methods = Managed.prototype as unknown as Record<string, unknown>;
+    const isActive = (): boolean => this.isActive;
+    for (const name of [...COMMITS, ...STATEMENTS, ...Object.keys(WHOLE_TABLE)]) {
+      const original = base[name];
+      if (!original) continue; // an older TypeORM does not have it
+      const wrapper = this.wrapper(name);
+      methods[name] = function (this: EntityManager, ...args: unknown[]) {
+        return isActive() ? wrapper(this, original.bind(this), args) : original.apply(this, args);
+      };
     }
-    const { queryRunner } = manager;
-    const unobserve = queryRunner && this.options.inverse.observe(manager, queryRunner);
-    return () => {
-      wrapped.forEach((name) => delete methods[name]);
-      unobserve?.();
-    };
+    methods['createQueryBuilder'] = this.options.inverse.observed(base['createQueryBuilder']!);
+    return Managed;
   }
 
-  private wrapper(name: string, manager: EntityManager, original: WriteMethod): WriteMethod {
+  private wrapper(name: string): (manager: EntityManager, original: WriteMethod, args: unknown[]) => Promise<unknown> {
     const { feed, bulk, rows } = this.options;
     if (COMMITS.includes(name)) {
       // Inside a transaction the commit is somebody else's, who will wait for the sync.
-      return (...args) =>
-        manager.queryRunner?.isTransactionActive
+      return ({ queryRunner }, original, args) =>
+        queryRunner?.isTransactionActive || (name !== 'transaction' && !this.concerns(args[0]))
           ? original(...args)
-          : feed.managed(manager.queryRunner, () => original(...args));
+          : feed.managed(queryRunner, () => original(...args));
     }
-    if (STATEMENTS.includes(name)) return (...args) => this.statement(name, manager, original, args);
-    return async (...args) => {
+    if (STATEMENTS.includes(name))
+      return (manager, original, args) => this.statement(name, manager, original, args);
+    return async (_manager, original, args) => {
       const metadata = this.metadataOf(args[0]);
       const [entity] = metadata ? rows.classes(metadata) : [];
       if (!entity) return original(...args);
@@ -104,6 +113,13 @@ export class ManagedWrites {
         this.delegating = false;
       }
     };
+  }
+
+  /** @param subject the class, or without one the entity, that is saved or removed; of a list of entities nothing is said */
+  private concerns(subject: unknown): boolean {
+    const isEntity = typeof subject === 'object' && subject !== null && !Array.isArray(subject);
+    const metadata = this.metadataOf(isEntity ? subject.constructor : subject);
+    return !metadata || this.options.rows.reaches(metadata);
   }
 
   private metadataOf(target: unknown): EntityMetadata | undefined {

@@ -6,6 +6,8 @@ type Where = FindOptionsWhere<object> | FindOptionsWhere<object>[];
 
 /** Of which marked class a row is: in a single-table hierarchy the class that was written to need not be the row's own. */
 export class MarkedRows {
+  private readonly reached = new WeakMap<EntityMetadata, boolean>();
+
   constructor(private readonly entities: SyncedEntities) {}
 
   /** The marked classes among a class and, in a single table, its children. */
@@ -13,6 +15,21 @@ export class MarkedRows {
     return [metadata, ...metadata.childEntityMetadatas]
       .map(({ target }) => this.entities.autoSynced(target))
       .filter((entity) => entity !== undefined);
+  }
+
+  /** Whether saving or removing an entity of this class can, by its relations, write a marked one. */
+  reaches(metadata: EntityMetadata): boolean {
+    let reaches = this.reached.get(metadata);
+    if (reaches === undefined) {
+      const seen = new Set([metadata]);
+      for (const each of seen) {
+        for (const { inverseEntityMetadata } of each.relations) seen.add(inverseEntityMetadata);
+        for (const child of each.childEntityMetadatas) seen.add(child);
+      }
+      reaches = [...seen].some((each) => this.classes(each).length > 0);
+      this.reached.set(metadata, reaches);
+    }
+    return reaches;
   }
 
   /** By class, the ids of rows; without a query where the class tells. */

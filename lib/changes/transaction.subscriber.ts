@@ -14,11 +14,11 @@ export class TransactionSubscriber implements EntitySubscriberInterface {
     this.feed.log(queryRunner).start();
   }
 
-  beforeTransactionCommit({ queryRunner }: TransactionCommitEvent): Promise<void> {
+  beforeTransactionCommit({ queryRunner }: TransactionCommitEvent): Promise<void> | void {
     return this.feed.beforeCommit(queryRunner);
   }
 
-  afterTransactionCommit({ queryRunner }: TransactionCommitEvent): Promise<void> {
+  afterTransactionCommit({ queryRunner }: TransactionCommitEvent): Promise<void> | void {
     return this.feed.afterCommit(queryRunner);
   }
 

@@ -1,20 +1,16 @@
 import type { ServerResponse } from 'node:http';
 import { Body, Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
-import { AtpOAuthService } from 'nestjs-parity';
 import { User } from '../users/user.entity.js';
 import { loginPage } from '../views/login.view.js';
 import { Answer } from '../web/answer.js';
 import type { AppRequest } from '../web/app-request.js';
 import { AuthService, pathOf } from './auth.service.js';
-import { reauthenticationMessage } from './reauthentication.filter.js';
+import { reauthenticationMessage } from './reauthentication-message.js';
 import { Viewer } from './viewer.decorator.js';
 
 @Controller()
 export class AuthController {
-  constructor(
-    private readonly auth: AuthService,
-    private readonly oauth: AtpOAuthService,
-  ) {}
+  constructor(private readonly auth: AuthService) {}
 
   @Get('login')
   form(@Query('reason') reason: unknown, @Query('returnTo') returnTo: unknown): Answer {
@@ -50,17 +46,6 @@ export class AuthController {
   ): Promise<Answer> {
     if (viewer) await this.auth.signOut(viewer, response);
     return Answer.redirect({ signedOut: viewer?.did ?? null }, '/posts');
-  }
-
-  /** A PDS asks for it where the application is on the internet; one on this machine has its metadata in its client id. */
-  @Get('oauth-client-metadata.json')
-  clientMetadata(): object {
-    return this.oauth.clientMetadata;
-  }
-
-  @Get('jwks.json')
-  jwks(): object {
-    return this.oauth.jwks;
   }
 }
 

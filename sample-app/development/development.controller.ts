@@ -1,6 +1,10 @@
 import type { ServerResponse } from 'node:http';
-import { Body, Controller, HttpCode, Inject, NotFoundException, Post, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, Inject, NotFoundException, Post, Res, UseGuards } from '@nestjs/common';
 import { AuthService } from '../auth/auth.service.js';
+import { SignedInGuard } from '../auth/signed-in.guard.js';
+import { Viewer } from '../auth/viewer.decorator.js';
+import { User } from '../users/user.entity.js';
+import { revokedPage } from '../views/development.view.js';
 import { Answer } from '../web/answer.js';
 import { DEVELOPMENT, type DevelopmentOptions } from './development-options.js';
 
@@ -29,5 +33,14 @@ export class DevelopmentController {
     const { href } = await network.signIn(authorizeUrl, account);
     response.setHeader('location', href);
     return Answer.redirect({ callback: href }, href);
+  }
+
+  /** As the owner of the account can on the PDS's own page. The application learns of it with its next write. */
+  @Post('revoke')
+  @HttpCode(200)
+  @UseGuards(SignedInGuard)
+  async revoke(@Viewer() viewer: User): Promise<Answer> {
+    const revoked = await this.options.network.revokeSessions(viewer);
+    return Answer.page({ revoked }, () => revokedPage(viewer, revoked));
   }
 }

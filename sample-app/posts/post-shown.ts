@@ -1,4 +1,5 @@
 import type { Settings } from '../settings/settings.js';
+import type { PendingShown } from './pending-shown.js';
 import type { Post, PostStatus } from './post.entity.js';
 
 /** A post as pages and JSON answers show it. */
@@ -11,13 +12,14 @@ export interface PostShown {
   readonly cid: string | null;
   /** The PDS's own answer to `com.atproto.repo.getRecord`. */
   readonly recordUrl: string | null;
-  /** Whether the record is as the row wants it. */
-  readonly inStep: boolean;
+  /** Whether its record is still to become what the row says. Only the author is told; false for others. */
+  readonly waiting: boolean;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
 
-export function showPost(post: Post, settings: Settings): PostShown {
+/** @param pending of whoever looks */
+export function showPost(post: Post, settings: Settings, pending: readonly PendingShown[]): PostShown {
   const uri = post.getAtpUri();
   return {
     id: post.id,
@@ -27,7 +29,7 @@ export function showPost(post: Post, settings: Settings): PostShown {
     uri,
     cid: post.getAtpCid(),
     recordUrl: uri === null ? null : settings.recordUrl(uri),
-    inStep: post.isInStep(),
+    waiting: pending.some(({ postId }) => postId === post.id),
     createdAt: post.createdAt,
     updatedAt: post.updatedAt,
   };

@@ -28,11 +28,4 @@ export class Post extends AtpRecordEntity {
   shouldAutoSync(): boolean {
     return this.status === 'published';
   }
-
-  /** Whether the record was written since the row was; if not, the PDS could not be reached, or refused. */
-  isInStep(): boolean {
-    if (this.status === 'draft') return !this.hasAtpRecord();
-    const syncedAt = this.getAtpSyncedAt();
-    return this.hasAtpRecord() && syncedAt !== null && syncedAt >= this.updatedAt;
-  }
 }

@@ -18,9 +18,10 @@ import { Settings } from '../settings/settings.js';
 import { User } from '../users/user.entity.js';
 import { editPage, postPage, postsPage } from '../views/posts.view.js';
 import { Answer } from '../web/answer.js';
+import { PendingPostsService } from './pending-posts.service.js';
 import { postInput } from './post-input.js';
 import { Post } from './post.entity.js';
-import { showPost } from './post-shown.js';
+import { showPost, type PostShown } from './post-shown.js';
 import { PostsService } from './posts.service.js';
 
 /** Browsers have only GET and POST; programs use PATCH and DELETE. */
@@ -28,6 +29,7 @@ import { PostsService } from './posts.service.js';
 export class PostsController {
   constructor(
     private readonly posts: PostsService,
+    private readonly pending: PendingPostsService,
     private readonly settings: Settings,
   ) {}
 
@@ -37,20 +39,22 @@ export class PostsController {
 
   @Get('posts')
   async list(@Viewer() viewer: User | null): Promise<Answer> {
-    const posts = (await this.posts.list(viewer)).map((post) => showPost(post, this.settings));
-    return Answer.page({ posts }, () => postsPage(posts, viewer));
+    const pending = viewer ? await this.pending.of(viewer) : [];
+    const posts = (await this.posts.list(viewer)).map((post) => showPost(post, this.settings, pending));
+    const { isDevelopment } = this.settings;
+    return Answer.page({ posts }, () => postsPage({ posts, pending, viewer, isDevelopment }));
   }
 
   @Get('posts/:id')
   async show(@Param('id', ParseIntPipe) id: number, @Viewer() viewer: User | null): Promise<Answer> {
-    const post = showPost(await this.posts.visible(id, viewer), this.settings);
+    const post = await this.shown(await this.posts.visible(id, viewer), viewer);
     return Answer.page(post, () => postPage(post, viewer));
   }
 
   @Get('posts/:id/edit')
   @UseGuards(SignedInGuard)
   async edit(@Param('id', ParseIntPipe) id: number, @Viewer() author: User): Promise<Answer> {
-    const post = showPost(await this.posts.own(id, author), this.settings);
+    const post = await this.shown(await this.posts.own(id, author), author);
     return Answer.page(post, () => editPage(post, author));
   }
 
@@ -59,7 +63,7 @@ export class PostsController {
   async create(@Body() body: unknown, @Viewer() author: User): Promise<Answer> {
     const { content, status = 'draft' } = postInput(body);
     if (content === undefined) throw new BadRequestException('A post needs some text (content).');
-    return this.changed(await this.posts.create(author, { content, status }));
+    return this.changed(await this.posts.create(author, { content, status }), author);
   }
 
   @Patch('posts/:id')
@@ -69,7 +73,7 @@ export class PostsController {
     @Body() body: unknown,
     @Viewer() author: User,
   ): Promise<Answer> {
-    return this.changed(await this.posts.change(id, author, postInput(body)));
+    return this.changed(await this.posts.change(id, author, postInput(body)), author);
   }
 
   @HttpPost('posts/:id')
@@ -81,13 +85,6 @@ export class PostsController {
     @Viewer() author: User,
   ): Promise<Answer> {
     return this.change(id, body, author);
-  }
-
-  @HttpPost('posts/:id/sync')
-  @HttpCode(200)
-  @UseGuards(SignedInGuard)
-  async syncNow(@Param('id', ParseIntPipe) id: number, @Viewer() author: User): Promise<Answer> {
-    return this.changed(await this.posts.syncNow(id, author));
   }
 
   @Delete('posts/:id')
@@ -104,7 +101,11 @@ export class PostsController {
     return this.remove(id, author);
   }
 
-  private changed(post: Post): Answer {
-    return Answer.redirect(showPost(post, this.settings), '/posts');
+  private async changed(post: Post, author: User): Promise<Answer> {
+    return Answer.redirect(await this.shown(post, author), '/posts');
+  }
+
+  private async shown(post: Post, viewer: User | null): Promise<PostShown> {
+    return showPost(post, this.settings, viewer ? await this.pending.of(viewer) : []);
   }
 }

@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { PendingPostsController } from './pending-posts.controller.js';
+import { PendingPostsService } from './pending-posts.service.js';
 import { PostMapper } from './post.mapper.js';
 import { Post } from './post.entity.js';
 import { PostsController } from './posts.controller.js';
@@ -7,7 +9,7 @@ import { PostsService } from './posts.service.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([Post])],
-  controllers: [PostsController],
-  providers: [PostsService, PostMapper],
+  controllers: [PostsController, PendingPostsController],
+  providers: [PostsService, PendingPostsService, PostMapper],
 })
 export class PostsModule {}

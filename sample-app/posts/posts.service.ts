@@ -1,6 +1,5 @@
-import { BadGatewayException, Injectable, NotFoundException } from '@nestjs/common';
+import { Injectable, NotFoundException } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { ParityService } from 'nestjs-parity';
 import { Repository } from 'typeorm';
 import { User } from '../users/user.entity.js';
 import type { PostInput } from './post-input.js';
@@ -9,10 +8,7 @@ import { Post } from './post.entity.js';
 /** Nothing here but TypeORM: the records follow. */
 @Injectable()
 export class PostsService {
-  constructor(
-    @InjectRepository(Post) private readonly posts: Repository<Post>,
-    private readonly parity: ParityService,
-  ) {}
+  constructor(@InjectRepository(Post) private readonly posts: Repository<Post>) {}
 
   /** Everybody's published posts and the viewer's drafts, newest first. */
   list(viewer: User | null): Promise<Post[]> {
@@ -47,18 +43,6 @@ export class PostsService {
 
   async remove(id: number, author: User): Promise<void> {
     await this.posts.remove(await this.own(id, author));
-  }
-
-  /** For a post whose row was saved while the PDS did not answer, or while nobody was signed in. */
-  async syncNow(id: number, author: User): Promise<Post> {
-    const post = await this.own(id, author);
-    const result = await (post.shouldAutoSync() ? this.parity.publish(post) : this.parity.unpublish(post));
-    if (result.isFailed()) {
-      throw new BadGatewayException(
-        result.error?.message ?? result.reason ?? 'The PDS could not be reached.',
-      );
-    }
-    return post;
   }
 }
 

@@ -8,6 +8,8 @@ export interface SettingsInput {
   readonly plcUrl: string;
   /** A file, or ':memory:'. */
   readonly database?: string;
+  /** Whether pages offer what `DevelopmentController` does. */
+  readonly isDevelopment?: boolean;
 }
 
 export class Settings {
@@ -15,15 +17,17 @@ export class Settings {
   readonly host: string;
   readonly origin: string;
   readonly database: string;
+  readonly isDevelopment: boolean;
   /** Signs cookies; new with each start, like the OAuth sessions, which are kept in memory. */
   readonly cookieSecret = randomBytes(32);
   readonly oauth: OAuthOptions;
   readonly #pdsUrl: string;
 
-  constructor({ port, pdsUrl, plcUrl, database = ':memory:' }: SettingsInput) {
+  constructor({ port, pdsUrl, plcUrl, database = ':memory:', isDevelopment = false }: SettingsInput) {
     this.host = `127.0.0.1:${port}`;
     this.origin = `http://${this.host}`;
     this.database = database;
+    this.isDevelopment = isDevelopment;
     this.#pdsUrl = pdsUrl;
     this.oauth = {
       clientMetadata: buildAtprotoLoopbackClientMetadata({

@@ -15,6 +15,11 @@ const style = new Html(`
   form button { margin-top: .75rem; }
   header button, .actions button { margin: 0; }
   .small { font-size: .875rem; opacity: .85; }
+  h2 { font-size: 1.1rem; margin: 0; }
+  .pending { padding-left: 1.25rem; overflow-wrap: anywhere; }
+  .pending li { margin-bottom: .5rem; }
+  .development { margin-bottom: 1.5rem; }
+  .waiting { background: #c603; border-radius: .25rem; padding: 0 .35rem; }
   .message { border-left: .3rem solid #c60; padding: .5rem 1rem; }
 `);
 
@@ -35,7 +40,7 @@ export function layout(title: string, viewer: User | null, content: Html): Html 
           ${
             viewer
               ? html`<form method="post" action="/logout">
-                  <span>${viewer.handle}</span> <button>Sign out</button>
+                  <a href="/pending">Pending</a> <span>${viewer.handle}</span> <button>Sign out</button>
                 </form>`
               : html`<a href="/login">Sign in</a>`
           }

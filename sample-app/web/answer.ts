@@ -44,6 +44,8 @@ export class Answer {
   }
 }
 
+/** As ParityExceptionFilter has it: who does not ask for HTML is a program. */
 function wantsJson({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
-  return [headers.accept, headers['content-type']].some((type) => type?.includes('application/json'));
+  const { accept = '', 'content-type': type = '' } = headers;
+  return !accept.includes('text/html') || [accept, type].some((one) => one.includes('application/json'));
 }

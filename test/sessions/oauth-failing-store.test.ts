@@ -147,7 +147,7 @@ describe('a store that does not take a refreshed session', () => {
 
   it('holds a thousand such sessions, and no more', async () => {
     const inner = aStore<NodeSavedSession>();
-    inner.broken.set = true;
+    inner.broken.get = inner.broken.set = true;
     const { logger, lines } = recordedLogs();
     const patient = new PatientSessionStore(inner, new KeyedQueue(), logger);
     const keep = (i: number) =>

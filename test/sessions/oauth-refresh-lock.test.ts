@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { createClient } from '@redis/client';
+import { createClient } from '@keyv/redis';
 import { requestLocalLock, type NodeSavedSession, type RuntimeLock } from '@atproto/oauth-client-node';
 import { databaseOAuthStores } from '../../lib/sessions/oauth/database/database-oauth-stores.js';
 import { parityOAuthEntities } from '../../lib/sessions/oauth/database/parity-oauth-entities.js';

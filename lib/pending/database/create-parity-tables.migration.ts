@@ -46,7 +46,7 @@ const lane: Columns = {
 };
 
 /** Makes the tables of pending syncs, under the DataSource's schema, prefix and naming strategy. */
-export class CreateParityTables1795392000000 implements MigrationInterface {
+class CreateParityTables1795392000000 implements MigrationInterface {
   readonly name = 'CreateParityTables1795392000000';
 
   async up(queryRunner: QueryRunner): Promise<void> {

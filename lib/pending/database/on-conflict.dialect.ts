@@ -15,7 +15,7 @@ export abstract class OnConflictDialect extends SqlDialect {
       ),
     );
 
-  private readonly leaseText =
+  protected readonly leaseText =
     this.upsertLane({ did: '$1', token: '1', leased: 'TRUE', ready_at: '$now + $2' }, (old) => ({
       token: `${old('token')} + 1`,
       leased: 'TRUE',

@@ -33,17 +33,19 @@ export class SqliteConnection implements Connection {
     private readonly statements: Statements,
   ) {}
 
-  async use<T>(work: (query: Query) => Promise<T>): Promise<T> {
-    return work(async (sql, parameters) => {
-      await this.free();
-      return this.run(sql, parameters);
-    });
+  use<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return work((sql, parameters) => this.whenFree(() => this.run(sql, parameters)));
   }
 
-  /** Resolves when no transaction is open, as long as whoever waits goes on at once. */
-  async free(): Promise<void> {
+  /**
+   * Does something at once when no transaction is open: between that look and the work nobody gets his turn.
+   *
+   * @param work is told whether one is open all the same
+   */
+  async whenFree<T>(work: (shared: boolean) => T): Promise<T> {
     const end = Date.now() + PATIENCE;
     while (this.database.inTransaction && Date.now() < end) await sleep(2);
+    return work(this.database.inTransaction);
   }
 
   /** Statements of the module on SQLite are whole in themselves. */

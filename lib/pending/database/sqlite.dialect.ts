@@ -39,11 +39,19 @@ export class SqliteDialect extends OnConflictDialect {
     rows: readonly CaptureRow[],
     runner: QueryRunner | undefined,
   ): Promise<void> {
-    if (!runner) await this.connection.free();
-    this.connection.runEach(
-      this.captureText,
-      rows.map((row) => FIELDS.map((field) => row[field] ?? null)),
-    );
+    const values = rows.map((row) => FIELDS.map((field) => row[field] ?? null));
+    const work = (): void => this.connection.runEach(this.captureText, values);
+    if (runner) work();
+    else await this.connection.whenFree(work);
+  }
+
+  /** A lease that is rolled back with a stranger's transaction would give its token out twice: then there is none. */
+  override lease(_query: Query, did: string, microseconds: number): Promise<number | null> {
+    return this.connection.whenFree((shared) => {
+      if (shared) return null;
+      const [row] = this.connection.run(this.leaseText, [did, microseconds]).rows;
+      return row ? Number(row['token']) : null;
+    });
   }
 
   table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string {

@@ -9,6 +9,8 @@ interface Turn {
   readonly name: string;
   held: Promise<void> | null;
   free: () => Promise<void>;
+  /** When the authorization server has had its time, a second request because of its nonce included. */
+  deadline: AbortSignal | null;
 }
 
 export interface RefreshLockConfig {
@@ -33,7 +35,7 @@ export class RefreshLock {
 
   /** For the client's option `requestLock`. */
   readonly requestLock: RuntimeLock = async (name, fn) => {
-    const turn: Turn = { name, held: null, free: async () => {} };
+    const turn: Turn = { name, held: null, free: async () => {}, deadline: null };
     try {
       return await this.#turns.run(turn, fn);
     } finally {
@@ -58,7 +60,8 @@ export class RefreshLock {
     }
     if (session.tokenSet.refresh_token !== token) return json(200, asResponse(session));
     // The client gives it no time limit, and a lease does not wait.
-    return this.config.fetch(new Request(request, { signal: AbortSignal.timeout(REFRESH_TIMEOUT) }));
+    turn.deadline ??= AbortSignal.timeout(REFRESH_TIMEOUT);
+    return this.config.fetch(new Request(request, { signal: turn.deadline }));
   };
 
   /** Resolves once the lock is held; it then is until `turn.free()`. */

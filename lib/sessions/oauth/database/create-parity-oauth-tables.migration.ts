@@ -1,5 +1,5 @@
 import { Table, TableIndex, type MigrationInterface, type QueryRunner } from 'typeorm';
-import { oauthColumnType, type OAuthColumnKind } from './oauth-columns.js';
+import { oauthColumnType, type OAuthColumnKind, type OAuthColumnType } from './oauth-columns.js';
 import {
   OAUTH_LOCK,
   OAUTH_SESSION,
@@ -39,11 +39,9 @@ export class CreateParityOAuthTables1795392000001 implements MigrationInterface 
       await queryRunner.createTable(
         new Table({
           name: oauthTablePath(dataSource, name),
-          columns: Object.entries(columns).map(([column, kind], position) => ({
-            name: column,
-            ...oauthColumnType(kind, dialect),
-            isPrimary: position === 0,
-          })),
+          columns: Object.entries(columns).map(([column, kind], position) =>
+            tableColumn(column, oauthColumnType(kind, dialect), position === 0),
+          ),
           indices: index === undefined ? [] : [new TableIndex({ columnNames: [index] })],
         }),
       );
@@ -56,3 +54,9 @@ export class CreateParityOAuthTables1795392000001 implements MigrationInterface 
     }
   }
 }
+
+const tableColumn = (name: string, type: OAuthColumnType, isPrimary: boolean) => ({
+  name,
+  ...type,
+  isPrimary,
+});
