@@ -27,6 +27,8 @@ export { SyncResult, type SyncStatus } from './model/sync-result.js';
 export { atUri, parseAtUri, type Address } from './model/address.js';
 
 // Pending syncs
+export { parityEntities } from './pending/database/parity-entities.js';
+export { parityMigrations } from './pending/database/create-parity-tables.migration.js';
 export { PendingSyncManager } from './pending/pending-sync.manager.js';
 export { PendingSyncRetryResult } from './model/pending-sync-retry-result.js';
 export type { PendingSync, SyncOperation } from './model/pending-sync.js';

@@ -15,9 +15,11 @@ import { bindPublisher } from './entity/entity-publisher.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import { isMarkedMapper } from './metadata/sync-metadata.js';
 import type { ResolvedOptions } from './model/options.js';
-import { LISTED_MAPPERS } from './parity.module-definition.js';
-import { RESOLVED_OPTIONS } from './parity.module-providers.js';
+import { LISTED_MAPPERS, PENDING_DATA_SOURCE } from './parity.module-definition.js';
+import { PENDING_STORE, RESOLVED_OPTIONS } from './parity.module-providers.js';
+import { ensureTables } from './pending/database/ensure-tables.js';
 import { LaneLoop } from './pending/lane.loop.js';
+import type { PendingSyncStore } from './pending/pending-sync.store.js';
 import { MapperRegistry } from './records/mapper.registry.js';
 import type { RecordMapper } from './records/record-mapper.js';
 import { SyncedEntities } from './records/synced-entities.js';
@@ -38,12 +40,15 @@ export class ParityBootstrap implements OnModuleInit, BeforeApplicationShutdown 
     private readonly entities: SyncedEntities,
     private readonly dispatcher: SyncDispatcher,
     private readonly sync: SyncService,
+    @Optional() @Inject(PENDING_STORE) private readonly pending: PendingSyncStore | null,
+    @Optional() @Inject(PENDING_DATA_SOURCE) private readonly ledger: DataSource | null,
     @Optional() @Inject(LaneLoop) private readonly loop: LaneLoop | null,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(LISTED_MAPPERS) private readonly listed: Type<RecordMapper>[],
   ) {}
 
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
+    if (this.pending?.durable && this.ledger) await ensureTables(this.ledger);
     this.findMappers();
     const dataSources = this.options.dataSources.map((name) => this.dataSource(name));
     try {

@@ -1,6 +1,14 @@
-import { ConfigurableModuleBuilder, type ModuleMetadata, type Type } from '@nestjs/common';
+import {
+  ConfigurableModuleBuilder,
+  type DynamicModule,
+  type ModuleMetadata,
+  type Type,
+} from '@nestjs/common';
+import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
 import type { ParityHttpOptions } from './http/http-options.js';
 import type { ParityOptions } from './model/options.js';
+import { parityEntities } from './pending/database/parity-entities.js';
 import type { RecordMapper } from './records/record-mapper.js';
 import type { OAuthOptions } from './sessions/oauth/oauth-options.js';
 import type { SessionProvider } from './sessions/session-provider.js';
@@ -26,23 +34,51 @@ export interface ParityModuleExtras {
   /** Mappers that no module provides; they can inject what is global and what `imports` export. */
   mappers?: Type<RecordMapper>[];
   imports?: NonNullable<ModuleMetadata['imports']>;
+  /** As the option of the same name. With `forRootAsync` and database storage they are named here, because Nest has to know what to wait for. */
+  dataSources?: readonly string[];
 }
 
 /** Mapper classes that were listed, as opposed to found by their decorator. */
 export const LISTED_MAPPERS = Symbol('parity:listed-mappers');
 
+/** The DataSource that keeps pending syncs, with storage 'database'; undefined if there is none of that name. */
+export const PENDING_DATA_SOURCE = Symbol('parity:pending-data-source');
+
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN: PARITY_OPTIONS } =
   new ConfigurableModuleBuilder<ParityModuleOptions>({ moduleName: 'Parity' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createParityOptions')
-    .setExtras<ParityModuleExtras>({}, (definition, { mappers = [], imports = [] }) => ({
-      ...definition,
-      global: true,
-      imports: [...new Set([...(definition.imports ?? []), ...imports])],
-      providers: [
-        ...(definition.providers ?? []),
-        ...mappers,
-        { provide: LISTED_MAPPERS, useValue: mappers },
-      ],
-    }))
+    .setExtras<ParityModuleExtras>({}, withExtras)
     .build();
+
+function withExtras(
+  definition: DynamicModule,
+  {
+    mappers = [],
+    imports = [],
+    dataSources = ['default'],
+    ...options
+  }: ParityModuleExtras & ParityModuleOptions,
+): DynamicModule {
+  const [name = 'default'] = dataSources;
+  const { storage = process.env['PARITY_PENDING_SYNCS_STORAGE'] } = options.pendingSyncs ?? {};
+  return {
+    ...definition,
+    global: true,
+    imports: [
+      ...new Set([...(definition.imports ?? []), ...imports]),
+      // For DataSources with autoLoadEntities.
+      ...(storage === 'database' ? [TypeOrmModule.forFeature(parityEntities, name)] : []),
+    ],
+    providers: [
+      ...(definition.providers ?? []),
+      ...mappers,
+      { provide: LISTED_MAPPERS, useValue: mappers },
+      {
+        provide: PENDING_DATA_SOURCE,
+        inject: [{ token: getDataSourceToken(name), optional: true }],
+        useFactory: (dataSource?: DataSource) => dataSource,
+      },
+    ],
+  };
+}

@@ -1,16 +1,19 @@
 import { Logger, type FactoryProvider, type Type } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
 import { EventEmitter2 } from '@nestjs/event-emitter';
+import type { DataSource } from 'typeorm';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import { ParityEvents } from './events/parity-events.js';
 import { PARITY_HTTP_OPTIONS, resolveHttpOptions } from './http/http-options.js';
 import { ParityInterceptor } from './http/parity.interceptor.js';
 import { globalInterceptor } from './http/request-mode.js';
 import { resolveOptions, type ResolvedOptions } from './model/options.js';
-import { PARITY_OPTIONS, type ParityModuleOptions } from './parity.module-definition.js';
+import { PARITY_OPTIONS, PENDING_DATA_SOURCE, type ParityModuleOptions } from './parity.module-definition.js';
 
 import { BackgroundDispatcher } from './pending/background.dispatcher.js';
 import { CachePendingSyncStore } from './pending/cache/cache-pending-sync.store.js';
+import { DatabasePendingSyncStore } from './pending/database/database-pending-sync.store.js';
+import { DatabaseRepositoryState } from './pending/database/database-repository-state.store.js';
 import { LaneLoop } from './pending/lane.loop.js';
 import { LaneTries } from './pending/lane-tries.js';
 import { LaneWorker } from './pending/lane.worker.js';
@@ -32,7 +35,7 @@ import { SyncService } from './sync/sync.service.js';
 
 export const RESOLVED_OPTIONS = Symbol('parity:resolved-options');
 
-const PENDING_STORE = Symbol('parity:pending-store');
+export const PENDING_STORE = Symbol('parity:pending-store');
 
 const logger = new Logger('Parity');
 
@@ -64,7 +67,14 @@ export const parityProviders: FactoryProvider[] = [
     inject: [PARITY_OPTIONS, ModuleRef, { token: AtpOAuthService, optional: true }],
     useFactory: sessionProvider,
   },
-  { provide: RepositoryStateStore, useFactory: () => new InMemoryRepositoryState() },
+  {
+    provide: RepositoryStateStore,
+    inject: [RESOLVED_OPTIONS, { token: PENDING_DATA_SOURCE, optional: true }],
+    useFactory: (options: ResolvedOptions, dataSource?: DataSource) =>
+      isDurable(options)
+        ? new DatabaseRepositoryState(ledgerOf(options, dataSource))
+        : new InMemoryRepositoryState(),
+  },
   {
     provide: RepositoryWriter,
     inject: [RESOLVED_OPTIONS, RepositoryStateStore],
@@ -92,9 +102,8 @@ export const parityProviders: FactoryProvider[] = [
   },
   {
     provide: PENDING_STORE,
-    inject: [RESOLVED_OPTIONS],
-    useFactory: ({ pendingSyncs }: ResolvedOptions) =>
-      pendingSyncs.enabled ? new CachePendingSyncStore({ ttl: pendingSyncs.ttl }) : null,
+    inject: [RESOLVED_OPTIONS, { token: PENDING_DATA_SOURCE, optional: true }],
+    useFactory: pendingStore,
   },
   {
     provide: LaneTries,
@@ -187,6 +196,29 @@ export const parityProviders: FactoryProvider[] = [
     useFactory: ({ sync }: ResolvedOptions, unit: ParityInterceptor) => globalInterceptor(sync.mode, unit),
   },
 ];
+
+const isDurable = ({ pendingSyncs }: ResolvedOptions): boolean =>
+  pendingSyncs.enabled && pendingSyncs.storage === 'database';
+
+function pendingStore(options: ResolvedOptions, dataSource?: DataSource): PendingSyncStore | null {
+  const { enabled, ttl } = options.pendingSyncs;
+  if (!enabled) return null;
+  return isDurable(options)
+    ? new DatabasePendingSyncStore({ dataSource: ledgerOf(options, dataSource), ttl })
+    : new CachePendingSyncStore({ ttl });
+}
+
+/** The pending syncs of an entity are kept in its own transaction, so in its own DataSource. */
+function ledgerOf({ dataSources }: ResolvedOptions, dataSource: DataSource | undefined): DataSource {
+  if (dataSource && dataSources.length === 1) return dataSource;
+  throw new ParityOptionsError(
+    dataSources.length === 1
+      ? `pendingSyncs.storage is 'database', and there is no DataSource '${dataSources[0]}' to keep them in. Import TypeOrmModule.forRoot(); ` +
+          `with forRootAsync() and a DataSource that has a name, give dataSources beside useFactory.`
+      : `pendingSyncs.storage 'database' keeps them in the transaction of the entity, so in one DataSource; dataSources names ${dataSources.length}. ` +
+          `Name one, or use storage 'cache'.`,
+  );
+}
 
 function dispatcher(
   { sync }: ResolvedOptions,

@@ -5,7 +5,7 @@ import pg from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import { entities } from './setting.js';
 
-const POSTGRES = process.env['PARITY_TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test';
+export const POSTGRES = process.env['PARITY_TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test';
 
 /** Runs `fn` on an empty SQLite file, then on an empty PostgreSQL schema, if there is a server. */
 export async function onEachDatabase(

@@ -1,3 +1,5 @@
+import type { QueryRunner } from 'typeorm';
+
 /** What has to be remembered of one repository between two writes, and across the death of a process. JSON. */
 export interface RepositoryState {
   /** Our own last commit, as far as nobody else is known to have written since; null: ask the PDS. */
@@ -49,4 +51,9 @@ export abstract class RepositoryStateStore {
 
   /** The account is gone. Forgetting a state with a request in flight gives up what `sending` protects. */
   abstract forget(did: string): Promise<void>;
+
+  /** This store on a caller's connection; see `PendingSyncStore.on`. */
+  on(_own: () => QueryRunner | undefined): RepositoryStateStore {
+    return this;
+  }
 }

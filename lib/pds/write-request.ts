@@ -1,6 +1,7 @@
 import type { Agent } from '@atproto/api';
 import type { InvalidRecordError } from '../errors/invalid-record.error.js';
 import type { Address } from '../model/address.js';
+import type { RepositoryStateStore } from './repository-state.store.js';
 import type { Commit } from './commit.js';
 
 /** One write, as `decide` asks for it. */
@@ -57,6 +58,8 @@ export interface WriteRequest {
   readonly validate?: boolean | undefined;
   /** Begin with a verified view, for addresses that others may write as well (fixed record keys). */
   readonly verify?: boolean | undefined;
+  /** Instead of the writer's own, where the caller has a connection for it. */
+  readonly state?: RepositoryStateStore | undefined;
   /** Gives up waiting. A request that is under way may still land; the next write of this DID finds out. */
   readonly signal?: AbortSignal | undefined;
   /**

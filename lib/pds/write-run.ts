@@ -46,7 +46,7 @@ export class WriteRun {
     settings: WriteRunSettings,
   ) {
     const { did, agent, addresses, signal } = request;
-    this.memory = new RepositoryMemory(did, addresses, settings.state);
+    this.memory = new RepositoryMemory(did, addresses, request.state ?? settings.state);
     this.limits = new ChunkLimits(settings.maxWrites, settings.maxRequestBytes);
     this.refusals = new Refusals(did, this.limits, settings.maxRequestBytes);
     this.context = { did, pds: serverOf(agent) };

@@ -1,6 +1,8 @@
 import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import type { Change } from '../sync/change.js';
+import type { Results } from '../sync/inline.dispatcher.js';
+import type { SyncRun } from '../sync/sync-engine.js';
 import { PendingDispatcher, type PendingDispatcherOptions } from './pending.dispatcher.js';
 
 export interface BackgroundDispatcherOptions extends PendingDispatcherOptions {
@@ -22,15 +24,16 @@ export class BackgroundDispatcher extends PendingDispatcher {
     return null;
   }
 
-  protected override async work(did: string, changes: readonly Change[]): Promise<Map<Change, SyncResult>> {
-    await this.tries.capture(did, changes);
-    await this.tries.options.store.wake(did);
+  protected override async work(did: string, changes: readonly Change[], run: SyncRun): Promise<Results> {
+    const tries = this.tries.on(run.runner);
+    await tries.capture(did, changes);
+    await tries.options.store.wake(did);
     this.poke();
     return new Map(
-      changes.map((change) => [
-        change,
-        new SyncResult('pending', { reason: 'in the background', uri: atUri(change.address) }),
-      ]),
+      changes.map(({ address }) => {
+        const uri = atUri(address);
+        return [uri, new SyncResult('pending', { reason: 'in the background', uri })];
+      }),
     );
   }
 }

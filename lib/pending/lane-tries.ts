@@ -1,3 +1,4 @@
+import type { QueryRunner } from 'typeorm';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
 import { RateLimitedError } from '../errors/rate-limited.error.js';
 import type { ParityEvents } from '../events/parity-events.js';
@@ -36,9 +37,15 @@ const LEASE = 120_000;
 
 /** What the dispatcher and the worker have in common: one try of some changes of a lane, under its lease. */
 export class LaneTries {
-  private readonly running = new Set<string>();
+  constructor(
+    readonly options: LaneOptions,
+    private readonly running = new Set<string>(),
+  ) {}
 
-  constructor(readonly options: LaneOptions) {}
+  /** The same on the caller's connection, for as long as it waits. */
+  on(own: (() => QueryRunner | undefined) | undefined): LaneTries {
+    return own ? new LaneTries({ ...this.options, store: this.options.store.on(own) }, this.running) : this;
+  }
 
   /** Whether this process is writing for a DID right now. */
   isRunning(did: string): boolean {
@@ -175,7 +182,10 @@ export class LaneTries {
       .filter(({ failure }) => failure === undefined)
       .flatMap(({ change, result }) => {
         const entry = entries.get(atUri(change.address));
-        return entry ? [{ uri: entry.sync.uri, version: entry.version, cid: result.cid ?? null }] : [];
+        if (!entry) return [];
+        // What was skipped was left as it is.
+        const cid = result.status === 'skipped' ? entry.cid : (result.cid ?? null);
+        return [{ uri: entry.sync.uri, version: entry.version, cid }];
       });
     if (done.length > 0 && !(await this.options.store.settle(lease, done))) {
       this.options.log.warn(

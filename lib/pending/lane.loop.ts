@@ -18,7 +18,7 @@ export interface LaneLoopOptions {
 }
 
 /** In ms. */
-const CLEANUP_INTERVAL = 60_000;
+const TIDY_INTERVAL = 60_000;
 
 /** Works on the lanes that are ready, for as long as the application runs. It keeps no process from exiting. */
 export class LaneLoop {
@@ -34,7 +34,7 @@ export class LaneLoop {
     this.stopped = false;
     this.timers = [
       setInterval(() => this.poke(), this.options.interval).unref(),
-      setInterval(() => void this.cleanup(), CLEANUP_INTERVAL).unref(),
+      setInterval(() => void this.tidy(), TIDY_INTERVAL).unref(),
     ];
   }
 
@@ -66,10 +66,13 @@ export class LaneLoop {
     ]);
   }
 
-  private async cleanup(): Promise<void> {
-    await this.options.cleanup().catch((error: unknown) => {
-      this.options.log.error(`Giving up expired pending syncs failed: ${message(error)}`);
-    });
+  private async tidy(): Promise<void> {
+    try {
+      await this.options.cleanup();
+      if ((await this.options.store.sweep()) > 0) this.poke();
+    } catch (error) {
+      this.options.log.error(`Tidying up pending syncs failed: ${message(error)}`);
+    }
   }
 
   private async look(): Promise<void> {

@@ -123,4 +123,17 @@ export abstract class PendingSyncStore {
 
   /** Gives up, as {@link discard} does, what is older than the ttl; unpublishes never expire. Bounded per call; empty: nothing more to do. */
   abstract cleanup(): Promise<Discarded[]>;
+
+  /** Wakes lanes that sleep although they hold something that was never tried: a process died before its {@link wake}. Returns how many; bounded per call. */
+  sweep(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
+  /**
+   * This store on the caller's connection, after its commit and for as long as `own` gives it: with a pool of one there is no second.
+   * A store on connections of its own, or on none, is the same store.
+   */
+  on(_own: () => QueryRunner | undefined): PendingSyncStore {
+    return this;
+  }
 }

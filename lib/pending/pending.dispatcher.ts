@@ -4,11 +4,12 @@ import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
 import type { Change, Touch } from '../sync/change.js';
 import { resolveTouches, type Resolved } from '../sync/change-resolver.js';
-import { InlineDispatcher, type InlineDispatcherOptions } from '../sync/inline.dispatcher.js';
+import { InlineDispatcher, type InlineDispatcherOptions, type Results } from '../sync/inline.dispatcher.js';
 import { mergedByAddress } from '../sync/merged-changes.js';
 import type { Outcome } from '../sync/outcome.js';
 import type { SyncRun } from '../sync/sync-engine.js';
 import { toPending, type LaneTries, type Tried } from './lane-tries.js';
+import type { PendingEntry } from './pending-entry.js';
 
 export interface PendingDispatcherOptions extends InlineDispatcherOptions {
   readonly tries: LaneTries;
@@ -72,65 +73,66 @@ export class PendingDispatcher extends InlineDispatcher {
     return store.durable || this.tries.isRunning(change.address.did) ? null : super.quick(change);
   }
 
-  protected override async work(
-    did: string,
-    changes: readonly Change[],
-    run: SyncRun,
-  ): Promise<Map<Change, SyncResult>> {
+  protected override async work(did: string, changes: readonly Change[], run: SyncRun): Promise<Results> {
+    const tries = this.tries.on(run.runner);
+    const { store } = tries.options;
     try {
-      const { store } = this.tries.options;
       const lane = await store.lane(did);
-      const closed = await this.tries.closed(lane);
-      if (closed !== null) return await this.later(did, changes, closed, lane.park !== null);
-      const lease = await this.tries.lease(did);
+      const closed = await tries.closed(lane);
+      if (closed !== null) return await this.later(tries, did, changes, closed, lane.park !== null);
+      const lease = await tries.lease(did);
       if (!lease) {
-        const later = await this.later(did, changes, 'another worker has the lane', false);
+        const later = await this.later(tries, did, changes, 'another worker has the lane', false);
         await store.wake(did);
         return later;
       }
-      const entries = await this.tries.entriesAt(did, changes);
-      return this.results(await this.tries.run(lease, lane.failures, changes, entries, run));
+      const entries = await tries.entriesAt(did, changes);
+      const known = changes.map((change) => withLedger(change, entries.get(atUri(change.address))));
+      return this.results(await tries.run(lease, lane.failures, known, entries, run));
     } catch (error) {
-      // The store failed: with a durable one the change is in the ledger all the same.
-      for (const change of changes) {
-        this.report(
-          { change, result: new SyncResult('failed', { error: error as Error }), entity: change.instance },
-          false,
-        );
-      }
-      return new Map(changes.map((change) => [change, new SyncResult('failed', { error: error as Error })]));
+      // The store failed: a durable one has the change all the same.
+      const status = store.durable ? 'pending' : 'failed';
+      const result = new SyncResult(status, { error: error as Error });
+      for (const change of changes) this.report({ change, result, entity: change.instance }, store.durable);
+      return new Map(changes.map(({ address }) => [atUri(address), result]));
     }
   }
 
   private async later(
+    tries: LaneTries,
     did: string,
     changes: readonly Change[],
     reason: string,
     parked: boolean,
-  ): Promise<Map<Change, SyncResult>> {
-    const entries = await this.tries.capture(did, changes);
-    const tell = parked || !this.tries.options.store.durable;
-    for (const change of changes) {
-      const entry = entries.get(atUri(change.address));
-      if (entry && tell) this.tries.captured(entry.sync, change.instance);
+  ): Promise<Results> {
+    const entries = await tries.capture(did, changes);
+    const tell = parked || !tries.options.store.durable;
+    const results: Results = new Map();
+    for (const { address, instance } of changes) {
+      const uri = atUri(address);
+      const entry = entries.get(uri);
+      if (entry && tell) tries.captured(entry.sync, instance);
+      results.set(uri, new SyncResult('pending', { reason, uri }));
     }
-    return new Map(
-      changes.map((change) => [change, new SyncResult('pending', { reason, uri: atUri(change.address) })]),
-    );
+    return results;
   }
 
-  private results({ outcomes, kept }: Tried): Map<Change, SyncResult> {
-    const results = new Map<Change, SyncResult>();
+  private results({ outcomes, kept }: Tried): Results {
+    const results: Results = new Map();
     for (const outcome of outcomes) {
-      const { change, entity } = outcome;
-      const entry = kept.get(atUri(change.address));
+      const uri = atUri(outcome.change.address);
+      const entry = kept.get(uri);
       this.report(outcome, entry !== undefined);
-      if (entry) this.tries.captured(entry.sync, entity);
-      results.set(change, asPending(outcome, entry !== undefined));
+      if (entry) this.tries.captured(entry.sync, outcome.entity);
+      results.set(uri, asPending(outcome, entry !== undefined));
     }
     return results;
   }
 }
+
+/** What is at the address as the ledger knows it: a row may not have heard of its record (its write-back was rolled back by a stranger). */
+const withLedger = (change: Change, entry: PendingEntry | undefined): Change =>
+  change.cid === null && entry?.cid ? { ...change, cid: entry.cid } : change;
 
 /** A failure of the record itself stays a failure; every other one is only a matter of time, or of signing in. */
 function asPending({ result, failure, change }: Outcome, kept: boolean): SyncResult {

@@ -8,10 +8,13 @@ import type { Change, Touch } from './change.js';
 import { resolveTouches, type Resolved } from './change-resolver.js';
 import { LaneQueue } from './lane-queue.js';
 import type { Outcome } from './outcome.js';
-import { mergedByAddress } from './merged-changes.js';
+import { isGivenUp, mergedByAddress } from './merged-changes.js';
 import { quickResult } from './quick-result.js';
 import { SyncDispatcher, type Dispatched } from './sync-dispatcher.js';
 import type { SyncEngine, SyncRun } from './sync-engine.js';
+
+/** By at-uri. */
+export type Results = Map<string, SyncResult>;
 
 export interface InlineDispatcherOptions {
   readonly engine: SyncEngine;
@@ -62,17 +65,26 @@ export class InlineDispatcher extends SyncDispatcher {
     run: SyncRun,
     worked: ReadonlySet<string> = new Set(),
   ): Promise<SyncResult[]> {
-    const merged = mergedByAddress(changes);
-    const results = new Map<Change, SyncResult>();
-    const lanes = [...Map.groupBy(merged.values(), ({ address }) => address.did)].map(([did, lane]) =>
-      this.lane(did, lane, run, worked, results),
+    const results: Results = new Map();
+    await this.untilDeadline(this.workAll([...mergedByAddress(changes).values()], run, worked, results), run);
+    return changes.map(
+      ({ address }) =>
+        results.get(atUri(address)) ??
+        new SyncResult('pending', { reason: 'still under way when the deadline was over' }),
     );
-    await this.untilDeadline(Promise.all(lanes), run);
-    return changes.map(({ address }) => {
-      const change = merged.get(atUri(address));
-      const result = change && results.get(change);
-      return result ?? new SyncResult('pending', { reason: 'still under way when the deadline was over' });
-    });
+  }
+
+  /** Accounts are worked on side by side, but a record that moves is in its new place before it leaves the old one. */
+  private async workAll(
+    changes: readonly Change[],
+    run: SyncRun,
+    worked: ReadonlySet<string>,
+    results: Results,
+  ): Promise<void> {
+    const lanes = [...Map.groupBy(changes, ({ address }) => address.did)];
+    const leaving = lanes.filter(([, lane]) => lane.every(isGivenUp));
+    for (const some of [lanes.filter((lane) => !leaving.includes(lane)), leaving])
+      await Promise.all(some.map(([did, lane]) => this.lane(did, lane, run, worked, results)));
   }
 
   /** The changed addresses of what was committed. Never throws. */
@@ -93,14 +105,10 @@ export class InlineDispatcher extends SyncDispatcher {
   }
 
   /** Works on the changes of one DID; called by one caller at a time for each. Never throws. */
-  protected async work(
-    did: string,
-    changes: readonly Change[],
-    run: SyncRun,
-  ): Promise<Map<Change, SyncResult>> {
+  protected async work(did: string, changes: readonly Change[], run: SyncRun): Promise<Results> {
     const outcomes = await this.options.engine.run(did, changes, run);
     for (const outcome of outcomes) this.report(outcome, false);
-    return new Map(outcomes.map(({ change, result }) => [change, result]));
+    return new Map(outcomes.map(({ change, result }) => [atUri(change.address), result]));
   }
 
   /** Tells what failed. */
@@ -113,17 +121,17 @@ export class InlineDispatcher extends SyncDispatcher {
     changes: readonly Change[],
     run: SyncRun,
     worked: ReadonlySet<string>,
-    results: Map<Change, SyncResult>,
+    results: Results,
   ): Promise<void> {
     const rest: Change[] = [];
     for (const change of changes) {
       const quick = this.lanes.isBusy(did) || worked.has(did) ? null : await this.quick(change);
-      if (quick) results.set(change, quick);
+      if (quick) results.set(atUri(change.address), quick);
       else rest.push(change);
     }
     if (rest.length === 0) return;
-    for (const [change, result] of await this.lanes.run(did, () => this.work(did, rest, run)))
-      results.set(change, result);
+    for (const [uri, result] of await this.lanes.run(did, () => this.work(did, rest, run)))
+      results.set(uri, result);
   }
 
   protected quick(change: Change): Promise<SyncResult | null> {

@@ -60,17 +60,21 @@ class SyncPass {
   /** What this run wrote to addresses whose rows could not take it up. */
   private readonly written = new Map<Change, string>();
 
+  private readonly state: RepositoryStateStore;
+
   constructor(
     private readonly did: string,
     private readonly options: SyncEngineOptions,
     private readonly run: SyncRun,
-  ) {}
+  ) {
+    this.state = run.runner ? options.state.on(run.runner) : options.state;
+  }
 
   /** @returns the changes whose row went or changed its address under the write: they have to be decided again */
   async over(changes: readonly Change[]): Promise<Change[]> {
     try {
       const targets = await this.targets(changes);
-      const state = await this.options.state.load(this.did);
+      const state = await this.state.load(this.did);
       const work: Target[] = [];
       for (const target of targets) {
         const outcome = outcomeWithoutWrite(target, target.change.mayExist || isInDoubt(state, target.uri));
@@ -149,6 +153,7 @@ class SyncPass {
       agent: await this.options.sessions.agentFor(this.did),
       addresses: targets.map(({ change }) => change.address),
       validate: this.options.validate,
+      state: this.state,
       verify: targets.some(needsLook),
       decide: (view) => {
         const decision = decide(targets, view);

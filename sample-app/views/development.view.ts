@@ -3,7 +3,7 @@ import { html, type Html } from './html.js';
 import { layout } from './layout.view.js';
 
 export function revokeForm(): Html {
-  return html`<form method="post" action="/dev/revoke" class="small">
+  return html`<form method="post" action="/dev/revoke" class="small development">
     <button>End my session at the PDS</button> (development only)
   </form>`;
 }

@@ -70,4 +70,7 @@ function resultOf(result: PendingSyncRetryResult): Html {
   </div>`;
 }
 
-const excerpt = (content: string): string => (content.length > 60 ? `${content.slice(0, 59)}…` : content);
+function excerpt(content: string): string {
+  const characters = [...content];
+  return characters.length > 60 ? `${characters.slice(0, 59).join('')}…` : content;
+}

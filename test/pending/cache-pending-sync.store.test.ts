@@ -76,11 +76,37 @@ it('is not ended by the default ttl of the cache', async () => {
 
 it('finds what an earlier process left in the cache', async () => {
   const cache = createCache();
-  await aStore(cache).store.capture([aChange()]);
+  const former = aStore(cache).store;
+  await former.capture([aChange()]);
+  await former.wake(ALICE);
   const { store, pass } = aStore(cache);
   expect(await store.readyLanes(10)).toEqual([ALICE]);
   pass(2 * HOUR);
   expect((await store.cleanup()).map(({ sync }) => sync.uri)).toEqual([URI]);
+});
+
+it('wakes by a sweep what an earlier process captured and woke not, and nothing that was tried', async () => {
+  const cache = createCache();
+  const { store: former } = aStore(cache);
+  await former.capture([aChange(), aChange({ did: 'did:plc:tried' }), aChange({ did: 'did:plc:parked' })]);
+  const [entry] = await former.at('did:plc:tried', ['at://did:plc:tried/com.example.post/a']);
+  const lease = (await former.lease('did:plc:tried', 1_000))!;
+  const { uri } = entry!.sync;
+  const { version } = entry!;
+  await former.failed(lease, [{ uri, version, error: 'x', spendsAttempt: true, needsSession: false }]);
+  await former.release(lease, { retryAt: null, failures: 0 });
+  await former.park('did:plc:parked', { reason: 'revoked', sessionId: null });
+
+  const { store } = aStore(cache);
+  expect(await store.sweep()).toBe(1);
+  expect(await store.readyLanes(10)).toEqual([ALICE]);
+  expect(await store.sweep()).toBe(0);
+  await store.capture([aChange({ did: 'did:plc:tried' })]);
+  const held = (await store.lease('did:plc:tried', 1_000))!;
+  expect(await store.sweep()).toBe(0);
+  await store.release(held, { retryAt: null, failures: 0 });
+  expect(await store.sweep()).toBe(1);
+  expect((await store.readyLanes(10)).toSorted()).toEqual([ALICE, 'did:plc:tried']);
 });
 
 it('frees what expired long ago where nobody calls cleanup', async () => {
@@ -118,7 +144,7 @@ it('works with an adapter that cannot list its keys', async () => {
   const { store } = aStore(cache);
   expect(await store.readyLanes(10)).toEqual([]);
   expect(await store.hasForDid(ALICE)).toBe(true);
-  await store.capture([aChange({ rkey: 'b' })]);
+  await store.wake(ALICE);
   expect(await store.readyLanes(10)).toEqual([ALICE]);
 });
 
@@ -157,7 +183,9 @@ describeIf('redis')('in Redis', () => {
     const did = `did:plc:${unique()}`;
     const cache = createCache({ stores: [make()] });
     try {
-      await aStore(cache).store.capture([aChange({ did })]);
+      const former = aStore(cache).store;
+      await former.capture([aChange({ did })]);
+      await former.wake(did);
       const { store } = aStore(cache);
       expect(await store.readyLanes(100)).toContain(did);
       await store.removeForDid(did);

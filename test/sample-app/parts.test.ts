@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { SessionCookie } from '../../sample-app/auth/session-cookie.js';
 import { freePort } from '../../sample-app/free-port.js';
 import { html } from '../../sample-app/views/html.js';
+import { pendingSection } from '../../sample-app/views/pending.view.js';
+import { postPage } from '../../sample-app/views/posts.view.js';
 
 describe('the parts of the sample application', () => {
   it('escapes every value of a template, in lists and in attributes, but not templates', () => {
@@ -16,6 +18,27 @@ describe('the parts of the sample application', () => {
     expect(html`${null}${undefined}${false}${0}`.text).toBe('0');
     const forged = { text: '<script>' } as unknown as string;
     expect(() => html`${forged}`).toThrow('map is not a function');
+  });
+
+  it('tells a post that waits from one that was given up, and from a draft', () => {
+    const author = { did: 'did:plc:abc', handle: 'alice.test' };
+    const dates = { createdAt: new Date(), updatedAt: new Date() };
+    const none = { uri: null, cid: null, recordUrl: null };
+    const page = (status: 'draft' | 'published', waiting: boolean) =>
+      postPage({ id: 1, content: 'x', author, status, waiting, ...none, ...dates }, null).text;
+    expect(page('published', true)).toContain('No record yet.');
+    expect(page('published', false)).toContain('No record. Save the post again to publish it.');
+    expect(page('draft', false)).toContain('No record: a draft stays here.');
+    expect(page('draft', false)).not.toContain('>waiting<');
+  });
+
+  it('shows the begin of what waits, cut between characters', () => {
+    const sync = { operation: 'publish', postId: 1, uri: 'at://x', attempts: 1, lastError: '<b>' } as const;
+    const since = '2026-01-01T00:00:00.000Z';
+    const text = pendingSection([{ ...sync, since, content: '🙂'.repeat(70) }])?.text;
+    expect(text).toContain(`: ${'🙂'.repeat(59)}…`);
+    expect(text).toMatch(/1\s+attempt ·[^]*Last error: &lt;b&gt;/);
+    expect(pendingSection([])).toBeNull();
   });
 
   it('opens only session cookies that are its own, whole, and not over', () => {

@@ -221,4 +221,26 @@ describe('a refresh', () => {
     expect(await rejection(oauth.agentFor(account.did))).toMatchObject({ code: 'OAUTH_SESSION_INVALID' });
     expect(answers).toEqual([]);
   });
+
+  it('does not bring back a session that is ended while its answer is on the way', async () => {
+    const account = await anAccount();
+    const sessionStore = aStore<NodeSavedSession>();
+    const { oauth } = anApp({ sessionStore });
+    await signIn(oauth, account);
+    await on.network.expireAccessTokens(account);
+    on.proxy.fault(
+      '/oauth/token',
+      async (exchange) => {
+        const answer = await exchange.forward();
+        sessionStore.entries.clear();
+        exchange.respond(answer);
+      },
+      2,
+    );
+
+    await rejection(write(oauth, account.did));
+
+    expect(sessionStore.entries.size).toBe(0);
+    expect(await on.network.oauthSessions(account)).toBe(0);
+  });
 });

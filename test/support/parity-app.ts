@@ -9,12 +9,13 @@ import {
   type ParityModuleExtras,
   type ParityModuleOptions,
 } from 'nestjs-parity';
-import { freshDataSource, type DatabaseKind, type ExtraOptions } from './databases.js';
+import { freshDataSource, type DatabaseKind, type ExtraOptions, type FreshDatabase } from './databases.js';
 
 export interface ParityAppOptions {
   readonly entities: Function[];
   readonly parity: ParityModuleOptions & ParityModuleExtras;
-  readonly database?: DatabaseKind;
+  /** A kind of database: an empty one, removed at the end. Or one that outlives the application. */
+  readonly database?: DatabaseKind | FreshDatabase;
   readonly dataSource?: ExtraOptions;
   readonly imports?: ModuleMetadata['imports'];
   readonly providers?: ModuleMetadata['providers'];
@@ -33,11 +34,11 @@ export class ParityApp {
   }
 
   static async start(options: ParityAppOptions): Promise<ParityApp> {
-    const database = await freshDataSource(
-      options.database ?? 'sqlite',
-      options.entities,
-      options.dataSource,
-    );
+    const { database: given = 'sqlite' } = options;
+    const database =
+      typeof given === 'string'
+        ? await freshDataSource(given, options.entities, options.dataSource)
+        : { ...given, cleanup: () => Promise.resolve() };
     const log = new RecordingLogger();
     try {
       const module = await Test.createTestingModule({

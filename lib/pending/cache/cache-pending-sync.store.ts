@@ -18,6 +18,8 @@ import * as steps from './lane-steps.js';
 
 /** How many entries one `cleanup` gives up at most. */
 const CLEANUP_LIMIT = 500;
+/** How many lanes one `sweep` wakes at most. */
+const SWEEP_LIMIT = 500;
 
 export interface CachePendingSyncStoreConfig {
   /** Any cache of cache-manager. Default: the memory of this process. */
@@ -102,14 +104,13 @@ export class CachePendingSyncStore extends PendingSyncStore {
 
   override async release(
     lease: Lease,
-    { retryAt, failures }: { readonly retryAt: Date | null; readonly failures: number },
+    next: { readonly retryAt: Date | null; readonly failures: number },
   ): Promise<void> {
     try {
       // Stored first: between the two somebody could take a lane that has to wait.
-      await this.ifOwned(lease, undefined, (lane) => [
-        { ...lane, retryAt: retryAt?.getTime() ?? null, failures, turn: this.now() },
-        undefined,
-      ]);
+      await this.ifOwned(lease, undefined, (lane) =>
+        steps.release(lane, next, this.leases.wasWoken(lease.did) ? this.now() : null),
+      );
     } finally {
       this.leases.give(lease);
     }
@@ -117,19 +118,24 @@ export class CachePendingSyncStore extends PendingSyncStore {
 
   override async lane(did: string): Promise<Lane> {
     const { park, retryAt, failures } = await this.lanes.read(did);
-    return { did, park, retryAt: retryAt === null ? null : new Date(retryAt), failures };
+    // Who meets a leased lane has to wake it, not to wait for a time that its holder will change.
+    const waits = retryAt !== null && !this.leases.isHeld(did);
+    return { did, park, retryAt: waits ? new Date(retryAt) : null, failures };
   }
 
-  override park(did: string, { reason, sessionId }: Park): Promise<void> {
-    return this.lanes.update(did, (lane) => [{ ...lane, park: { reason, sessionId } }, undefined]);
+  override park(did: string, park: Park): Promise<void> {
+    return this.lanes.update(did, (lane) => steps.park(lane, park));
   }
 
   override unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
+    if (retry) this.leases.wake(did);
     return this.lanes.update(did, (lane) => steps.unpark(lane, retry, this.now()));
   }
 
-  /** Every write of a value tells whether its lane is ready, so there is nothing to do. */
-  override async wake(): Promise<void> {}
+  override wake(did: string): Promise<void> {
+    this.leases.wake(did);
+    return this.lanes.update(did, (lane) => steps.wake(lane, this.now()));
+  }
 
   override async readyLanes(limit: number): Promise<string[]> {
     await this.lanes.listed();
@@ -137,6 +143,13 @@ export class CachePendingSyncStore extends PendingSyncStore {
       .waiting(this.now())
       .filter((did) => !this.leases.isHeld(did))
       .slice(0, limit);
+  }
+
+  override async sweep(): Promise<number> {
+    await this.lanes.listed();
+    const missed = this.lanes.index.missed().filter((did) => !this.leases.isHeld(did));
+    for (const did of missed.slice(0, SWEEP_LIMIT)) await this.wake(did);
+    return Math.min(missed.length, SWEEP_LIMIT);
   }
 
   override async forDid(did: string): Promise<PendingSync[]> {

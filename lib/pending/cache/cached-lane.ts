@@ -10,16 +10,19 @@ export interface CachedEntry extends Omit<PendingChange, 'address'> {
   readonly createdAt: number;
   readonly attempts: number;
   readonly lastError: string | null;
+  /** Whether a try of this version has failed. */
+  readonly tried: boolean;
   readonly needsSession: boolean;
 }
 
 /** What the cache keeps for one DID: its lane and its entries, in one value, so that one write changes both. */
 export interface CachedLane {
   readonly park: Park | null;
+  /** Backed off until then; ready from then on. */
   readonly retryAt: number | null;
   readonly failures: number;
-  /** When the lane was last given back or unparked: from then on it waits for its turn again. */
-  readonly turn: number;
+  /** Since when the lane waits for its turn; null: it sleeps, or is backed off. */
+  readonly wokenAt: number | null;
   /** The last version given to an entry, also to one that is gone. */
   readonly version: number;
   /** Entries up to this version are backlog. */
@@ -32,7 +35,7 @@ export const IDLE_LANE: CachedLane = {
   park: null,
   retryAt: null,
   failures: 0,
-  turn: 0,
+  wokenAt: null,
   version: 0,
   backlog: 0,
   entries: {},
@@ -47,6 +50,9 @@ export const entryAt = ({ entries }: CachedLane, uri: string): CachedEntry | und
 
 export const isDue = ({ needsSession, version }: CachedEntry, { backlog }: CachedLane): boolean =>
   !needsSession && version > backlog;
+
+export const hasDue = (lane: CachedLane): boolean =>
+  Object.values(lane.entries).some((entry) => isDue(entry, lane));
 
 export const toPendingEntry = (did: string, entry: CachedEntry): PendingEntry => ({
   address: { did, collection: entry.collection, rkey: entry.rkey },

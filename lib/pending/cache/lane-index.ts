@@ -2,8 +2,10 @@ import { type CachedLane, isDue } from './cached-lane.js';
 
 /** What is known of a cached lane without reading it. */
 export interface LaneSummary {
-  /** Since when it waits for its turn; null: nothing in it is due, or it is parked. A time to come: it is backed off until then. */
+  /** Since when it waits for its turn; null: nothing in it is due, or it is parked, or asleep. A time to come: it is backed off until then. */
   readonly waitingSince: number | null;
+  /** It sleeps, although something in it is due and was never tried. */
+  readonly missed: boolean;
   /** createdAt of the oldest entry that can expire. */
   readonly oldest: number | null;
   /** When the cache forgets the value by itself. */
@@ -42,6 +44,11 @@ export class LaneIndex {
     return found.toSorted(([, one], [, other]) => one - other).map(([did]) => did);
   }
 
+  /** Those that sleep although they have something new. */
+  missed(): string[] {
+    return this.dids(({ missed }) => missed);
+  }
+
   /** Those that have entries from this time or before that can expire. */
   olderThan(time: number): string[] {
     return this.dids(({ oldest }) => oldest !== null && oldest <= time);
@@ -73,13 +80,10 @@ export class LaneIndex {
 const isOver = ({ endsAt }: LaneSummary, now: number): boolean => endsAt !== null && endsAt <= now;
 
 function summarise(lane: CachedLane, endsAt: number | null): LaneSummary {
-  let firstDue: number | null = null;
-  let oldest: number | null = null;
-  for (const entry of Object.values(lane.entries)) {
-    if (isDue(entry, lane)) firstDue ??= entry.createdAt;
-    if (entry.operation !== 'unpublish') oldest ??= entry.createdAt;
-  }
-  const waitingSince =
-    lane.park === null && firstDue !== null ? Math.max(firstDue, lane.turn, lane.retryAt ?? 0) : null;
-  return { waitingSince, oldest, endsAt };
+  const entries = Object.values(lane.entries);
+  const oldest = entries.find(({ operation }) => operation !== 'unpublish')?.createdAt ?? null;
+  const due = lane.park ? [] : entries.filter((entry) => isDue(entry, lane));
+  const readyAt = lane.retryAt ?? lane.wokenAt;
+  const waitingSince = due.length > 0 ? readyAt : null;
+  return { waitingSince, missed: readyAt === null && due.some(({ tried }) => !tried), oldest, endsAt };
 }

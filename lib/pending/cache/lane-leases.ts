@@ -1,8 +1,15 @@
 import type { Lease } from '../pending-entry.js';
 
+interface Held {
+  readonly token: number;
+  readonly endsAt: number;
+  /** Somebody woke the lane meanwhile. */
+  readonly woken: boolean;
+}
+
 /** Who works on which lane, within this process. Tokens start anew with the process, as its workers do. */
 export class LaneLeases {
-  private readonly held = new Map<string, { readonly token: number; readonly endsAt: number }>();
+  private readonly held = new Map<string, Held>();
   private token = 0;
 
   /** @param clock milliseconds that only grow: a wall clock that is put forward would end every lease */
@@ -10,11 +17,12 @@ export class LaneLeases {
 
   take(did: string, milliseconds: number): Lease | null {
     this.forgetEnded();
-    return this.isHeld(did) ? null : this.grant(did, ++this.token, milliseconds);
+    return this.isHeld(did) ? null : this.grant(did, { token: ++this.token, woken: false }, milliseconds);
   }
 
   extend({ did, token }: Lease, milliseconds: number): Lease | null {
-    return this.owns({ did, token }) ? this.grant(did, token, milliseconds) : null;
+    const held = this.held.get(did);
+    return held?.token === token ? this.grant(did, held, milliseconds) : null;
   }
 
   give({ did, token }: Lease): void {
@@ -26,14 +34,24 @@ export class LaneLeases {
     return this.held.get(did)?.token === token;
   }
 
+  /** For whoever gives the lane back. */
+  wake(did: string): void {
+    const held = this.held.get(did);
+    if (held) this.held.set(did, { ...held, woken: true });
+  }
+
+  wasWoken(did: string): boolean {
+    return this.held.get(did)?.woken ?? false;
+  }
+
   isHeld(did: string): boolean {
     return (this.held.get(did)?.endsAt ?? -Infinity) > this.clock();
   }
 
-  private grant(did: string, token: number, milliseconds: number): Lease {
+  private grant(did: string, { token, woken }: Omit<Held, 'endsAt'>, milliseconds: number): Lease {
     const endsAt = performance.now() + milliseconds;
     this.held.delete(did);
-    this.held.set(did, { token, endsAt: this.clock() + milliseconds });
+    this.held.set(did, { token, woken, endsAt: this.clock() + milliseconds });
     return { did, token, endsAt };
   }
 

@@ -1,6 +1,6 @@
 import { atUri } from '../../model/address.js';
-import type { Discarded, FailedTry, PendingChange, PendingEntry } from '../pending-entry.js';
-import { type CachedEntry, type CachedLane, entryAt, toPendingSync } from './cached-lane.js';
+import type { Discarded, FailedTry, Park, PendingChange, PendingEntry } from '../pending-entry.js';
+import { type CachedEntry, type CachedLane, entryAt, hasDue, toPendingSync } from './cached-lane.js';
 
 /** What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may hand out its own object. */
 export type LaneStep<T> = readonly [after: CachedLane, result: T];
@@ -41,7 +41,7 @@ export function fail(lane: CachedLane, tries: readonly FailedTry[]): LaneStep<bo
     const entry = entryAt(lane, uri);
     if (entry?.version !== version) continue;
     const attempts = entry.attempts + (spendsAttempt ? 1 : 0);
-    entries[uri] = { ...entry, lastError: error, attempts, needsSession };
+    entries[uri] = { ...entry, lastError: error, attempts, tried: true, needsSession };
   }
   return [{ ...lane, entries }, true];
 }
@@ -74,8 +74,37 @@ export function expire(
 export function unpark(lane: CachedLane, retry: boolean, now: number): LaneStep<void> {
   const entries: Record<string, CachedEntry> = {};
   for (const [uri, entry] of Object.entries(lane.entries)) entries[uri] = { ...entry, needsSession: false };
-  return [{ ...lane, park: null, backlog: retry ? 0 : lane.version, turn: now, entries }, undefined];
+  const free = { ...lane, park: null, entries };
+  // All that is left is backlog.
+  if (!retry) return [{ ...free, backlog: lane.version, wokenAt: null }, undefined];
+  return [awake({ ...free, backlog: 0, retryAt: null }, now), undefined];
 }
+
+/** @param now null: to sleep */
+export function release(
+  lane: CachedLane,
+  { retryAt, failures }: { readonly retryAt: Date | null; readonly failures: number },
+  now: number | null,
+): LaneStep<void> {
+  if (lane.park) return [{ ...lane, retryAt: null, failures, wokenAt: null }, undefined];
+  if (retryAt) return [{ ...lane, retryAt: retryAt.getTime(), failures, wokenAt: null }, undefined];
+  const asleep = { ...lane, retryAt: null, failures, wokenAt: null };
+  return [now === null ? asleep : awake(asleep, now), undefined];
+}
+
+export const park = (lane: CachedLane, { reason, sessionId }: Park): LaneStep<void> => [
+  { ...lane, park: { reason, sessionId }, retryAt: null, wokenAt: null },
+  undefined,
+];
+
+/** A lane that is ready already keeps its turn. */
+export const wake = (lane: CachedLane, now: number): LaneStep<void> => [
+  lane.park || lane.retryAt !== null || lane.wokenAt !== null ? lane : awake(lane, now),
+  undefined,
+];
+
+const awake = (lane: CachedLane, now: number): CachedLane =>
+  hasDue(lane) ? { ...lane, wokenAt: now } : lane;
 
 export function without(lane: CachedLane, uris: readonly string[]): CachedLane {
   if (uris.length === 0) return lane;
@@ -97,7 +126,8 @@ function merged(
   now: number,
 ): CachedEntry {
   // What is due at the address is still the claimant's to say.
-  if (before && change.givenUp && !isOf(before, change)) return { ...before, version, needsSession: false };
+  if (before && change.givenUp && !isOf(before, change))
+    return { ...before, version, tried: false, needsSession: false };
   const {
     address: { collection, rkey },
     entityName,
@@ -122,6 +152,7 @@ function merged(
     createdAt: before?.createdAt ?? now,
     attempts: before?.attempts ?? 0,
     lastError: before?.lastError ?? null,
+    tried: false,
     needsSession: false,
   };
 }

@@ -1,5 +1,6 @@
 import { Table, TableIndex, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { columnType, type ColumnKind } from './column-kinds.js';
+import { dataSourceOf } from './data-source-of.js';
 import { dialectOf, LANE, LEDGER, tablePath, type Dialect } from './tables.js';
 
 type Columns = Record<string, ColumnKind | `${ColumnKind} null` | `${ColumnKind} primary`>;
@@ -50,7 +51,7 @@ class CreateParityTables1795392000000 implements MigrationInterface {
   readonly name = 'CreateParityTables1795392000000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    const dialect = dialectOf(queryRunner.manager.dataSource);
+    const dialect = dialectOf(dataSourceOf(queryRunner));
     await create(queryRunner, LEDGER, ledger, [
       partial(['did', 'pending_since'], 'pending_since'),
       partial(['dead_at'], 'dead_at'),
@@ -62,7 +63,7 @@ class CreateParityTables1795392000000 implements MigrationInterface {
 
   async down(queryRunner: QueryRunner): Promise<void> {
     for (const name of [LANE, LEDGER])
-      await queryRunner.dropTable(tablePath(queryRunner.manager.dataSource, name));
+      await queryRunner.dropTable(tablePath(dataSourceOf(queryRunner), name));
   }
 }
 
@@ -77,7 +78,7 @@ async function create(
   columns: Columns,
   indices: { columnNames: string[]; where?: string }[],
 ): Promise<void> {
-  const { dataSource } = queryRunner.manager;
+  const dataSource = dataSourceOf(queryRunner);
   const dialect = dialectOf(dataSource);
   await queryRunner.createTable(
     new Table({

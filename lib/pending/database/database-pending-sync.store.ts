@@ -12,8 +12,10 @@ import type {
   PendingEntry,
 } from '../pending-entry.js';
 import { PendingSyncStore } from '../pending-sync.store.js';
+import { dataSourceOf } from './data-source-of.js';
 import { LedgerAccess } from './ledger.access.js';
-import { captureRows, toDate, toEntry, toSync, type LedgerRow } from './ledger-row.js';
+import { LedgerLanes } from './ledger.lanes.js';
+import { captureRows, micros, readable, toEntry, toSync, type LedgerRow } from './ledger-row.js';
 import { FAIL, GIVE_UP, REMOVE, SETTLE } from './ledger.updates.js';
 import type { UpdateRow } from './dialect.js';
 import { dialectOf } from './tables.js';
@@ -28,16 +30,12 @@ export interface DatabasePendingSyncStoreOptions {
 
 /** How many rows {@link DatabasePendingSyncStore.cleanup} gives up, {@link DatabasePendingSyncStore.removeForDid} removes in a statement. */
 const PAGE = 500;
-/** DIDs that a sweep looks at. */
-const SWEPT = 500;
-/** An error is for people; what a PDS answers has no limit. */
-const MAX_ERROR = 2_000;
 
 /** Keeps pending syncs in the tables of `parityEntities`, in the application's own database. */
 export class DatabasePendingSyncStore extends PendingSyncStore {
   readonly durable = true;
   private readonly access: LedgerAccess;
-  private swept: string | undefined;
+  private readonly lanes: LedgerLanes;
 
   /** @throws ParityOptionsError for a database that it does not know */
   constructor(
@@ -47,17 +45,17 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     super();
     dialectOf(options.dataSource);
     this.access = new LedgerAccess(options.dataSource, own, options.preparedStatements);
+    this.lanes = new LedgerLanes(this.access);
   }
 
-  /** This store on the caller's connection, for as long as `own` gives it: with a pool of one there is no second. */
-  on(own: () => QueryRunner | undefined): DatabasePendingSyncStore {
+  override on(own: () => QueryRunner | undefined): DatabasePendingSyncStore {
     return new DatabasePendingSyncStore(this.options, own);
   }
 
   override async capture(changes: readonly PendingChange[], runner?: QueryRunner): Promise<void> {
     if (changes.length === 0) return;
     const { dataSource } = this.options;
-    if (runner && runner.manager.dataSource !== dataSource) {
+    if (runner && dataSourceOf(runner) !== dataSource) {
       throw new ParityOptionsError(
         'A transaction of one DataSource cannot hold what is kept in another: keep pending syncs in the DataSource of the entities.',
       );
@@ -110,65 +108,39 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     return this.giveUp(given, lease);
   }
 
-  override async lease(did: string, milliseconds: number): Promise<Lease | null> {
-    const asked = performance.now();
-    const { connection, dialect } = this.access;
-    const token = await connection.use((query) => dialect.lease(query, did, micros(milliseconds)));
-    return token === null ? null : { did, token, endsAt: asked + milliseconds };
+  override lease(did: string, milliseconds: number): Promise<Lease | null> {
+    return this.lanes.lease(did, milliseconds);
   }
 
-  override async extend({ did, token }: Lease, milliseconds: number): Promise<Lease | null> {
-    const asked = performance.now();
-    const { extend } = this.access.sql.lanes;
-    const { affected } = await this.access.query(extend, [did, token, micros(milliseconds)]);
-    return affected > 0 ? { did, token, endsAt: asked + milliseconds } : null;
+  override extend(lease: Lease, milliseconds: number): Promise<Lease | null> {
+    return this.lanes.extend(lease, milliseconds);
   }
 
-  override async release(
-    { did, token }: Lease,
+  override release(
+    lease: Lease,
     { retryAt, failures }: { readonly retryAt: Date | null; readonly failures: number },
   ): Promise<void> {
-    const { release } = this.access.sql.lanes;
-    const at = retryAt?.getTime();
-    // The database's clock may differ from ours: it is told how long, not when.
-    const times = at === undefined ? [] : [micros(at), micros(at - Date.now())];
-    await this.access.query(release(at !== undefined), [did, token, failures, ...times]);
+    return this.lanes.release(lease, retryAt, failures);
   }
 
-  override async lane(did: string): Promise<Lane> {
-    const [row] = await this.access.rows<LaneRow>(this.access.sql.lanes.lane, [did]);
-    if (!row) return { did, park: null, retryAt: null, failures: 0 };
-    return {
-      did,
-      park: row.park_reason === null ? null : { reason: row.park_reason, sessionId: row.park_session },
-      retryAt: row.retry_at === null ? null : toDate(row.retry_at),
-      failures: Number(row.failures),
-    };
+  override lane(did: string): Promise<Lane> {
+    return this.lanes.lane(did);
   }
 
-  override async park(did: string, { reason, sessionId }: Park): Promise<void> {
-    await this.access.query(this.access.sql.lanes.park, [did, readable(reason), sessionId]);
+  override park(did: string, park: Park): Promise<void> {
+    return this.lanes.park(did, park);
   }
 
-  override async unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
-    await this.access.query(this.access.sql.lanes.unpark(retry), [did]);
+  override unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
+    return this.lanes.unpark(did, retry);
   }
 
-  override async wake(did: string): Promise<void> {
-    await this.access.query(this.access.sql.lanes.wake, [did]);
+  override wake(did: string): Promise<void> {
+    return this.lanes.wake(did);
   }
 
-  override async readyLanes(limit: number): Promise<string[]> {
-    const { ready, sleep } = this.access.sql.lanes;
-    for (;;) {
-      const lanes = await this.access.rows<ReadyRow>(ready, [limit]);
-      const idle = lanes.filter(({ due }) => Number(due) === 0);
-      // Unless somebody wakes it meanwhile, a lane with nothing to do is not looked at again.
-      for (const { did, token, wakes } of idle) await this.access.query(sleep, [did, token, wakes]);
-      if (idle.length === 0 || lanes.length < limit) {
-        return lanes.filter(({ due }) => Number(due) === 1).map(({ did }) => did);
-      }
-    }
+  override readyLanes(limit: number): Promise<string[]> {
+    return this.lanes.ready(limit);
   }
 
   override async forDid(did: string): Promise<PendingSync[]> {
@@ -221,22 +193,9 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     return this.giveUp(rows.map((row) => ({ entry: toEntry(row), reason })));
   }
 
-  /**
-   * Wakes lanes that sleep although something in them was never tried, because the process that should have woken them died between
-   * its commit and that. Looks at a page of accounts per call, round and round.
-   *
-   * @param grace milliseconds after a capture in which its own process is left to see to it
-   * @returns how many were woken
-   */
-  async sweep(grace = 10_000): Promise<number> {
-    const { connection, dialect, sql } = this.access;
-    const { dids, next } = await connection.use((query) => dialect.pendingDids(query, this.swept, SWEPT));
-    this.swept = next;
-    if (dids.length === 0) return 0;
-    const rows = JSON.stringify(dids.map((did) => ({ did })));
-    const lost = await this.access.rows<{ did: string }>(sql.ledger.lost, [rows, micros(grace)]);
-    for (const { did } of lost) await this.wake(did);
-    return lost.length;
+  /** @param grace milliseconds after a capture in which its own process is left to see to it */
+  override sweep(grace = 10_000): Promise<number> {
+    return this.lanes.sweep(grace);
   }
 
   private async giveUp(
@@ -255,26 +214,7 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
   }
 }
 
-interface LaneRow {
-  readonly park_reason: string | null;
-  readonly park_session: string | null;
-  readonly retry_at: number | string | null;
-  readonly failures: number | string;
-}
-
-interface ReadyRow {
-  readonly did: string;
-  readonly token: number;
-  readonly wakes: number;
-  readonly due: number | string;
-}
-
 function keyed(uri: string, version: number, rest: UpdateRow): UpdateRow[] {
   const address = parseAtUri(uri);
   return address ? [{ ...address, version, ...rest }] : [];
 }
-
-const micros = (milliseconds: number): number => Math.round(milliseconds * 1_000);
-
-/** PostgreSQL stores no NUL. */
-const readable = (text: string): string => text.replaceAll('\0', '').slice(0, MAX_ERROR);

@@ -12,9 +12,16 @@ interface StateRow {
 export class DatabaseRepositoryState extends RepositoryStateStore {
   private readonly access: LedgerAccess;
 
-  constructor(dataSource: DataSource, own?: () => QueryRunner | undefined) {
+  constructor(
+    private readonly dataSource: DataSource,
+    own?: () => QueryRunner | undefined,
+  ) {
     super();
     this.access = new LedgerAccess(dataSource, own);
+  }
+
+  override on(own: () => QueryRunner | undefined): DatabaseRepositoryState {
+    return new DatabaseRepositoryState(this.dataSource, own);
   }
 
   override async load(did: string): Promise<RepositoryState | null> {

@@ -148,6 +148,65 @@ export const brokenByLane: readonly BrokenRule[] = [
     },
   },
   {
+    breaks: 'takes whatever has entries for ready',
+    fails: 'a lane that nobody woke is not ready, whatever it holds',
+    rule: (good) => ({
+      capture: async (changes) => {
+        await good.capture(changes);
+        for (const { address } of changes) await good.wake(address.did);
+      },
+    }),
+  },
+  {
+    breaks: 'tries again at once what has failed',
+    fails: 'a lane that is given back sleeps until it is woken',
+    rule: (good) => ({
+      release: async (lease, next) => {
+        await good.release(lease, next);
+        await good.wake(lease.did);
+      },
+    }),
+  },
+  {
+    breaks: 'lets a lane that was given back sleep for ever',
+    fails: 'a lane that is given back sleeps until it is unparked with retry',
+    rule: (good) => {
+      const asleep = new Set<string>();
+      return {
+        release: (lease, next) => {
+          asleep.add(lease.did);
+          return good.release(lease, next);
+        },
+        readyLanes: async (limit) => (await good.readyLanes(limit)).filter((did) => !asleep.has(did)),
+      };
+    },
+  },
+  {
+    breaks: 'forgets who was woken while the lane was leased',
+    fails: 'what comes while the lane is leased makes it ready afterwards',
+    rule: (good) => {
+      const { lease, held } = holders(good);
+      return {
+        lease,
+        wake: async (did) => (held.has(did) ? undefined : good.wake(did)),
+      };
+    },
+  },
+  {
+    breaks: 'lets a lane back off that somebody works on',
+    fails: 'a lane that somebody works on is not backed off',
+    rule: (good) => {
+      let retryAt: Date | null = null;
+      return {
+        release: (lease, next) => {
+          ({ retryAt } = next);
+          return good.release(lease, next);
+        },
+        lane: async (did) => ({ ...(await good.lane(did)), retryAt }),
+      };
+    },
+  },
+  {
     breaks: 'gives the newest first',
     fails: 'due gives the oldest first, up to the limit',
     rule: (good) => ({ due: async (did, options) => (await good.due(did, options)).toReversed() }),

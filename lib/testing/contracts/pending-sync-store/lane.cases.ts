@@ -93,8 +93,35 @@ export const laneCases = (span: number): ContractCase[] => [
     await wakeWith(scene, aChange('a'));
     const lease = await scene.lease();
     assert.deepEqual(await scene.store.readyLanes(10), []);
+    await scene.peer.wake(ALICE);
+    assert.deepEqual(await scene.store.readyLanes(10), []);
     await scene.release(lease);
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
+  }),
+
+  contractCase('a lane that nobody woke is not ready, whatever it holds', async (scene) => {
+    await scene.capture(aChange('a'));
+    assert.deepEqual(await scene.store.readyLanes(10), []);
+    assert.deepEqual(await scene.due(), ['a']);
+  }),
+
+  contractCase('a lane that is given back sleeps until it is woken', async (scene) => {
+    await wakeWith(scene, aChange('a'));
+    await scene.leased(() => scene.pass(2));
+    await scene.pass(span);
+    assert.deepEqual(await scene.store.readyLanes(10), []);
+    await scene.capture(aChange('a'), aChange('b'));
+    assert.deepEqual(await scene.store.readyLanes(10), []);
+    assert.deepEqual(await scene.due(), ['a', 'b']);
+    await scene.peer.wake(ALICE);
+    assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
+  }),
+
+  contractCase('a lane that is given back sleeps until it is unparked with retry', async (scene) => {
+    await wakeWith(scene, aChange('a'));
+    await scene.leased(() => scene.pass(2));
+    await scene.store.unpark(ALICE, { retry: true });
+    assert.deepEqual(await scene.peer.readyLanes(10), [ALICE]);
   }),
 
   contractCase('a lane whose lease has ended is ready', async (scene) => {
@@ -106,6 +133,15 @@ export const laneCases = (span: number): ContractCase[] => [
 
   contractCase('what comes while the lane is leased makes it ready afterwards', async (scene) => {
     await scene.leased(() => wakeWith(scene, aChange('a')));
+    assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
+  }),
+
+  contractCase('a sign-in while the lane is leased makes it ready afterwards', async (scene) => {
+    await wakeWith(scene, aChange('a'));
+    await scene.leased(async () => {
+      await scene.peer.park(ALICE, PARK);
+      await scene.peer.unpark(ALICE, { retry: true });
+    });
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
   }),
 
@@ -123,6 +159,22 @@ export const laneCases = (span: number): ContractCase[] => [
     await scene.store.release(lease, { retryAt: new Date(Date.now() + span), failures: 1 });
     await scene.pass(span);
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
+  }),
+
+  contractCase('a lane that was backed off is ready when it is unparked with retry', async (scene) => {
+    await wakeWith(scene, aChange('a'));
+    const lease = await scene.lease();
+    await scene.store.release(lease, { retryAt: new Date(Date.now() + LONG), failures: 1 });
+    await scene.store.unpark(ALICE, { retry: true });
+    assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
+    assert.equal((await scene.store.lane(ALICE)).retryAt, null);
+  }),
+
+  contractCase('a lane that somebody works on is not backed off', async (scene) => {
+    const lease = await scene.lease();
+    await scene.store.release(lease, { retryAt: new Date(Date.now() + LONG), failures: 1 });
+    await scene.lease();
+    assert.equal((await scene.peer.lane(ALICE)).retryAt, null);
   }),
 
   contractCase('a parked lane is not ready before unpark', async (scene) => {
@@ -147,6 +199,7 @@ export const laneCases = (span: number): ContractCase[] => [
     await wakeWith(scene, aChange('a'));
     const entry = await scene.entry('a');
     await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { needsSession: true })]));
+    await scene.store.wake(ALICE);
     assert.deepEqual(await scene.store.readyLanes(10), []);
     await scene.store.unpark(ALICE, { retry: true });
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
@@ -161,7 +214,10 @@ export const laneCases = (span: number): ContractCase[] => [
     await wakeWith(scene, aChange('a'));
     await wakeWith(scene, aChange('b'));
     await wakeWith(scene, aChange('x', { did: BOB }));
-    await scene.leased(() => scene.pass(2));
+    await scene.leased(async () => {
+      await scene.store.wake(ALICE);
+      await scene.pass(2);
+    });
     assert.deepEqual(await scene.store.readyLanes(10), [BOB, ALICE]);
   }),
 ];

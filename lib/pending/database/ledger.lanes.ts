@@ -1,0 +1,97 @@
+import type { Lane, Lease, Park } from '../pending-entry.js';
+import type { LedgerAccess } from './ledger.access.js';
+import { micros, readable, toDate } from './ledger-row.js';
+
+interface LaneRow {
+  readonly park_reason: string | null;
+  readonly park_session: string | null;
+  readonly retry_at: number | string | null;
+  readonly failures: number | string;
+}
+
+interface ReadyRow {
+  readonly did: string;
+  readonly token: number;
+  readonly wakes: number;
+  readonly due: number | string;
+}
+
+/** DIDs that a sweep looks at. */
+const SWEPT = 500;
+
+/** The lanes of a ledger: who works on them, and when. Each method does what `PendingSyncStore` says of it. */
+export class LedgerLanes {
+  private swept: string | undefined;
+
+  constructor(private readonly access: LedgerAccess) {}
+
+  async lease(did: string, milliseconds: number): Promise<Lease | null> {
+    const asked = performance.now();
+    const { connection, dialect } = this.access;
+    const token = await connection.use((query) => dialect.lease(query, did, micros(milliseconds)));
+    return token === null ? null : { did, token, endsAt: asked + milliseconds };
+  }
+
+  async extend({ did, token }: Lease, milliseconds: number): Promise<Lease | null> {
+    const asked = performance.now();
+    const { extend } = this.access.sql.lanes;
+    const { affected } = await this.access.query(extend, [did, token, micros(milliseconds)]);
+    return affected > 0 ? { did, token, endsAt: asked + milliseconds } : null;
+  }
+
+  async release({ did, token }: Lease, retryAt: Date | null, failures: number): Promise<void> {
+    const { release } = this.access.sql.lanes;
+    const at = retryAt?.getTime();
+    // The database's clock may differ from ours: it is told how long, not when.
+    const times = at === undefined ? [] : [micros(at), micros(at - Date.now())];
+    await this.access.query(release(at !== undefined), [did, token, failures, ...times]);
+  }
+
+  async lane(did: string): Promise<Lane> {
+    const [row] = await this.access.rows<LaneRow>(this.access.sql.lanes.lane, [did]);
+    if (!row) return { did, park: null, retryAt: null, failures: 0 };
+    return {
+      did,
+      park: row.park_reason === null ? null : { reason: row.park_reason, sessionId: row.park_session },
+      retryAt: row.retry_at === null ? null : toDate(row.retry_at),
+      failures: Number(row.failures),
+    };
+  }
+
+  async park(did: string, { reason, sessionId }: Park): Promise<void> {
+    await this.access.query(this.access.sql.lanes.park, [did, readable(reason), sessionId]);
+  }
+
+  async unpark(did: string, retry: boolean): Promise<void> {
+    await this.access.query(this.access.sql.lanes.unpark(retry), [did]);
+  }
+
+  async wake(did: string): Promise<void> {
+    await this.access.query(this.access.sql.lanes.wake, [did]);
+  }
+
+  async ready(limit: number): Promise<string[]> {
+    const { ready, sleep } = this.access.sql.lanes;
+    for (;;) {
+      const lanes = await this.access.rows<ReadyRow>(ready, [limit]);
+      const idle = lanes.filter(({ due }) => Number(due) === 0);
+      // Unless somebody wakes it meanwhile, a lane with nothing to do is not looked at again.
+      for (const { did, token, wakes } of idle) await this.access.query(sleep, [did, token, wakes]);
+      if (idle.length === 0 || lanes.length < limit) {
+        return lanes.filter(({ due }) => Number(due) === 1).map(({ did }) => did);
+      }
+    }
+  }
+
+  /** Looks at a page of accounts per call, round and round. */
+  async sweep(grace: number): Promise<number> {
+    const { connection, dialect, sql } = this.access;
+    const { dids, next } = await connection.use((query) => dialect.pendingDids(query, this.swept, SWEPT));
+    this.swept = next;
+    if (dids.length === 0) return 0;
+    const rows = JSON.stringify(dids.map((did) => ({ did })));
+    const lost = await this.access.rows<{ did: string }>(sql.ledger.lost, [rows, micros(grace)]);
+    for (const { did } of lost) await this.wake(did);
+    return lost.length;
+  }
+}
