@@ -31,7 +31,7 @@ async function measured(
       { name: 'big', run: runs[0] },
       { name: 'small', run: runs[1] },
     ],
-    { rounds: 4_000, warmUp: 1_000 },
+    { rounds: 6_000, warmUp: 2_000 },
   );
   return { ...ratio, notes: `${await big.rows()} and ${await small.rows()} rows` };
 }

@@ -1,11 +1,18 @@
 // Set the module up
 export { ParityModule } from './parity.module.js';
+export { parityEntities, parityMigrations } from './parity.module-tables.js';
 export type {
   ParityModuleExtras,
   ParityModuleOptions,
   ParityOptionsFactory,
 } from './parity.module-definition.js';
-export type { ParityOptions, PdsOptions, PendingSyncOptions, SyncOptions } from './model/options.js';
+export type {
+  ParityOptions,
+  PdsOptions,
+  PendingSyncOptions,
+  SyncMode,
+  SyncOptions,
+} from './model/options.js';
 
 // Mark entities
 export { AutoSyncsWithAtp, HasAtpRecord, PublishesRecords } from './entity/sync.decorators.js';
@@ -27,8 +34,6 @@ export { SyncResult, type SyncStatus } from './model/sync-result.js';
 export { atUri, parseAtUri, type Address } from './model/address.js';
 
 // Pending syncs
-export { parityEntities } from './pending/database/parity-entities.js';
-export { parityMigrations } from './pending/database/create-parity-tables.migration.js';
 export { PendingSyncManager } from './pending/pending-sync.manager.js';
 export { PendingSyncRetryResult } from './model/pending-sync-retry-result.js';
 export type { PendingSync, SyncOperation } from './model/pending-sync.js';
@@ -38,6 +43,22 @@ export { SessionProvider } from './sessions/session-provider.js';
 export { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
 export type { AuthorizeOptions, SignInResult } from './sessions/oauth/atp-oauth.service.js';
 export type { OAuthOptions, OAuthSessionStore, OAuthStateStore } from './sessions/oauth/oauth-options.js';
+export {
+  databaseOAuthStores,
+  type DatabaseOAuthOptions,
+  type DatabaseOAuthStores,
+} from './sessions/oauth/database/database-oauth-stores.js';
+export {
+  encryptedStores,
+  type EncryptedStoresOptions,
+} from './sessions/oauth/encryption/encrypted-stores.js';
+export type { EncryptionOptions } from './sessions/oauth/encryption/cipher.js';
+export {
+  redisRequestLock,
+  type RedisLockClient,
+  type RedisRequestLockOptions,
+} from './sessions/oauth/redis-request-lock.js';
+export type { DatabaseOAuthStorage, OAuthStores } from './sessions/oauth/oauth-options.js';
 export { CacheOAuthSessionStore, CacheOAuthStateStore } from './sessions/oauth/cache-oauth.stores.js';
 export { AppPasswordSessionProvider } from './sessions/app-password.provider.js';
 

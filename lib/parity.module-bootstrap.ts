@@ -24,6 +24,7 @@ import { MapperRegistry } from './records/mapper.registry.js';
 import type { RecordMapper } from './records/record-mapper.js';
 import { SyncedEntities } from './records/synced-entities.js';
 import type { SyncedEntity } from './records/synced-entity.js';
+import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncService } from './sync/sync.service.js';
 
@@ -42,6 +43,7 @@ export class ParityBootstrap implements OnModuleInit, BeforeApplicationShutdown 
     private readonly sync: SyncService,
     @Optional() @Inject(PENDING_STORE) private readonly pending: PendingSyncStore | null,
     @Optional() @Inject(PENDING_DATA_SOURCE) private readonly ledger: DataSource | null,
+    @Optional() @Inject(AtpOAuthService) private readonly oauth: AtpOAuthService | null,
     @Optional() @Inject(LaneLoop) private readonly loop: LaneLoop | null,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(LISTED_MAPPERS) private readonly listed: Type<RecordMapper>[],
@@ -49,6 +51,7 @@ export class ParityBootstrap implements OnModuleInit, BeforeApplicationShutdown 
 
   async onModuleInit(): Promise<void> {
     if (this.pending?.durable && this.ledger) await ensureTables(this.ledger);
+    await this.oauth?.start();
     this.findMappers();
     const dataSources = this.options.dataSources.map((name) => this.dataSource(name));
     try {
@@ -64,6 +67,7 @@ export class ParityBootstrap implements OnModuleInit, BeforeApplicationShutdown 
   async beforeApplicationShutdown(): Promise<void> {
     await this.loop?.stop();
     await this.dispatcher.drain();
+    await this.oauth?.close();
     this.release();
   }
 

@@ -8,7 +8,7 @@ import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import type { ParityHttpOptions } from './http/http-options.js';
 import type { ParityOptions } from './model/options.js';
-import { parityEntities } from './pending/database/parity-entities.js';
+import { neededTables } from './parity.module-tables.js';
 import type { RecordMapper } from './records/record-mapper.js';
 import type { OAuthOptions } from './sessions/oauth/oauth-options.js';
 import type { SessionProvider } from './sessions/session-provider.js';
@@ -62,13 +62,14 @@ function withExtras(
 ): DynamicModule {
   const [name = 'default'] = dataSources;
   const { storage = process.env['PARITY_PENDING_SYNCS_STORAGE'] } = options.pendingSyncs ?? {};
+  const tables = neededTables(storage === 'database', options.oauth?.storage !== undefined);
   return {
     ...definition,
     global: true,
     imports: [
       ...new Set([...(definition.imports ?? []), ...imports]),
       // For DataSources with autoLoadEntities.
-      ...(storage === 'database' ? [TypeOrmModule.forFeature(parityEntities, name)] : []),
+      ...(tables.length > 0 ? [TypeOrmModule.forFeature(tables, name)] : []),
     ],
     providers: [
       ...(definition.providers ?? []),

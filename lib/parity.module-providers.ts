@@ -1,6 +1,7 @@
 import { Logger, type FactoryProvider, type Type } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
 import { EventEmitter2 } from '@nestjs/event-emitter';
+import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import { ParityEvents } from './events/parity-events.js';
@@ -27,6 +28,7 @@ import { RepositoryWriter } from './pds/repository-writer.js';
 import { MapperRegistry } from './records/mapper.registry.js';
 import { SyncedEntities } from './records/synced-entities.js';
 import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
+import { withStorage } from './sessions/oauth/oauth-storage.js';
 import { SessionProvider } from './sessions/session-provider.js';
 import { InlineDispatcher } from './sync/inline.dispatcher.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
@@ -55,11 +57,18 @@ export const parityProviders: FactoryProvider[] = [
   { provide: SyncedEntities, useFactory: () => new SyncedEntities() },
   {
     provide: AtpOAuthService,
-    inject: [PARITY_OPTIONS, ParityEvents],
-    useFactory: ({ oauth, sessions }: ParityModuleOptions, events: ParityEvents) => {
+    inject: [PARITY_OPTIONS, ParityEvents, ModuleRef],
+    useFactory: ({ oauth, sessions }: ParityModuleOptions, events: ParityEvents, moduleRef: ModuleRef) => {
       if (oauth && sessions)
         throw new ParityOptionsError('Both oauth and sessions are given; sessions come from one of them.');
-      return oauth && new AtpOAuthService({ ...oauth, events, logger: new Logger(AtpOAuthService.name) });
+      if (!oauth) return undefined;
+      const dataSourceOf = (name: string): DataSource =>
+        moduleRef.get<DataSource>(getDataSourceToken(name), { strict: false });
+      return new AtpOAuthService({
+        ...withStorage(oauth, dataSourceOf),
+        events,
+        logger: new Logger(AtpOAuthService.name),
+      });
     },
   },
   {

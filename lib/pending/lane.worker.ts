@@ -41,6 +41,10 @@ export class LaneWorker {
     const { store } = this.options.tries.options;
     const tally = new Tally();
     const tried = new Set<string>();
+    // Here, in the queue: before it, a worker that sees the lane free would take what the caller wants to hear of.
+    if (options.backlog) await store.unpark(did, { retry: true });
+    // A lease that finds nothing to do would send an inline save away meanwhile.
+    if ((await store.due(did, { limit: 1, ...options })).length === 0) return tally.result();
     for (;;) {
       const { failures, retryAt } = await store.lane(did);
       const lease = await this.options.tries.lease(did);

@@ -46,7 +46,6 @@ export class PendingSyncManager {
    */
   async retryForDid(did: string): Promise<PendingSyncRetryResult> {
     if (!this.pending) return new PendingSyncRetryResult(0, 0, 0, 0);
-    await this.pending.store.unpark(did, { retry: true });
     return this.pending.worker.work(did, { backlog: true });
   }
 

@@ -1,0 +1,43 @@
+import type { LocalNetwork } from 'nestjs-parity/testing';
+import type { DataSource } from 'typeorm';
+import { Card, Note, Profile } from './notebook.js';
+
+const COLLECTIONS = ['com.example.note', 'com.example.card', 'com.example.profile'];
+
+/** At-uri to text, both of what should be at the PDS and of what is there; records that are kept on purpose are left out of both. */
+export interface Parity {
+  readonly expected: Record<string, string>;
+  readonly actual: Record<string, unknown>;
+}
+
+/** Compares the rows with the repositories: rule 1 holds if both are equal. */
+export async function parityOf(
+  dataSource: DataSource,
+  network: LocalNetwork,
+  dids: readonly string[],
+): Promise<Parity> {
+  const expected: Record<string, string> = {};
+  const kept = new Set<string | null>();
+  const expect = (row: Note | Card | Profile, did: string | undefined, hidden: boolean): void => {
+    const label = `${row.constructor.name} ${JSON.stringify(row)}`;
+    if (!hidden) {
+      const isThere = row.atpUri !== null && (did === undefined || row.getAtpDid() === did);
+      expected[isThere ? row.atpUri! : `no record in ${did} of ${label}`] = row.text;
+    } else if (row instanceof Card) kept.add(row.atpUri);
+    else if (row.atpUri !== null) expected[`a record in the row of the hidden ${label}`] = row.text;
+  };
+  const relations = { user: true };
+  for (const note of await dataSource.manager.find(Note, { relations, withDeleted: true }))
+    expect(note, note.user.did, !note.open || note.deletedAt !== null);
+  for (const card of await dataSource.manager.find(Card, { relations })) expect(card, undefined, !card.open);
+  for (const profile of await dataSource.manager.find(Profile)) expect(profile, profile.did, !profile.open);
+
+  const actual: Record<string, unknown> = {};
+  for (const did of dids) {
+    for (const collection of COLLECTIONS) {
+      for (const { uri, value } of await network.listRecords(did, collection))
+        if (!kept.has(uri)) actual[uri] = value['text'];
+    }
+  }
+  return { expected, actual };
+}
