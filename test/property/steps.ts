@@ -69,4 +69,4 @@ const anyStep = fc.oneof(
 
 export type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
 
-export const anySteps: fc.Arbitrary<Step[]> = fc.array(anyStep, { minLength: 1, maxLength: 25 });
+export const anySteps: fc.Arbitrary<Step[]> = fc.array(anyStep, { minLength: 5, maxLength: 30, size: 'max' });

@@ -70,7 +70,7 @@ export async function perform(step: WriteStep, manager: EntityManager, owners: r
       return;
     }
     case 'give-card-to':
-      await manager.update(Card, card(step.row), { user: owner(step.account) });
+      await manager.update(Card, card(step.row), { user: { id: owner(step.account).id } });
       return;
     case 'profile': {
       const { text, open } = step;

@@ -21,7 +21,6 @@ export abstract class OnConflictDialect extends SqlDialect {
       leased: 'TRUE',
       ready_at: '$now + $2',
       wakes: '0',
-      retry_at: 'NULL',
     })) + ' WHERE NOT l.leased OR l.ready_at <= $now RETURNING token';
 
   upsertLane(
