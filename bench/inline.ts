@@ -18,6 +18,12 @@ class QueryCounter implements Logger {
   log(): void {}
 }
 
+const queries = async (counter: QueryCounter, run: () => Promise<unknown>): Promise<number> => {
+  counter.count = 0;
+  await run();
+  return counter.count;
+};
+
 const ratios: Ratio[] = [];
 const network = await LocalNetwork.start();
 const sessions = await CountingSessions.start(network, 'ours.test');
@@ -35,11 +41,6 @@ await onEachDatabase(async (kind, options) => {
     ...logged(theirs),
     synchronize: false,
   } as DataSourceOptions).initialize();
-  const queries = async (counter: QueryCounter, run: () => Promise<unknown>): Promise<number> => {
-    counter.count = 0;
-    await run();
-    return counter.count;
-  };
 
   let views = 0;
   const unmarked = (source: DataSource) => {

@@ -37,6 +37,18 @@ export { atUri, parseAtUri, type Address } from './model/address.js';
 export { PendingSyncManager } from './pending/pending-sync.manager.js';
 export { PendingSyncRetryResult } from './model/pending-sync-retry-result.js';
 export type { PendingSync, SyncOperation } from './model/pending-sync.js';
+export { DeadLetterDesk } from './pending/dead-letter.desk.js';
+export type { DeadLetter, DeadLetterPage, DeadLetterQuery } from './pending/dead-letter.js';
+export type { PendingStats } from './pending/kept-sync.js';
+
+// See and repair
+export type { EntityStatus } from './pending/status/entity-status.js';
+export type {
+  ReconcileFigures,
+  ReconcileOptions,
+  ReconcileProgress,
+  ReconcileResult,
+} from './pending/reconcile/reconciliation.js';
 
 // Sign accounts in
 export { SessionProvider } from './sessions/session-provider.js';

@@ -117,6 +117,7 @@ export const parityProviders: FactoryProvider[] = [
   {
     provide: LaneTries,
     inject: [
+      RESOLVED_OPTIONS,
       { token: PENDING_STORE, optional: true },
       SyncEngine,
       SyncedEntities,
@@ -124,12 +125,23 @@ export const parityProviders: FactoryProvider[] = [
       ParityEvents,
     ],
     useFactory: (
+      { pendingSyncs }: ResolvedOptions,
       store: PendingSyncStore | null,
       engine: SyncEngine,
       entities: SyncedEntities,
       sessions: SessionProvider,
       events: ParityEvents,
-    ) => store && new LaneTries({ store, engine, entities, sessions, events, log: logger }),
+    ) =>
+      store &&
+      new LaneTries({
+        store,
+        engine,
+        entities,
+        sessions,
+        events,
+        autoRetry: pendingSyncs.autoRetry,
+        log: logger,
+      }),
   },
   {
     provide: LaneWorker,
@@ -171,7 +183,7 @@ export const parityProviders: FactoryProvider[] = [
       { token: LaneTries, optional: true },
       { token: LaneLoop, optional: true },
     ],
-    useFactory: dispatcher,
+    useFactory: syncDispatcher,
   },
   {
     provide: PendingSyncManager,
@@ -229,7 +241,7 @@ function ledgerOf({ dataSources }: ResolvedOptions, dataSource: DataSource | und
   );
 }
 
-function dispatcher(
+function syncDispatcher(
   { sync }: ResolvedOptions,
   engine: SyncEngine,
   events: ParityEvents,

@@ -5,6 +5,7 @@ import { ParityExceptionFilter } from './http/parity-exception.filter.js';
 import { ParityInterceptor } from './http/parity.interceptor.js';
 import { ParityBootstrap } from './parity.module-bootstrap.js';
 import { ConfigurableModuleClass, type ParityModuleExtras } from './parity.module-definition.js';
+import { maintenanceProviders } from './parity.module-maintenance.js';
 import { parityProviders } from './parity.module-providers.js';
 import { ParityService } from './parity.service.js';
 import { PendingSyncManager } from './pending/pending-sync.manager.js';
@@ -17,7 +18,14 @@ import { SyncService } from './sync/sync.service.js';
 /** Keeps TypeORM entities and AT Protocol records in step. Global: import it once, with `forRoot` or `forRootAsync`. */
 @Module({
   imports: [DiscoveryModule],
-  providers: [...parityProviders, ParityService, ParityBootstrap, ParityInterceptor, ParityExceptionFilter],
+  providers: [
+    ...parityProviders,
+    ...maintenanceProviders,
+    ParityService,
+    ParityBootstrap,
+    ParityInterceptor,
+    ParityExceptionFilter,
+  ],
   exports: [
     ParityService,
     SyncService,

@@ -1,10 +1,18 @@
 import { Injectable } from '@nestjs/common';
+import { Touches } from './changes/touches.js';
 import { unitOfWork } from './changes/unit-of-work.js';
 import { SessionAuthenticated } from './events/session-authenticated.event.js';
 import type { PendingSyncRetryResult } from './model/pending-sync-retry-result.js';
 import type { SyncResult } from './model/sync-result.js';
+import { DeadLetterDesk } from './pending/dead-letter.desk.js';
+import type { PendingStats } from './pending/kept-sync.js';
 import { PendingSyncManager } from './pending/pending-sync.manager.js';
+import type { ReconcileOptions, ReconcileResult } from './pending/reconcile/reconciliation.js';
+import { Reconciler } from './pending/reconcile/reconciler.js';
 import { SessionListener } from './pending/session.listener.js';
+import type { EntityStatus } from './pending/status/entity-status.js';
+import { StatusReader } from './pending/status/status.reader.js';
+import type { EntityClass } from './records/record-mapper.js';
 import { SyncService } from './sync/sync.service.js';
 
 /** What controllers and services inject: publishing by hand, and everything about what is pending. */
@@ -14,6 +22,11 @@ export class ParityService {
     private readonly sync: SyncService,
     private readonly pending: PendingSyncManager,
     private readonly sessions: SessionListener,
+    private readonly touches: Touches,
+    private readonly reconciler: Reconciler,
+    private readonly status: StatusReader,
+    /** What was given up: `list`, `requeue`, `purge`. With database storage only; otherwise there never are any. */
+    readonly deadLetters: DeadLetterDesk,
   ) {}
 
   /** See {@link SyncService.publish}. */
@@ -36,9 +49,29 @@ export class ParityService {
     return this.sync.unpublish(entity);
   }
 
+  /** See {@link Touches.touch}. */
+  touch(entity: object): Promise<SyncResult> {
+    return this.touches.touch(entity);
+  }
+
   /** See {@link SyncService.toRecord}. */
   toRecord(entity: object): Promise<Record<string, unknown> | null> {
     return this.sync.toRecord(entity);
+  }
+
+  /** See {@link Reconciler.reconcile}. */
+  reconcile(entity: EntityClass, options?: ReconcileOptions): Promise<ReconcileResult> {
+    return this.reconciler.reconcile(entity, options);
+  }
+
+  /** See {@link StatusReader.of}. */
+  statusOf(entity: object): Promise<EntityStatus> {
+    return this.status.of(entity);
+  }
+
+  /** What is pending, over all accounts: of the whole database, or with storage 'cache' of this process. Zeros while disabled. */
+  stats(): Promise<PendingStats> {
+    return this.status.stats();
   }
 
   /** See {@link unitOfWork}. */

@@ -37,7 +37,7 @@ export async function compare(
   return { what, ratio: a / b, limit, ours: a, theirs: b };
 }
 
-export const median = (values: number[]): number =>
+const median = (values: number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 /** Prints a table and, as the last line, JSON. */

@@ -44,7 +44,7 @@ export class Note extends AtpRecordEntity {
 }
 
 @AtpMapper()
-export class NoteMapper extends RecordMapper<Note> {
+class NoteMapper extends RecordMapper<Note> {
   readonly entity = Note;
   readonly collection = 'com.example.note';
 

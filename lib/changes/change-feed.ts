@@ -67,7 +67,7 @@ export class ChangeFeed implements UnitParticipant {
 
   /** Runs a call of the application; resolves, or rejects for an auth failure, when what it committed is dispatched. */
   async managed<T>(runner: QueryRunner | undefined, call: () => Promise<T>): Promise<T> {
-    const scope = new CommitScope();
+    const scope = new CommitScope(this.dispatcher.settledCount);
     let result: T;
     try {
       result = await inScope(scope, call);

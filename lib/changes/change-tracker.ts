@@ -1,8 +1,4 @@
-import type {
-  DataSource,
-  EntityMetadata,
-  EntitySubscriberInterface,
-} from 'typeorm';
+import type { DataSource, EntityMetadata, EntitySubscriberInterface } from 'typeorm';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { BulkWritePolicy, type BulkWriteReaction } from './bulk-write.policy.js';

@@ -6,6 +6,9 @@ export class CommitScope {
   readonly committed: Touch[] = [];
   /** Until the call returns: what it started and did not wait for has to look after its own commits. */
   isOpen = true;
+
+  /** @param settledCount of the dispatcher when the call began */
+  constructor(readonly settledCount: number) {}
 }
 
 /** A write whose rows are looked up. */

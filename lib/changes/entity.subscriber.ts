@@ -11,6 +11,7 @@ import type {
   UpdateEvent,
 } from 'typeorm';
 import { MapperError } from '../errors/mapper.error.js';
+import { recordStateOf } from '../metadata/record-state.js';
 import { RecordRows } from '../records/record-row.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
@@ -85,7 +86,12 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
   afterUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> | void {
     if (event.databaseEntity) {
       const whole = event.entity && !this.partial.has(event.entity) && isReloaded(event);
-      return this.written(event, { whole: whole === true });
+      const settledCount = currentScope()?.settledCount;
+      const row = recordStateOf(event.databaseEntity);
+      return this.written(event, {
+        whole: whole === true,
+        ...(settledCount !== undefined && { before: { row, settledCount } }),
+      });
     }
     if (!event.entity) return this.updatedFromOtherSide(event);
   }

@@ -28,7 +28,9 @@ export class InverseUpdates {
   }
 
   /** `createQueryBuilder` of an entity manager, which notes what is expected. */
-  observed(createQueryBuilder: (...args: never[]) => unknown): (this: EntityManager, ...args: never[]) => unknown {
+  observed(
+    createQueryBuilder: (...args: never[]) => unknown,
+  ): (this: EntityManager, ...args: never[]) => unknown {
     const note = (builder: QueryBuilder, runner: QueryRunner | undefined): QueryBuilder => {
       if (runner && this.feed.log(runner).updates.size > 0) this.note(builder, runner);
       return builder;

@@ -63,7 +63,9 @@ export class ManagedWrites {
     return Managed;
   }
 
-  private wrapper(name: string): (manager: EntityManager, original: WriteMethod, args: unknown[]) => Promise<unknown> {
+  private wrapper(
+    name: string,
+  ): (manager: EntityManager, original: WriteMethod, args: unknown[]) => Promise<unknown> {
     const { feed, bulk, rows } = this.options;
     if (COMMITS.includes(name)) {
       // Inside a transaction the commit is somebody else's, who will wait for the sync.

@@ -22,6 +22,8 @@ export interface LaneOptions {
   readonly entities: SyncedEntities;
   readonly sessions: SessionProvider;
   readonly events: ParityEvents;
+  /** Whether the backlog of an account that has signed in again runs by itself. */
+  readonly autoRetry: boolean;
   readonly log: { debug(message: string): void; warn(message: string): void; error(message: string): void };
 }
 
@@ -35,12 +37,22 @@ export interface Tried {
 /** How long a lane is leased for one try, in ms; prolonged while work goes on. */
 const LEASE = 120_000;
 
+class Running {
+  readonly dids = new Set<string>();
+  ended = 0;
+}
+
 /** What the dispatcher and the worker have in common: one try of some changes of a lane, under its lease. */
 export class LaneTries {
   constructor(
     readonly options: LaneOptions,
-    private readonly running = new Set<string>(),
+    private readonly running = new Running(),
   ) {}
+
+  /** Tries that have ended in this process. */
+  get endedCount(): number {
+    return this.running.ended;
+  }
 
   /** The same on the caller's connection, for as long as it waits. */
   on(own: (() => QueryRunner | undefined) | undefined): LaneTries {
@@ -49,7 +61,7 @@ export class LaneTries {
 
   /** Whether this process is writing for a DID right now. */
   isRunning(did: string): boolean {
-    return this.running.has(did);
+    return this.running.dids.has(did);
   }
 
   /** Whether nothing of the lane is to be tried now: parked, with the session that failed still being the one that there is; or backed off. */
@@ -60,7 +72,7 @@ export class LaneTries {
         return `${lane.did} has to sign in again: ${lane.park.reason}`;
       }
       // A newer session voids the park, whatever became of the event that told of it.
-      await this.options.store.unpark(lane.did, { retry: false });
+      await this.options.store.unpark(lane.did, { retry: this.options.autoRetry });
     }
     return lane.retryAt && lane.retryAt.getTime() > Date.now()
       ? `the PDS did not answer well; the next try is at ${lane.retryAt.toISOString()}`
@@ -85,14 +97,16 @@ export class LaneTries {
     const { did } = lease;
     const sessionId = await this.sessionId(did);
     const keepAlive = this.prolong(lease);
-    this.running.add(did);
+    this.running.dids.add(did);
     try {
       const outcomes = await engine.run(did, changes, run);
       await this.settle(lease, outcomes, entries);
       const failed = outcomes.filter(({ failure }) => failure !== undefined);
       const kept = await this.keep(lease, failed, isRetry ? entries : null);
       const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
-      if (auth) await store.park(did, { reason: auth.error.message, sessionId });
+      if (auth) await this.park(did, auth.error.message, sessionId);
+      // What failed in passing before must not fall asleep because this went well.
+      else if (failures > 0 && !isRetry) await store.wake(did);
       await store.release(lease, this.next(failed, failures));
       return { outcomes, kept };
     } catch (error) {
@@ -103,7 +117,8 @@ export class LaneTries {
       throw error;
     } finally {
       clearInterval(keepAlive);
-      this.running.delete(did);
+      this.running.dids.delete(did);
+      this.running.ended += 1;
     }
   }
 
@@ -230,6 +245,14 @@ export class LaneTries {
       .map(({ retryAt }) => retryAt.getTime());
     const soonest = Date.now() + backoff(failures + 1);
     return { retryAt: new Date(Math.max(soonest, ...told)), failures: failures + 1 };
+  }
+
+  private async park(did: string, reason: string, sessionId: string | null): Promise<void> {
+    const { store, autoRetry } = this.options;
+    await store.park(did, { reason, sessionId });
+    // The account may have signed in while the try was under way, and whoever listens to that was too early.
+    const now = await this.sessionId(did);
+    if (now !== null && now !== sessionId) await store.unpark(did, { retry: autoRetry });
   }
 
   private prolong(lease: Lease): NodeJS.Timeout {

@@ -1,5 +1,8 @@
 import type { QueryRunner } from 'typeorm';
+import { parseAtUri } from '../model/address.js';
 import type { PendingSync } from '../model/pending-sync.js';
+import { NO_DEAD_LETTERS, type DeadLetterStore } from './dead-letter.js';
+import type { KeptSync, PendingStats, WrittenAddress } from './kept-sync.js';
 import type {
   Discarded,
   FailedTry,
@@ -127,6 +130,38 @@ export abstract class PendingSyncStore {
   /** Wakes lanes that sleep although they hold something that was never tried: a process died before its {@link wake}. Returns how many; bounded per call. */
   sweep(): Promise<number> {
     return Promise.resolve(0);
+  }
+
+  /** What was given up. A store that forgets it has none, ever. */
+  get deadLetters(): DeadLetterStore {
+    return NO_DEAD_LETTERS;
+  }
+
+  /** What is kept of an at-uri: its pending sync, or else its dead letter. null: nothing. */
+  async inspect(uri: string): Promise<KeptSync | null> {
+    const did = parseAtUri(uri)?.did;
+    const [entry] = did === undefined ? [] : await this.at(did, [uri]);
+    if (!entry) return null;
+    const { sync } = entry;
+    return { sync, tried: sync.lastError !== null, needsSession: false, backlog: false, dead: null };
+  }
+
+  /** Of all accounts; of those that this process knows, where the store cannot count. null: it does not know. */
+  stats(): Promise<PendingStats | null> {
+    return Promise.resolve(null);
+  }
+
+  /**
+   * The next addresses, in an order of their own, of a class that have a record and nothing pending, save those whose record is kept
+   * on purpose. Empty: no more, or a store that forgets what is done.
+   *
+   * @param after the last one of the page before; null: the first page
+   */
+  written(
+    _entityName: string,
+    _page: { readonly after: string | null; readonly limit: number },
+  ): Promise<WrittenAddress[]> {
+    return Promise.resolve([]);
   }
 
   /**

@@ -26,11 +26,15 @@ export class PendingDispatcher extends InlineDispatcher {
     this.tries = options.tries;
   }
 
+  override get settledCount(): number {
+    return super.settledCount + this.tries.endedCount;
+  }
+
   /** With a durable store the changes are captured here, in the entity's transaction; an error rolls it back. */
   override async beforeCommit(touches: readonly Touch[], runner: QueryRunner): Promise<void> {
     const { store } = this.tries.options;
     if (!store.durable) return;
-    const resolved = await resolveTouches(touches, runner);
+    const resolved = await resolveTouches(touches, runner, this.settledCount);
     const changes = [...mergedByAddress(resolved.changes).values()];
     if (changes.length > 0) await store.capture(changes.map(toPending), runner);
     for (const touch of touches) this.captured.set(touch, resolved);
@@ -49,7 +53,9 @@ export class PendingDispatcher extends InlineDispatcher {
     );
     const rest = touches.filter((touch) => !this.captured.has(touch));
     const late =
-      rest.length > 0 ? await super.resolve(dataSource, rest, run) : { changes: [], unresolved: [] };
+      rest.length > 0
+        ? await super.resolve(dataSource, rest, run)
+        : { changes: [], unresolved: [], unowned: [] };
     if (late.changes.length > 0) {
       await onCommittedData(dataSource, run.runner?.(), (runner) =>
         store.capture([...mergedByAddress(late.changes).values()].map(toPending), runner),
@@ -59,6 +65,7 @@ export class PendingDispatcher extends InlineDispatcher {
     return {
       changes: all.flatMap(({ changes }) => changes),
       unresolved: all.flatMap(({ unresolved }) => unresolved),
+      unowned: all.flatMap(({ unowned }) => unowned),
     };
   }
 

@@ -15,27 +15,38 @@ export interface Unresolved {
 export interface Resolved {
   readonly changes: Change[];
   readonly unresolved: Unresolved[];
+  /** No account owns them, so there is nothing to sync. */
+  readonly unowned: Touch[];
 }
 
 /**
  * From touched entities to changed addresses: one per entity, two where its record moves.
  * Reads on `runner` alone, so it serves inside a transaction, and sees what that has written.
+ *
+ * @param settledCount of the dispatcher: where nothing was settled since an update read its row, the row is not read again
  */
-export async function resolveTouches(touches: readonly Touch[], runner: QueryRunner): Promise<Resolved> {
+export async function resolveTouches(
+  touches: readonly Touch[],
+  runner: QueryRunner,
+  settledCount = -1,
+): Promise<Resolved> {
   const changes: Change[] = [];
   const unresolved: Unresolved[] = [];
+  const unowned: Touch[] = [];
   const [removals, written] = lastTouches(touches);
   for (const touch of removals) {
     const { address, cid, keepRecord } = touch.removal ?? { address: null, cid: null, keepRecord: true };
     if (address) changes.push(change(touch, address, { operation: 'unpublish', cid, keepRecord }));
   }
   for (const [entity, group] of Map.groupBy(written, (touch) => touch.entity)) {
-    const instances = await wholeInstances(entity, group, runner);
+    const instances = await wholeInstances(entity, group, runner, settledCount);
     for (const touch of group) {
       const instance = instances.get(touch.entityId);
       if (!instance) continue;
       try {
-        changes.push(...(await changesOf(touch, instance, runner)));
+        const found = await changesOf(touch, instance, runner);
+        if (found.length === 0) unowned.push(touch);
+        changes.push(...found);
       } catch (error) {
         // An error of SQL has to go on: inside a transaction, swallowing it would turn the commit into a silent rollback.
         if (!(error instanceof MapperError)) throw error;
@@ -43,7 +54,7 @@ export async function resolveTouches(touches: readonly Touch[], runner: QueryRun
       }
     }
   }
-  return { changes, unresolved };
+  return { changes, unresolved, unowned };
 }
 
 /** An entity that was written and then removed is removed; one that was removed and then inserted again is both. */
@@ -71,6 +82,7 @@ async function wholeInstances(
   entity: SyncedEntity,
   touches: readonly Touch[],
   runner: QueryRunner,
+  settledCount: number,
 ): Promise<Map<string, object>> {
   const whole = new Map<string, object>();
   const partial: string[] = [];
@@ -79,9 +91,13 @@ async function wholeInstances(
     else partial.push(entityId);
   }
   // An instance that is older than somebody's write-back names a record that is no longer, or not yet, its own.
-  const updated = touches
-    .filter(({ entityId, inserted }) => !inserted && whole.has(entityId))
-    .map((t) => t.entityId);
+  const updated: string[] = [];
+  for (const { entityId, inserted, before } of touches) {
+    const instance = whole.get(entityId);
+    if (inserted || !instance) continue;
+    if (before?.settledCount === settledCount) show(entity, instance, before.row);
+    else updated.push(entityId);
+  }
   if (updated.length > 0) {
     const rows = await new RecordRows(entity).read(runner, updated);
     for (const id of updated) {

@@ -1,3 +1,4 @@
+import type { RecordState } from '../metadata/record-state.js';
 import type { Address } from '../model/address.js';
 import type { SyncOperation } from '../model/pending-sync.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
@@ -13,6 +14,8 @@ export interface Touch {
   readonly instance: object | undefined;
   /** Before the write the instance had every column; what it lacked would be null after it, whatever the row holds. */
   readonly whole?: boolean;
+  /** The record columns as the update read them, while `settledCount` of the dispatcher was this at most. */
+  readonly before?: { readonly row: RecordState; readonly settledCount: number };
   /** Just inserted: its record columns are what the module reserved, and nothing can be published yet. */
   readonly inserted: boolean;
   /** The row is gone; what could not be asked afterwards was asked before. */

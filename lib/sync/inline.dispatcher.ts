@@ -32,6 +32,10 @@ export class InlineDispatcher extends SyncDispatcher {
     super();
   }
 
+  override get settledCount(): number {
+    return this.lanes.endedCount;
+  }
+
   override beforeCommit(_touches: readonly Touch[], _runner: QueryRunner): Promise<void> {
     return Promise.resolve();
   }
@@ -45,6 +49,8 @@ export class InlineDispatcher extends SyncDispatcher {
         this.failed({ ...touch, operation: 'publish' }, undefined, error, false, touch.instance);
         dispatched.push({ result: new SyncResult('failed', { error }), origin: touch.origin });
       }
+      for (const { entity, entityId } of resolved.unowned)
+        this.options.log.debug(`${entity.name} ${entityId} has no DID, so there is nothing to sync.`);
       const results = await this.deliver(resolved.changes, run, watch.ended);
       resolved.changes.forEach(({ origin }, index) => {
         const result = results[index];
@@ -94,9 +100,12 @@ export class InlineDispatcher extends SyncDispatcher {
     run: SyncRun,
   ): Promise<Resolved> {
     try {
-      return await onCommittedData(dataSource, run.runner?.(), (runner) => resolveTouches(touches, runner));
+      return await onCommittedData(dataSource, run.runner?.(), (runner) =>
+        resolveTouches(touches, runner, this.settledCount),
+      );
     } catch (error) {
-      return { changes: [], unresolved: touches.map((touch) => ({ touch, error: error as Error })) };
+      const unresolved = touches.map((touch) => ({ touch, error: error as Error }));
+      return { changes: [], unresolved, unowned: [] };
     }
   }
 

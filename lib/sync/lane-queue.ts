@@ -2,6 +2,9 @@
 export class LaneQueue {
   private readonly tails = new Map<string, Promise<unknown>>();
 
+  /** Pieces of work that have ended. */
+  endedCount = 0;
+
   private readonly watches = new Set<Set<string>>();
 
   /** Collects the DIDs whose work ends from now on: what was read of them may be older than what was settled. */
@@ -19,6 +22,7 @@ export class LaneQueue {
     const result = (this.tails.get(did) ?? Promise.resolve()).then(work);
     const tail = result.then(forget, forget).finally(() => {
       if (this.tails.get(did) === tail) this.tails.delete(did);
+      this.endedCount += 1;
       for (const ended of this.watches) ended.add(did);
     });
     this.tails.set(did, tail);

@@ -14,6 +14,9 @@ export interface Dispatched {
  * options ask for.
  */
 export abstract class SyncDispatcher {
+  /** How many pieces of work have ended in this process: while it stays the same, no record column of a row was written by it. */
+  abstract readonly settledCount: number;
+
   /**
    * Just before the outermost commit, in the entity's transaction: makes the changes durable, where the storage can.
    * An error rolls the transaction back. It must not use another connection.

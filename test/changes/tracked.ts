@@ -13,6 +13,7 @@ import { freshDataSource, type DatabaseKind, type ExtraOptions } from '../suppor
 
 /** Keeps what arrives, one entry per dispatch, and resolves it as the real ones do. */
 export class RecordingDispatcher extends SyncDispatcher {
+  readonly settledCount = 0;
   readonly captured: string[][] = [];
   readonly batches: Touch[][] = [];
   readonly changes: Change[] = [];

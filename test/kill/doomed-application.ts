@@ -65,6 +65,7 @@ export async function live({ pdsUrl, database, accounts, seed, dieAt }: KillProc
   const owners = await dataSource.getRepository(Owner).find({ order: { id: 'ASC' } });
 
   awaits = 0;
+  process.send?.('alive');
   const { integer, pick } = random(seed);
   for (let step = 0; step < (dieAt === null ? 4 : 400); step++) {
     await perform(anyWrite(integer, pick), dataSource.manager, owners);

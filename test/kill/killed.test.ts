@@ -1,6 +1,5 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parityEntities } from 'nestjs-parity';
 import { LocalNetwork, type Account } from 'nestjs-parity/testing';
@@ -41,7 +40,7 @@ for (const kind of ['sqlite', 'postgres'] satisfies DatabaseKind[]) {
           const atRandom = kill % 2 === 1;
           const dieAt = atRandom ? 1_000_000 : 1 + ((kill * AWAITS) / KILLS + integer(8));
           const life = begin(database, accounts, { seed: SEED * 1_000 + kill, dieAt: Math.floor(dieAt) });
-          if (atRandom) void sleep(1_200 + integer(1_200)).then(() => life.child.kill('SIGKILL'));
+          if (atRandom) life.child.once('message', () => setTimeout(() => life.child.kill('SIGKILL'), integer(500)));
           expect(await life.ended()).toEqual({ signal: 'SIGKILL', code: null });
           await twoMinutesLater(database);
         }

@@ -168,7 +168,7 @@ export class App {
   }
 }
 
-export const cidOf = async (record: object): Promise<string> =>
+const cidOf = async (record: object): Promise<string> =>
   (await cidForLex(jsonToLex(record as never, { strict: true }))).toString();
 
 /** An `applyWrites` that is no fence. */

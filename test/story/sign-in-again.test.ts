@@ -12,7 +12,9 @@ beforeAll(async () => {
 });
 afterAll(() => network.stop());
 
-describe('signing in again, with pending syncs in the cache', () => theStory('cache', 'sqlite'));
+describe('signing in again, with pending syncs in the cache', () => {
+  theStory('cache', 'sqlite');
+});
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`signing in again, with pending syncs in the database (${kind})`, () => {

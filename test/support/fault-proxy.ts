@@ -149,7 +149,7 @@ export class FaultProxy implements AsyncDisposable {
   }
 }
 
-export const pass: Fault = async (exchange) => exchange.respond(await exchange.forward());
+const pass: Fault = async (exchange) => exchange.respond(await exchange.forward());
 
 /** Breaks the connection before the PDS has seen the request. */
 export const resetBefore: Fault = (exchange) => exchange.cut();

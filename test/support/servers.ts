@@ -63,11 +63,6 @@ export function serverUrl(name: ServerName): URL {
   return new URL(servers[name].url);
 }
 
-/** Whether something accepts connections there; for benchmarks, tests take {@link describeIf}. */
-export function hasServer(name: ServerName): boolean {
-  return servers[name].missing === undefined;
-}
-
 /**
  * A `describe` that needs a server. Without it the tests are skipped, and the reason is printed once per test file;
  * with CI=true they fail instead, because a skip there would hide that an adapter is not tested any more.

@@ -10,6 +10,7 @@ import type {
   PendingChange,
   PendingEntry,
 } from '../pending-entry.js';
+import type { KeptSync, PendingStats } from '../kept-sync.js';
 import { PendingSyncStore } from '../pending-sync.store.js';
 import { type CachedLane, entryAt, isDue, toPendingEntry, toPendingSync } from './cached-lane.js';
 import { CachedLanes } from './cached-lanes.js';
@@ -201,6 +202,24 @@ export class CachePendingSyncStore extends PendingSyncStore {
     const ended = this.lanes.index.ended(this.now()).slice(0, CLEANUP_LIMIT);
     for (const did of ended) await this.lanes.forgetEnded(did);
     return discarded;
+  }
+
+  override async inspect(uri: string): Promise<KeptSync | null> {
+    const did = parseAtUri(uri)?.did;
+    if (did === undefined) return null;
+    const lane = await this.lanes.read(did);
+    const entry = entryAt(lane, uri);
+    if (!entry) return null;
+    const { tried, needsSession } = entry;
+    const backlog = !needsSession && !isDue(entry, lane);
+    return { sync: toPendingSync(did, entry), tried, needsSession, backlog, dead: null };
+  }
+
+  override async stats(): Promise<PendingStats> {
+    await this.lanes.listed();
+    const { pending, parked, since } = this.lanes.index.totals();
+    const oldestWaiting = since === null ? null : new Date(since);
+    return { pending, parked, leased: this.leases.count, dead: 0, oldestWaiting };
   }
 
   private captureFor(did: string, changes: readonly PendingChange[]): Promise<void> {

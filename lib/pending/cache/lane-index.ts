@@ -6,6 +6,10 @@ export interface LaneSummary {
   readonly waitingSince: number | null;
   /** It sleeps, although something in it is due and was never tried. */
   readonly missed: boolean;
+  readonly pending: number;
+  readonly parked: boolean;
+  /** createdAt of the oldest entry. */
+  readonly since: number | null;
   /** createdAt of the oldest entry that can expire. */
   readonly oldest: number | null;
   /** When the cache forgets the value by itself. */
@@ -33,6 +37,17 @@ export class LaneIndex {
 
   get size(): number {
     return this.summaries.size;
+  }
+
+  /** Over all lanes. */
+  totals(): { pending: number; parked: number; since: number | null } {
+    const all = [...this.summaries.values()];
+    const times = all.map(({ since }) => since).filter((since) => since !== null);
+    return {
+      pending: all.reduce((sum, { pending }) => sum + pending, 0),
+      parked: all.filter(({ parked }) => parked).length,
+      since: times.reduce<number | null>((oldest, time) => Math.min(oldest ?? time, time), null),
+    };
   }
 
   /** Those whose turn has come, the one that waits longest first. */
@@ -85,5 +100,13 @@ function summarise(lane: CachedLane, endsAt: number | null): LaneSummary {
   const due = lane.park ? [] : entries.filter((entry) => isDue(entry, lane));
   const readyAt = lane.retryAt ?? lane.wokenAt;
   const waitingSince = due.length > 0 ? readyAt : null;
-  return { waitingSince, missed: readyAt === null && due.some(({ tried }) => !tried), oldest, endsAt };
+  return {
+    waitingSince,
+    missed: readyAt === null && due.some(({ tried }) => !tried),
+    pending: entries.length,
+    parked: lane.park !== null,
+    since: entries[0]?.createdAt ?? null,
+    oldest,
+    endsAt,
+  };
 }

@@ -48,6 +48,11 @@ export class LaneLeases {
     return (this.held.get(did)?.endsAt ?? -Infinity) > this.clock();
   }
 
+  /** Leases that are running. */
+  get count(): number {
+    return [...this.held.keys()].filter((did) => this.isHeld(did)).length;
+  }
+
   private grant(did: string, { token, woken }: Omit<Held, 'endsAt'>, milliseconds: number): Lease {
     const endsAt = performance.now() + milliseconds;
     this.held.delete(did);

@@ -1,6 +1,6 @@
 import { Table, TableIndex, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { columnType, type ColumnKind } from './column-kinds.js';
-import { dataSourceOf } from './data-source-of.js';
+import { dataSourceOf } from '../../metadata/data-source-of.js';
 import { dialectOf, LANE, LEDGER, tablePath, type Dialect } from './tables.js';
 
 type Columns = Record<string, ColumnKind | `${ColumnKind} null` | `${ColumnKind} primary`>;

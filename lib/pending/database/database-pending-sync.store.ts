@@ -11,10 +11,13 @@ import type {
   PendingChange,
   PendingEntry,
 } from '../pending-entry.js';
+import type { KeptSync, PendingStats, WrittenAddress } from '../kept-sync.js';
 import { PendingSyncStore } from '../pending-sync.store.js';
-import { dataSourceOf } from './data-source-of.js';
+import { dataSourceOf } from '../../metadata/data-source-of.js';
+import { DeadLetters } from './dead-letters.js';
 import { LedgerAccess } from './ledger.access.js';
 import { LedgerLanes } from './ledger.lanes.js';
+import { LedgerView } from './ledger.view.js';
 import { captureRows, micros, readable, toEntry, toSync, type LedgerRow } from './ledger-row.js';
 import { FAIL, GIVE_UP, REMOVE, SETTLE } from './ledger.updates.js';
 import type { UpdateRow } from './dialect.js';
@@ -196,6 +199,25 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
   /** @param grace milliseconds after a capture in which its own process is left to see to it */
   override sweep(grace = 10_000): Promise<number> {
     return this.lanes.sweep(grace);
+  }
+
+  override get deadLetters(): DeadLetters {
+    return new DeadLetters(this.access);
+  }
+
+  override inspect(uri: string): Promise<KeptSync | null> {
+    return new LedgerView(this.access).inspect(uri);
+  }
+
+  override stats(): Promise<PendingStats> {
+    return new LedgerView(this.access).stats();
+  }
+
+  override written(
+    entityName: string,
+    page: { readonly after: string | null; readonly limit: number },
+  ): Promise<WrittenAddress[]> {
+    return new LedgerView(this.access).written(entityName, page);
   }
 
   private async giveUp(

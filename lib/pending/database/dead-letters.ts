@@ -1,36 +1,17 @@
 import { atUri, parseAtUri } from '../../model/address.js';
-import type { PendingSync } from '../../model/pending-sync.js';
+import type { DeadLetterPage, DeadLetterQuery, DeadLetterStore } from '../dead-letter.js';
 import type { UpdateRow } from './dialect.js';
 import type { LedgerAccess } from './ledger.access.js';
 import { toDate, toSync, type LedgerRow } from './ledger-row.js';
 import { PURGE } from './ledger.updates.js';
 
-/** A pending sync that was given up. */
-export interface DeadLetter {
-  readonly sync: PendingSync;
-  readonly reason: string;
-  /** ISO 8601. */
-  readonly diedAt: string;
-}
-
-export interface DeadLetterPage {
-  /** Oldest first. */
-  readonly letters: DeadLetter[];
-  /** For `after`; null: there are no more. */
-  readonly next: string | null;
-}
-
 const PURGED = 500;
 
-/** What was given up: kept until it is requeued, purged, or its address is captured again. */
-export class DeadLetters {
+/** The dead letters of a ledger: its rows with a `dead_at`. */
+export class DeadLetters implements DeadLetterStore {
   constructor(private readonly access: LedgerAccess) {}
 
-  /** @param options `limit`: 100 unless given; `after`: `next` of the page before */
-  async list(
-    options: { readonly did?: string; readonly limit?: number; readonly after?: string } = {},
-  ): Promise<DeadLetterPage> {
-    const { did, limit = 100, after } = options;
+  async list({ did, limit = 100, after }: DeadLetterQuery = {}): Promise<DeadLetterPage> {
     const [since = '0', uri] = after?.split(' ') ?? [];
     const from = parseAtUri(uri) ?? { did: '', collection: '', rkey: '' };
     const rows = await this.access.rows<LedgerRow & { dead_at: number | string; dead_reason: string }>(
@@ -48,7 +29,6 @@ export class DeadLetters {
     };
   }
 
-  /** Makes a pending sync of it again, with all its attempts. False if there is none of this id. */
   async requeue(id: string): Promise<boolean> {
     const address = parseAtUri(id);
     if (!address) return false;
@@ -59,7 +39,6 @@ export class DeadLetters {
     return true;
   }
 
-  /** Forgets those that were given up before `olderThan`. Returns how many. */
   async purge(olderThan: Date): Promise<number> {
     const age = (Date.now() - olderThan.getTime()) * 1_000;
     let purged = 0;

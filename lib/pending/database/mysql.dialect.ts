@@ -109,7 +109,7 @@ export class MysqlDialect extends SqlDialect {
 
   async lease(query: Query, did: string, microseconds: number): Promise<number | null> {
     const taken = await query(
-      `UPDATE ${this.lane} SET token = LAST_INSERT_ID(token + 1), leased = TRUE, ready_at = $now + $2, wakes = 0, retry_at = NULL ` +
+      `UPDATE ${this.lane} SET token = LAST_INSERT_ID(token + 1), leased = TRUE, ready_at = $now + $2, wakes = 0 ` +
         'WHERE did = $1 AND (NOT leased OR ready_at <= $now)',
       [did, microseconds],
     );

@@ -1,4 +1,5 @@
 import { Table, TableIndex, type MigrationInterface, type QueryRunner } from 'typeorm';
+import { dataSourceOf } from '../../../metadata/data-source-of.js';
 import { oauthColumnType, type OAuthColumnKind, type OAuthColumnType } from './oauth-columns.js';
 import {
   OAUTH_LOCK,
@@ -33,7 +34,7 @@ export class CreateParityOAuthTables1795392000001 implements MigrationInterface 
   readonly name = 'CreateParityOAuthTables1795392000001';
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    const { dataSource } = queryRunner.manager;
+    const dataSource = dataSourceOf(queryRunner);
     const dialect = oauthDialectOf(dataSource);
     for (const { name, columns, index } of tables) {
       await queryRunner.createTable(
@@ -50,7 +51,7 @@ export class CreateParityOAuthTables1795392000001 implements MigrationInterface 
 
   async down(queryRunner: QueryRunner): Promise<void> {
     for (const { name } of tables.toReversed()) {
-      await queryRunner.dropTable(oauthTablePath(queryRunner.manager.dataSource, name));
+      await queryRunner.dropTable(oauthTablePath(dataSourceOf(queryRunner), name));
     }
   }
 }

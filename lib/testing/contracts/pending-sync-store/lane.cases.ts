@@ -186,6 +186,17 @@ export const laneCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
   }),
 
+  contractCase('a lane that was parked is not backed off when it is unparked', async (scene) => {
+    await scene.store.capture([aChange('a')]);
+    const lease = await scene.lease();
+    await scene.store.park(ALICE, PARK);
+    await scene.store.release(lease, { retryAt: new Date(Date.now() + LONG), failures: 1 });
+    await scene.store.unpark(ALICE, { retry: false });
+    assert.equal((await scene.peer.lane(ALICE)).retryAt, null);
+    await wakeWith(scene, aChange('b'));
+    assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
+  }),
+
   contractCase('backlog alone makes no lane ready', async (scene) => {
     await wakeWith(scene, aChange('a'));
     await scene.store.unpark(ALICE, { retry: false });

@@ -1,0 +1,72 @@
+import { AuthenticationError } from '../errors/authentication.error.js';
+import { ParityOptionsError } from '../errors/parity-options.error.js';
+import { SyncResult } from '../model/sync-result.js';
+import type { SyncedEntities } from '../records/synced-entities.js';
+import type { Touch } from '../sync/change.js';
+import type { Dispatched, SyncDispatcher } from '../sync/sync-dispatcher.js';
+import { currentScope } from './commit-scope.js';
+import { currentUnit, type UnitParticipant } from './unit-of-work.js';
+
+/** Changes that no row shows, told by the application: they go the way of a saved entity. */
+export class Touches implements UnitParticipant {
+  constructor(
+    private readonly entities: SyncedEntities,
+    private readonly dispatcher: SyncDispatcher,
+  ) {}
+
+  /**
+   * Something outside the row changed what the entity maps to (a many-to-many relation, another table, a file): its record is looked at
+   * again, as after a `save()`. Inside a unit of work, or a transaction of `DataSource.transaction()`, that happens at its end, and the
+   * result is 'pending'; call it after the commit of a transaction that you manage yourself.
+   *
+   * @throws AuthenticationError if the account has to act
+   * @throws ParityOptionsError for an entity that is not marked with `@AutoSyncsWithAtp()`
+   */
+  async touch(instance: object): Promise<SyncResult> {
+    const entity = this.entities.autoSynced(instance.constructor);
+    if (!entity) {
+      const { name } = this.entities.of(instance);
+      throw new ParityOptionsError(
+        `${name} does not follow its entity's life, so touching it does nothing: mark it with @AutoSyncsWithAtp(), or use republish().`,
+        { entityName: name },
+      );
+    }
+    const entityId = entity.idOf(instance);
+    if (entityId === null) return failed(`This ${entity.name} has no primary key yet; save it first.`);
+    const scope = currentScope();
+    const touch: Touch = {
+      entity,
+      entityId,
+      instance,
+      inserted: false,
+      removal: undefined,
+      origin: scope,
+    };
+    if (scope) {
+      scope.committed.push(touch);
+      return new SyncResult('pending', { reason: 'after the transaction' });
+    }
+    const unit = currentUnit();
+    if (unit) {
+      unit.add(this, [touch]);
+      return new SyncResult('pending', { reason: 'at the end of the unit of work' });
+    }
+    const [first] = throwing(await this.dispatcher.afterCommit([touch]));
+    return first?.result ?? new SyncResult('skipped', { reason: 'it has no row, or no DID' });
+  }
+
+  async dispatchUnit(touches: readonly Touch[]): Promise<AuthenticationError | undefined> {
+    return authFailure(await this.dispatcher.afterCommit(touches));
+  }
+}
+
+const authFailure = (dispatched: readonly Dispatched[]): AuthenticationError | undefined =>
+  dispatched.map(({ result }) => result.error).find((error) => error instanceof AuthenticationError);
+
+function throwing(dispatched: readonly Dispatched[]): readonly Dispatched[] {
+  const failure = authFailure(dispatched);
+  if (failure) throw failure;
+  return dispatched;
+}
+
+const failed = (reason: string): SyncResult => new SyncResult('failed', { reason, error: new Error(reason) });

@@ -1,0 +1,61 @@
+import type { FactoryProvider } from '@nestjs/common';
+import { Touches } from './changes/touches.js';
+import { PENDING_STORE } from './parity.module-providers.js';
+import { DeadLetterDesk } from './pending/dead-letter.desk.js';
+import { NO_DEAD_LETTERS } from './pending/dead-letter.js';
+import { LaneLoop } from './pending/lane.loop.js';
+import { LaneTries } from './pending/lane-tries.js';
+import type { PendingSyncStore } from './pending/pending-sync.store.js';
+import { Reconciler } from './pending/reconcile/reconciler.js';
+import { StatusReader } from './pending/status/status.reader.js';
+import { SyncedEntities } from './records/synced-entities.js';
+import { SessionProvider } from './sessions/session-provider.js';
+import { SyncDispatcher } from './sync/sync-dispatcher.js';
+
+/** What looks after things from outside: it tells how they stand, and sets right what nobody noticed. */
+export const maintenanceProviders: FactoryProvider[] = [
+  {
+    provide: Touches,
+    inject: [SyncedEntities, SyncDispatcher],
+    useFactory: (entities: SyncedEntities, dispatcher: SyncDispatcher) => new Touches(entities, dispatcher),
+  },
+  {
+    provide: Reconciler,
+    inject: [
+      SyncedEntities,
+      SyncDispatcher,
+      { token: PENDING_STORE, optional: true },
+      { token: LaneLoop, optional: true },
+    ],
+    useFactory: (
+      entities: SyncedEntities,
+      dispatcher: SyncDispatcher,
+      store: PendingSyncStore | null,
+      loop: LaneLoop | null,
+    ) => new Reconciler({ entities, dispatcher, store, poke: () => loop?.poke() }),
+  },
+  {
+    provide: StatusReader,
+    inject: [
+      SyncedEntities,
+      SessionProvider,
+      { token: PENDING_STORE, optional: true },
+      { token: LaneTries, optional: true },
+    ],
+    useFactory: (
+      entities: SyncedEntities,
+      sessions: SessionProvider,
+      store: PendingSyncStore | null,
+      tries: LaneTries | null,
+    ) => new StatusReader({ entities, sessions, store, isRunning: (did) => tries?.isRunning(did) ?? false }),
+  },
+  {
+    provide: DeadLetterDesk,
+    inject: [
+      { token: PENDING_STORE, optional: true },
+      { token: LaneLoop, optional: true },
+    ],
+    useFactory: (store: PendingSyncStore | null, loop: LaneLoop | null) =>
+      new DeadLetterDesk({ letters: store?.deadLetters ?? NO_DEAD_LETTERS, poke: () => loop?.poke() }),
+  },
+];

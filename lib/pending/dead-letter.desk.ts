@@ -1,0 +1,32 @@
+import type { DeadLetterPage, DeadLetterQuery, DeadLetterStore } from './dead-letter.js';
+
+export interface DeadLetterDeskConfig {
+  readonly letters: DeadLetterStore;
+  /** There is work for the lane loop; not waited for. */
+  readonly poke: () => void;
+}
+
+/**
+ * What was given up, and what can be done about it. With database storage only: with 'cache', or without pending syncs, there
+ * never are any, `requeue` says false and `purge` 0.
+ */
+export class DeadLetterDesk implements DeadLetterStore {
+  constructor(private readonly config: DeadLetterDeskConfig) {}
+
+  /** Oldest first. */
+  list(query: DeadLetterQuery = {}): Promise<DeadLetterPage> {
+    return this.config.letters.list(query);
+  }
+
+  /** Tries one again, with all its attempts; `id` is that of its pending sync. False if there is none. */
+  async requeue(id: string): Promise<boolean> {
+    const found = await this.config.letters.requeue(id);
+    if (found) this.config.poke();
+    return found;
+  }
+
+  /** Forgets what was given up before a date; its records stay as they are. Returns how many. */
+  purge(olderThan: Date): Promise<number> {
+    return this.config.letters.purge(olderThan);
+  }
+}

@@ -1,0 +1,76 @@
+import { recordStateOf } from '../metadata/record-state.js';
+import { atUri, parseAtUri, type Address } from '../model/address.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
+
+/** A write that would bring an account's repository in step with a row. */
+export interface DueWrite {
+  readonly did: string;
+  readonly action: 'create' | 'update' | 'delete';
+}
+
+/** What a row asks for, as far as the database knows. */
+export type Assessment =
+  | { readonly kind: 'synced'; readonly uri: string; readonly cid: string }
+  /** It has no record, or one that is kept all the same (`uri`). */
+  | { readonly kind: 'not-eligible'; readonly reason: string; readonly uri: string | null }
+  | { readonly kind: 'due'; readonly writes: readonly DueWrite[] }
+  /** Its record would have been kept, had the caller not asked for it to go. */
+  | { readonly kind: 'unwanted'; readonly address: Address; readonly cid: string | null };
+
+/**
+ * Whether a row and its record, as the row remembers it, are in step. Without the network: what other applications did is not seen.
+ *
+ * @param row a whole instance
+ * @throws MapperError, InvalidRecordError where the entity's own code cannot tell
+ */
+export async function assess(
+  entity: SyncedEntity,
+  row: object,
+  { unpublishIneligible = false } = {},
+): Promise<Assessment> {
+  const { uri, cid } = recordStateOf(row);
+  const published = parseAtUri(uri);
+  const refusal = await whyNot(entity, row);
+  if (refusal) {
+    const { reason, goes, kept } = refusal;
+    if (published && goes) return { kind: 'due', writes: [{ did: published.did, action: 'delete' }] };
+    if (published && unpublishIneligible && !kept) return { kind: 'unwanted', address: published, cid };
+    return { kind: 'not-eligible', reason, uri: published && uri };
+  }
+  if (!published || !uri) {
+    const did = await entity.didOf(row);
+    return did === null
+      ? { kind: 'not-eligible', reason: 'syncAsDid() gives no DID', uri: null }
+      : { kind: 'due', writes: [{ did, action: 'create' }] };
+  }
+  const address = await entity.addressOf(row);
+  if (address && atUri(address) !== uri) {
+    return {
+      kind: 'due',
+      writes: [
+        { did: address.did, action: 'create' },
+        { did: published.did, action: 'delete' },
+      ],
+    };
+  }
+  if (cid !== null && (await entity.toRecord(row)).cid === cid) return { kind: 'synced', uri, cid };
+  return { kind: 'due', writes: [{ did: published.did, action: 'update' }] };
+}
+
+interface Refusal {
+  readonly reason: string;
+  /** Its record is to be deleted. */
+  readonly goes: boolean;
+  /** The entity itself asked for its record to stay. */
+  readonly kept: boolean;
+}
+
+async function whyNot(entity: SyncedEntity, row: object): Promise<Refusal | null> {
+  if (entity.isSoftDeleted(row)) {
+    const goes = await entity.shouldAutoUnsync(row, { soft: true });
+    return { reason: 'it is soft-deleted', goes, kept: !goes };
+  }
+  if (await entity.shouldAutoSync(row)) return null;
+  const goes = entity.sync.whenNotEligible === 'unpublish';
+  return { reason: 'shouldAutoSync() is false', goes, kept: false };
+}
