@@ -16,7 +16,7 @@ import { ParityOptionsError } from './errors/parity-options.error.js';
 import { isMarkedMapper } from './metadata/sync-metadata.js';
 import type { ResolvedOptions } from './model/options.js';
 import { LISTED_MAPPERS, PENDING_DATA_SOURCE } from './parity.module-definition.js';
-import { PENDING_STORE, RESOLVED_OPTIONS } from './parity.module-providers.js';
+import { PENDING_STORE, RESOLVED_OPTIONS } from './parity.module-pending.js';
 import { ensureTables } from './pending/database/ensure-tables.js';
 import { LaneLoop } from './pending/lane.loop.js';
 import type { PendingSyncStore } from './pending/pending-sync.store.js';

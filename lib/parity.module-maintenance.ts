@@ -1,6 +1,6 @@
 import type { FactoryProvider } from '@nestjs/common';
 import { Touches } from './changes/touches.js';
-import { PENDING_STORE } from './parity.module-providers.js';
+import { PENDING_STORE } from './parity.module-pending.js';
 import { DeadLetterDesk } from './pending/dead-letter.desk.js';
 import { NO_DEAD_LETTERS } from './pending/dead-letter.js';
 import { LaneLoop } from './pending/lane.loop.js';

@@ -10,18 +10,13 @@ import { ParityInterceptor } from './http/parity.interceptor.js';
 import { globalInterceptor } from './http/request-mode.js';
 import { resolveOptions, type ResolvedOptions } from './model/options.js';
 import { PARITY_OPTIONS, PENDING_DATA_SOURCE, type ParityModuleOptions } from './parity.module-definition.js';
+import { isDurable, ledgerOf, logger, pendingProviders, RESOLVED_OPTIONS } from './parity.module-pending.js';
 
 import { BackgroundDispatcher } from './pending/background.dispatcher.js';
-import { CachePendingSyncStore } from './pending/cache/cache-pending-sync.store.js';
-import { DatabasePendingSyncStore } from './pending/database/database-pending-sync.store.js';
 import { DatabaseRepositoryState } from './pending/database/database-repository-state.store.js';
 import { LaneLoop } from './pending/lane.loop.js';
 import { LaneTries } from './pending/lane-tries.js';
-import { LaneWorker } from './pending/lane.worker.js';
 import { PendingDispatcher } from './pending/pending.dispatcher.js';
-import { PendingSyncManager } from './pending/pending-sync.manager.js';
-import type { PendingSyncStore } from './pending/pending-sync.store.js';
-import { SessionListener } from './pending/session.listener.js';
 import { InMemoryRepositoryState } from './pds/in-memory-repository-state.store.js';
 import { RepositoryStateStore } from './pds/repository-state.store.js';
 import { RepositoryWriter } from './pds/repository-writer.js';
@@ -35,14 +30,9 @@ import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncEngine } from './sync/sync-engine.js';
 import { SyncService } from './sync/sync.service.js';
 
-export const RESOLVED_OPTIONS = Symbol('parity:resolved-options');
-
-export const PENDING_STORE = Symbol('parity:pending-store');
-
-const logger = new Logger('Parity');
-
 /** The engines are plain classes; this is where Nest makes them. */
 export const parityProviders: FactoryProvider[] = [
+  ...pendingProviders,
   {
     provide: RESOLVED_OPTIONS,
     inject: [PARITY_OPTIONS],
@@ -110,71 +100,6 @@ export const parityProviders: FactoryProvider[] = [
       }),
   },
   {
-    provide: PENDING_STORE,
-    inject: [RESOLVED_OPTIONS, { token: PENDING_DATA_SOURCE, optional: true }],
-    useFactory: pendingStore,
-  },
-  {
-    provide: LaneTries,
-    inject: [
-      RESOLVED_OPTIONS,
-      { token: PENDING_STORE, optional: true },
-      SyncEngine,
-      SyncedEntities,
-      SessionProvider,
-      ParityEvents,
-    ],
-    useFactory: (
-      { pendingSyncs }: ResolvedOptions,
-      store: PendingSyncStore | null,
-      engine: SyncEngine,
-      entities: SyncedEntities,
-      sessions: SessionProvider,
-      events: ParityEvents,
-    ) =>
-      store &&
-      new LaneTries({
-        store,
-        engine,
-        entities,
-        sessions,
-        events,
-        autoRetry: pendingSyncs.autoRetry,
-        log: logger,
-      }),
-  },
-  {
-    provide: LaneWorker,
-    inject: [RESOLVED_OPTIONS, { token: LaneTries, optional: true }],
-    useFactory: ({ pendingSyncs }: ResolvedOptions, tries: LaneTries | null) =>
-      tries && new LaneWorker({ tries, maxAttempts: pendingSyncs.maxAttempts }),
-  },
-  {
-    provide: LaneLoop,
-    inject: [
-      { token: LaneWorker, optional: true },
-      { token: LaneTries, optional: true },
-    ],
-    useFactory: (worker: LaneWorker | null, tries: LaneTries | null) =>
-      worker &&
-      tries &&
-      new LaneLoop({
-        worker,
-        store: tries.options.store,
-        concurrency: 10,
-        interval: 5_000,
-        drainLimit: 10_000,
-        cleanup: () => tries.cleanup(),
-        log: logger,
-      }),
-  },
-  {
-    provide: SessionListener,
-    inject: [RESOLVED_OPTIONS, { token: PENDING_STORE, optional: true }, { token: LaneLoop, optional: true }],
-    useFactory: ({ pendingSyncs }: ResolvedOptions, store: PendingSyncStore | null, loop: LaneLoop | null) =>
-      new SessionListener(store && loop && { store, loop, autoRetry: pendingSyncs.autoRetry, log: logger }),
-  },
-  {
     provide: SyncDispatcher,
     inject: [
       RESOLVED_OPTIONS,
@@ -184,21 +109,6 @@ export const parityProviders: FactoryProvider[] = [
       { token: LaneLoop, optional: true },
     ],
     useFactory: syncDispatcher,
-  },
-  {
-    provide: PendingSyncManager,
-    inject: [
-      SyncService,
-      { token: PENDING_STORE, optional: true },
-      { token: LaneTries, optional: true },
-      { token: LaneWorker, optional: true },
-    ],
-    useFactory: (
-      sync: SyncService,
-      store: PendingSyncStore | null,
-      tries: LaneTries | null,
-      worker: LaneWorker | null,
-    ) => new PendingSyncManager(store && tries && worker && { store, tries, worker }, sync),
   },
   {
     provide: SyncService,
@@ -217,29 +127,6 @@ export const parityProviders: FactoryProvider[] = [
     useFactory: ({ sync }: ResolvedOptions, unit: ParityInterceptor) => globalInterceptor(sync.mode, unit),
   },
 ];
-
-const isDurable = ({ pendingSyncs }: ResolvedOptions): boolean =>
-  pendingSyncs.enabled && pendingSyncs.storage === 'database';
-
-function pendingStore(options: ResolvedOptions, dataSource?: DataSource): PendingSyncStore | null {
-  const { enabled, ttl } = options.pendingSyncs;
-  if (!enabled) return null;
-  return isDurable(options)
-    ? new DatabasePendingSyncStore({ dataSource: ledgerOf(options, dataSource), ttl })
-    : new CachePendingSyncStore({ ttl });
-}
-
-/** The pending syncs of an entity are kept in its own transaction, so in its own DataSource. */
-function ledgerOf({ dataSources }: ResolvedOptions, dataSource: DataSource | undefined): DataSource {
-  if (dataSource && dataSources.length === 1) return dataSource;
-  throw new ParityOptionsError(
-    dataSources.length === 1
-      ? `pendingSyncs.storage is 'database', and there is no DataSource '${dataSources[0]}' to keep them in. Import TypeOrmModule.forRoot(); ` +
-          `with forRootAsync() and a DataSource that has a name, give dataSources beside useFactory.`
-      : `pendingSyncs.storage 'database' keeps them in the transaction of the entity, so in one DataSource; dataSources names ${dataSources.length}. ` +
-          `Name one, or use storage 'cache'.`,
-  );
-}
 
 function syncDispatcher(
   { sync }: ResolvedOptions,

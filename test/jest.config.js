@@ -25,5 +25,7 @@ export default {
       },
     ],
   },
+  // Most of a test's time is a PDS's, in a process of its own.
+  maxWorkers: 2,
   testTimeout: 30_000,
 };

@@ -6,42 +6,50 @@ import { EventEmitterModule } from '@nestjs/event-emitter';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import {
   AtpMapper,
-  AtpRecordEntity,
   AutoSyncsWithAtp,
   OAuthSessionInvalidError,
   ParityModule,
   RecordMapper,
   SessionProvider,
+  withAtpRecord,
   type ParityModuleOptions,
 } from 'nestjs-parity';
 import { LocalNetwork, type Account } from 'nestjs-parity/testing';
-import { Column, DataSource, Entity, PrimaryGeneratedColumn, type DataSourceOptions } from 'typeorm';
+import {
+  Column,
+  CreateDateColumn,
+  DataSource,
+  Entity,
+  PrimaryGeneratedColumn,
+  UpdateDateColumn,
+  type DataSourceOptions,
+} from 'typeorm';
+
+/** The columns of an ordinary post of a blog. */
+abstract class Content {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column() did!: string;
+  @Column({ default: 'A title' }) title!: string;
+  @Column({ default: 'a-title' }) slug!: string;
+  @Column() content!: string;
+  @Column({ default: '' }) excerpt!: string;
+  @Column({ default: 'en' }) language!: string;
+  @Column({ default: 'published' }) status!: string;
+  @Column({ default: 0 }) views!: number;
+  @CreateDateColumn() createdAt!: Date;
+  @UpdateDateColumn() updatedAt!: Date;
+}
 
 @Entity('bench_plain')
-export class Plain {
-  @PrimaryGeneratedColumn() id!: number;
-  @Column() did!: string;
-  @Column() content!: string;
-  @Column({ default: 0 }) views!: number;
-}
+export class Plain extends Content {}
 
-/** The same table with record columns, as an application without the module would have it. */
+/** The table of {@link Note}, as an application without the module would have it. */
 @Entity('bench_bare')
-export class Bare extends AtpRecordEntity {
-  @PrimaryGeneratedColumn() id!: number;
-  @Column() did!: string;
-  @Column() content!: string;
-  @Column({ default: 0 }) views!: number;
-}
+export class Bare extends withAtpRecord(Content) {}
 
 @Entity('bench_note')
 @AutoSyncsWithAtp()
-export class Note extends AtpRecordEntity {
-  @PrimaryGeneratedColumn() id!: number;
-  @Column() did!: string;
-  @Column() content!: string;
-  @Column({ default: 0 }) views!: number;
-}
+export class Note extends withAtpRecord(Content) {}
 
 @AtpMapper()
 class NoteMapper extends RecordMapper<Note> {
@@ -49,7 +57,7 @@ class NoteMapper extends RecordMapper<Note> {
   readonly collection = 'com.example.note';
 
   toRecord(note: Note): Record<string, unknown> {
-    return { content: note.content };
+    return { title: note.title, content: note.content, language: note.language };
   }
 }
 

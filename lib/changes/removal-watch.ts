@@ -14,6 +14,7 @@ export class RemovalWatch {
     runner: QueryRunner,
     log: TransactionLog,
   ): Promise<void> {
+    for (const id of ids) log.removals.delete(key(entity, id));
     for (const [id, row] of await entity.load(ids, runner.manager)) {
       log.removals.set(key(entity, id), await removalOf(entity, row));
     }

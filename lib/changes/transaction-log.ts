@@ -8,7 +8,7 @@ export class TransactionLog {
   private readonly marks: number[] = [];
   /** Written outside a transaction: committed already, and about to be handed on. */
   readonly loose: Touch[] = [];
-  /** What was asked of entities before their rows went. */
+  /** What was asked of entities before their rows went. Outlives the transaction: on a shared connection a stranger's commit may come first. */
   readonly removals = new Map<string, Removal>();
   /** The criteria of updates by entity class, while events that name no row are expected. */
   readonly updates = new Map<unknown, object[]>();
@@ -53,7 +53,6 @@ export class TransactionLog {
   private end(): Touch[] {
     const taken = this.touches;
     this.touches = [];
-    this.removals.clear();
     this.updates.clear();
     return taken;
   }

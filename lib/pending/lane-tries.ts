@@ -1,6 +1,5 @@
 import type { QueryRunner } from 'typeorm';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
-import { RateLimitedError } from '../errors/rate-limited.error.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
 import { PendingSyncDiscarded } from '../events/pending-sync-discarded.event.js';
@@ -9,11 +8,11 @@ import type { PendingSync } from '../model/pending-sync.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from '../sync/change.js';
-import { isGivenUp } from '../sync/merged-changes.js';
 import type { Outcome } from '../sync/outcome.js';
 import type { SyncEngine, SyncRun } from '../sync/sync-engine.js';
-import { backoff } from './backoff.js';
-import type { Discarded, FailedTry, Lane, Lease, PendingChange, PendingEntry } from './pending-entry.js';
+import { backoff, nextTry } from './backoff.js';
+import { toPending } from './entry-change.js';
+import type { Discarded, FailedTry, Lane, Lease, PendingEntry } from './pending-entry.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
 
 export interface LaneOptions {
@@ -100,6 +99,7 @@ export class LaneTries {
     this.running.dids.add(did);
     try {
       const outcomes = await engine.run(did, changes, run);
+      await this.captureElsewhere(outcomes);
       await this.settle(lease, outcomes, entries);
       const failed = outcomes.filter(({ failure }) => failure !== undefined);
       const kept = await this.keep(lease, failed, isRetry ? entries : null);
@@ -107,7 +107,7 @@ export class LaneTries {
       if (auth) await this.park(did, auth.error.message, sessionId);
       // What failed in passing before must not fall asleep because this went well.
       else if (failures > 0 && !isRetry) await store.wake(did);
-      await store.release(lease, this.next(failed, failures));
+      await store.release(lease, nextTry(failed, failures));
       return { outcomes, kept };
     } catch (error) {
       await store.release(lease, {
@@ -166,26 +166,12 @@ export class LaneTries {
     return discarded.length;
   }
 
-  /** An entry as a change; null if its entity class is not there any more. */
-  toChange(entry: PendingEntry): Change | null {
-    const entity = this.options.entities.named(entry.entityName);
-    if (!entity) return null;
-    const { entityId, address, trigger, operation, cid, keepRecord } = entry;
-    // A durable store remembers requests without an answer in the lane; otherwise any earlier try may have landed.
-    const mayExist = !this.options.store.durable;
-    return {
-      entity,
-      entityId,
-      address,
-      trigger,
-      operation,
-      cid,
-      keepRecord,
-      mayExist,
-      instance: undefined,
-      whole: undefined,
-      origin: undefined,
-    };
+  /** Before the change is settled: from then on nothing else would remember what it asks for at its entity's new address. */
+  private async captureElsewhere(outcomes: readonly Outcome[]): Promise<void> {
+    const changes = outcomes.flatMap(({ elsewhere }) => elsewhere ?? []);
+    if (changes.length === 0) return;
+    await this.options.store.capture(changes.map(toPending));
+    for (const did of new Set(changes.map(({ address }) => address.did))) await this.options.store.wake(did);
   }
 
   private async settle(
@@ -236,17 +222,6 @@ export class LaneTries {
     return this.entriesAt(lease.did, changes);
   }
 
-  private next(failed: readonly Outcome[], failures: number): { retryAt: Date | null; failures: number } {
-    const transient = failed.filter(({ failure }) => failure?.kind === 'transient');
-    if (transient.length === 0) return { retryAt: null, failures: 0 };
-    const told = transient
-      .map(({ failure }) => failure?.error)
-      .filter((error) => error instanceof RateLimitedError)
-      .map(({ retryAt }) => retryAt.getTime());
-    const soonest = Date.now() + backoff(failures + 1);
-    return { retryAt: new Date(Math.max(soonest, ...told)), failures: failures + 1 };
-  }
-
   private async park(did: string, reason: string, sessionId: string | null): Promise<void> {
     const { store, autoRetry } = this.options;
     await store.park(did, { reason, sessionId });
@@ -269,14 +244,3 @@ export class LaneTries {
     return (await this.options.sessions.sessionId?.(did).catch(() => null)) ?? null;
   }
 }
-
-export const toPending = (change: Change): PendingChange => ({
-  address: change.address,
-  entityName: change.entity.name,
-  entityId: change.entityId,
-  operation: change.operation,
-  trigger: change.trigger,
-  cid: change.cid,
-  keepRecord: change.keepRecord,
-  givenUp: isGivenUp(change),
-});

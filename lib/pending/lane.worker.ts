@@ -1,9 +1,11 @@
 import { AuthenticationError } from '../errors/authentication.error.js';
 import { PendingSyncFailed } from '../events/pending-sync-failed.event.js';
 import { PendingSyncRetried } from '../events/pending-sync-retried.event.js';
+import { SyncFailed } from '../events/sync-failed.event.js';
 import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import type { Change } from '../sync/change.js';
 import { LaneQueue } from '../sync/lane-queue.js';
+import { toChange } from './entry-change.js';
 import type { LaneTries, Tried } from './lane-tries.js';
 import type { Lease, PendingEntry } from './pending-entry.js';
 
@@ -40,7 +42,8 @@ export class LaneWorker {
   private async round(did: string, options: { backlog: boolean }): Promise<PendingSyncRetryResult> {
     const { store } = this.options.tries.options;
     const tally = new Tally();
-    const tried = new Set<string>();
+    /** What has failed in this round, as of a version: not tried again, unless it changes meanwhile. */
+    const failed = new Set<string>();
     // Here, in the queue: before it, a worker that sees the lane free would take what the caller wants to hear of.
     if (options.backlog) await store.unpark(did, { retry: true });
     // A lease that finds nothing to do would send an inline save away meanwhile.
@@ -49,14 +52,13 @@ export class LaneWorker {
       const { failures, retryAt } = await store.lane(did);
       const lease = await this.options.tries.lease(did);
       if (!lease) return tally.result();
-      const due = await store.due(did, { limit: BATCH + tried.size, ...options });
-      const batch = due.filter(({ sync, version }) => !tried.has(`${sync.uri} ${version}`)).slice(0, BATCH);
+      const due = await store.due(did, { limit: BATCH + failed.size, ...options });
+      const batch = due.filter(({ sync, version }) => !failed.has(`${sync.uri} ${version}`)).slice(0, BATCH);
       if (batch.length === 0) {
         await store.release(lease, { retryAt, failures });
         return tally.result();
       }
-      for (const { sync, version } of batch) tried.add(`${sync.uri} ${version}`);
-      const auth = await this.batch(lease, failures, batch, tally);
+      const auth = await this.batch(lease, failures, batch, tally, failed);
       if (auth) throw auth;
       if (tally.outage) return tally.result();
     }
@@ -67,12 +69,15 @@ export class LaneWorker {
     failures: number,
     batch: readonly PendingEntry[],
     tally: Tally,
+    failed: Set<string>,
   ): Promise<AuthenticationError | undefined> {
     const { tries, maxAttempts } = this.options;
+    const { entities, store } = tries.options;
     const changes = new Map<Change, PendingEntry>();
     const given: { entry: PendingEntry; reason: string }[] = [];
     for (const entry of batch) {
-      const change = tries.toChange(entry);
+      // A durable store remembers requests without an answer with the lane.
+      const change = toChange(entry, entities, !store.durable);
       if (maxAttempts !== null && entry.sync.attempts >= maxAttempts) {
         given.push({
           entry,
@@ -85,6 +90,8 @@ export class LaneWorker {
     if (given.length > 0) tally.skipped += await tries.discard(lease, given);
     const entries = new Map([...changes.values()].map((entry) => [entry.sync.uri, entry]));
     const tried = await tries.run(lease, failures, [...changes.keys()], entries, {}, true);
+    for (const { sync, version } of entries.values())
+      if (tried.kept.get(sync.uri)?.version === version) failed.add(`${sync.uri} ${version}`);
     return this.tell(tried, changes, tally);
   }
 
@@ -106,7 +113,12 @@ export class LaneWorker {
         continue;
       }
       // The first try of a change that was captured before it was tried.
-      if (entry.sync.lastError === null) tries.captured(sync, outcome.entity);
+      if (entry.sync.lastError === null) {
+        const { did, uri, operation, entityName, entityId } = sync;
+        const { error } = failure;
+        events.emit(new SyncFailed(did, uri, operation, error, true, entityName, entityId, outcome.entity));
+        tries.captured(sync, outcome.entity);
+      }
       if (failure.kind === 'auth') return failure.error as AuthenticationError;
       tally.fail(failure.error.message, failure.kind === 'transient');
       if (!(failure.error instanceof AuthenticationError))

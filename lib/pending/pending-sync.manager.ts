@@ -2,7 +2,8 @@ import type { PendingSync, SyncOperation } from '../model/pending-sync.js';
 import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import { atUri } from '../model/address.js';
 import type { SyncService } from '../sync/sync.service.js';
-import { toPending, type LaneTries } from './lane-tries.js';
+import { toPending } from './entry-change.js';
+import type { LaneTries } from './lane-tries.js';
 import type { LaneWorker } from './lane.worker.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
 

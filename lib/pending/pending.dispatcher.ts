@@ -8,7 +8,8 @@ import { InlineDispatcher, type InlineDispatcherOptions, type Results } from '..
 import { mergedByAddress } from '../sync/merged-changes.js';
 import type { Outcome } from '../sync/outcome.js';
 import type { SyncRun } from '../sync/sync-engine.js';
-import { toPending, type LaneTries, type Tried } from './lane-tries.js';
+import { toPending } from './entry-change.js';
+import type { LaneTries, Tried } from './lane-tries.js';
 import type { PendingEntry } from './pending-entry.js';
 
 export interface PendingDispatcherOptions extends InlineDispatcherOptions {

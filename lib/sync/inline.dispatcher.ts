@@ -117,6 +117,9 @@ export class InlineDispatcher extends SyncDispatcher {
   protected async work(did: string, changes: readonly Change[], run: SyncRun): Promise<Results> {
     const outcomes = await this.options.engine.run(did, changes, run);
     for (const outcome of outcomes) this.report(outcome, false);
+    const elsewhere = outcomes.flatMap((outcome) => outcome.elsewhere ?? []);
+    // Not waited for: the account may be another one, whose lane may wait for this one.
+    if (elsewhere.length > 0) void this.deliver(elsewhere, {});
     return new Map(outcomes.map(({ change, result }) => [atUri(change.address), result]));
   }
 

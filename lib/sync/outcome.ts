@@ -16,6 +16,8 @@ export interface Outcome {
   readonly failure?: Failure;
   /** The entity as it is now: the caller's instance, or the row; undefined once the row is gone. */
   readonly entity: object | undefined;
+  /** What the change asks for at the address that its entity has by now. */
+  readonly elsewhere?: Change | undefined;
 }
 
 /** @param shared the error concerns other changes as well, so it can name none of them */
@@ -52,7 +54,7 @@ export function outcomeWithoutWrite(target: Target, inDoubt: boolean): Outcome |
     return { change, result: new SyncResult('unchanged', { uri, cid: known }), entity };
   }
   if (desired.kind === 'absent' && known === null)
-    return { change, result: new SyncResult('unchanged'), entity };
+    return { change, result: new SyncResult('unchanged'), entity, elsewhere: target.elsewhere };
   return null;
 }
 
@@ -74,7 +76,9 @@ export function settledOutcome(
     events.emit(new RecordPublished(address.did, uri, cid, operation, entity.name, entityId, instance ?? {}));
     return { change, result: new SyncResult('published', { uri, cid }), entity: instance };
   }
-  if (!action && known === null) return { change, result: new SyncResult('unchanged'), entity: instance };
+  const { elsewhere } = target;
+  if (!action && known === null)
+    return { change, result: new SyncResult('unchanged'), entity: instance, elsewhere };
   events.emit(new RecordUnpublished(address.did, uri, entity.name, entityId, instance));
-  return { change, result: new SyncResult('unpublished', { uri }), entity: instance };
+  return { change, result: new SyncResult('unpublished', { uri }), entity: instance, elsewhere };
 }

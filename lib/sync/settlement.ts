@@ -1,7 +1,9 @@
 import type { QueryRunner } from 'typeorm';
 import { recordStateOf } from '../metadata/record-state.js';
+import { atUri } from '../model/address.js';
 import { RecordRows, type RecordRow } from '../records/record-row.js';
 import { newTid } from '../records/tid.js';
+import type { Change } from './change.js';
 import type { Target } from './target.js';
 
 export interface Settled {
@@ -30,9 +32,12 @@ async function writeBack(
   if (desired.kind === 'record') {
     const record = { uri, cid: desired.prepared.cid, rkey: address.rkey };
     const now = new Date();
+    // Whoever changes the owner of an entity with a record moves it; while its first one is written nobody else knows of it.
+    const mayMove = entity.sync.followOwner && change.trigger === 'auto' && recordStateOf(row).uri === null;
+    if (mayMove && !(await isStillClaimed(change, runner))) return false;
     const written = await rows.published(runner, entityId, record, now);
     if (written) show(record, now);
-    return written;
+    return written && (!mayMove || (await isStillClaimed(change, runner)));
   }
   // A row whose record moved away has its new key already, or will get it from the new address.
   if (!claimed && recordStateOf(row).uri !== uri) return true;
@@ -41,4 +46,11 @@ async function writeBack(
     show({ uri: null, cid: null, rkey: next ?? address.rkey }, null);
   }
   return true;
+}
+
+/** A claim that cannot be told is looked into by the next pass. */
+async function isStillClaimed({ entity, entityId, address }: Change, runner: QueryRunner): Promise<boolean> {
+  const row = (await entity.load([entityId], runner.manager)).get(entityId);
+  const claimed = row && (await entity.addressOf(row).catch(() => null));
+  return claimed != null && atUri(claimed) === atUri(address);
 }

@@ -13,6 +13,7 @@ import { decide } from './decision.js';
 import { failedOutcome, outcomeWithoutWrite, settledOutcome, type Outcome } from './outcome.js';
 import { settle } from './settlement.js';
 import { targetOf, type Target } from './target.js';
+import { UntakenState } from './untaken-state.store.js';
 
 export interface SyncEngineOptions {
   readonly writer: RepositoryWriter;
@@ -57,8 +58,8 @@ export class SyncEngine {
 
 class SyncPass {
   readonly outcomes = new Map<Change, Outcome>();
-  /** What this run wrote to addresses whose rows could not take it up. */
-  private readonly written = new Map<Change, string>();
+  /** By at-uri, what this run wrote to addresses whose rows could not take it up. */
+  private readonly written = new Map<string, string>();
 
   private readonly state: RepositoryStateStore;
 
@@ -67,7 +68,8 @@ class SyncPass {
     private readonly options: SyncEngineOptions,
     private readonly run: SyncRun,
   ) {
-    this.state = run.runner ? options.state.on(run.runner) : options.state;
+    const state = run.runner ? options.state.on(run.runner) : options.state;
+    this.state = new UntakenState(state, this.written);
   }
 
   /** @returns the changes whose row went or changed its address under the write: they have to be decided again */
@@ -102,7 +104,7 @@ class SyncPass {
         const row = rows.get(change.entityId);
         // The instance that the caller holds may be older than its record.
         if (row && change.instance) entity.show(change.instance, recordStateOf(row));
-        targets.push(targetOf(change, row, this.written.get(change) ?? null));
+        targets.push(targetOf(change, row, this.written.get(atUri(change.address)) ?? null));
       }
     }
     return Promise.all(targets);
@@ -141,10 +143,14 @@ class SyncPass {
         );
         for (const { target, stale: isStale } of settled) {
           done.add(target);
-          this.outcomes.set(target.change, settledOutcome(target, actions.get(target), this.options.events));
-          if (!isStale || target.desired.kind !== 'record') continue;
-          this.written.set(target.change, target.desired.prepared.cid);
-          stale.push(target.change);
+          const outcome = settledOutcome(target, actions.get(target), this.options.events);
+          if (isStale && target.desired.kind === 'record') {
+            this.written.set(target.uri, target.desired.prepared.cid);
+            stale.push(target.change);
+          } else {
+            this.written.delete(target.uri);
+            this.outcomes.set(target.change, outcome);
+          }
         }
       }
     };

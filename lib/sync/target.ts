@@ -2,6 +2,7 @@ import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import type { PreparedRecord } from '../records/record-json.js';
 import type { Change } from './change.js';
+import { isGivenUp } from './merged-changes.js';
 
 /** What should be at an address. */
 export type Desired =
@@ -22,6 +23,8 @@ export interface Target {
   /** The CID that we wrote there last; null: none that we know of. */
   readonly known: string | null;
   readonly desired: Desired;
+  /** The entity has another address by now, and no record yet: the key was renewed while this change waited. */
+  readonly elsewhere?: Change | undefined;
 }
 
 /**
@@ -41,10 +44,21 @@ export async function targetOf(
     const claimed = row !== undefined && (await claims(change, row));
     // No row remembers the record: it is gone, or it has only just taken the address over.
     if (!claimed || state?.uri === null) known ??= change.cid;
-    return { change, uri, row, claimed, known, desired: await desire(change, row, claimed) };
+    const desired = await desire(change, row, claimed);
+    const elsewhere = row && !claimed ? await movedOn(change, row) : undefined;
+    return { change, uri, row, claimed, known, desired, elsewhere };
   } catch (error) {
     return { change, uri, row, claimed: true, known, desired: { kind: 'failed', error: error as Error } };
   }
+}
+
+/** A change that names a key which a delete has renewed meanwhile concerns the entity all the same: nobody else knows of the new address. */
+async function movedOn(change: Change, row: object): Promise<Change | undefined> {
+  if (change.trigger !== 'auto' || isGivenUp(change) || recordStateOf(row).uri !== null) return undefined;
+  const address = await change.entity.addressOf(row);
+  return address === null
+    ? undefined
+    : { ...change, address, operation: 'publish', cid: null, whole: undefined };
 }
 
 async function claims({ entity, address, trigger }: Change, row: object): Promise<boolean> {

@@ -4,7 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { AppPasswordSessionProvider, parityEntities, ParityModule, ParityService } from 'nestjs-parity';
-import { PENDING_STORE } from '../../lib/parity.module-providers.js';
+import { PENDING_STORE } from '../../lib/parity.module-pending.js';
 import { RepositoryStateStore } from '../../lib/pds/repository-state.store.js';
 import { random } from './random.js';
 import { notebook, notebookMappers, Owner } from '../property/notebook.js';
@@ -12,7 +12,19 @@ import type { WriteStep } from '../property/steps.js';
 import { perform } from '../property/writes.js';
 import type { KillProcessInput } from './kill-process.js';
 
-const METHODS = ['lease', 'due', 'at', 'settle', 'failed', 'discard', 'release', 'wake', 'load', 'sending', 'settled'];
+const METHODS = [
+  'lease',
+  'due',
+  'at',
+  'settle',
+  'failed',
+  'discard',
+  'release',
+  'wake',
+  'load',
+  'sending',
+  'settled',
+];
 
 export async function live({ pdsUrl, database, accounts, seed, dieAt }: KillProcessInput): Promise<void> {
   let awaits = -Infinity;
@@ -57,7 +69,8 @@ export async function live({ pdsUrl, database, accounts, seed, dieAt }: KillProc
     { logger: ['warn', 'error'] },
   );
   const dataSource = app.get(DataSource);
-  for (const store of [app.get<object>(PENDING_STORE), app.get<object>(RepositoryStateStore)]) watch(store, dangerous);
+  for (const store of [app.get<object>(PENDING_STORE), app.get<object>(RepositoryStateStore)])
+    watch(store, dangerous);
   const runner = dataSource.createQueryRunner();
   watch(Object.getPrototypeOf(runner) as object, dangerous, ['query']);
   await runner.release();
@@ -67,10 +80,13 @@ export async function live({ pdsUrl, database, accounts, seed, dieAt }: KillProc
   awaits = 0;
   process.send?.('alive');
   const { integer, pick } = random(seed);
-  for (let step = 0; step < (dieAt === null ? 4 : 400); step++) {
+  for (const end = dieAt === null ? 0 : Date.now() + 60_000; Date.now() < end;) {
     await perform(anyWrite(integer, pick), dataSource.manager, owners);
     await sleep(integer(8));
   }
+  // Wakes both lanes; without it a sweep would, after a minute.
+  for (const account of [0, 1])
+    await perform({ kind: 'insert', account, text: 'd', open: true }, dataSource.manager, owners);
   for (const end = Date.now() + 30_000; Date.now() < end; await sleep(20)) {
     const pending = await Promise.all(owners.map(({ did }) => parity.hasPendingSyncs(did)));
     if (!pending.includes(true)) break;
@@ -93,7 +109,7 @@ function watch(target: object, dangerous: Dangerous, methods: readonly string[] 
 }
 
 function anyWrite(integer: (below: number) => number, pick: <T>(list: readonly T[]) => T): WriteStep {
-  const [row, account, text, open] = [integer(4), integer(2), pick(['a', 'b', 'c', 'd']), integer(4) > 0];
+  const [row, account, text, open] = [integer(12), integer(2), pick(['a', 'b', 'c', 'd']), integer(4) > 0];
   const kinds = [
     'insert', 'insert', 'edit', 'save-partly', 'update-where', 'hide', 'give-to', 'remove', 'delete-where', 'soft-remove', 'recover',
     'card', 'card', 'remove-card', 'give-card-to', 'profile', 'remove-profile', 'replace-profile',

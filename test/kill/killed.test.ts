@@ -6,7 +6,12 @@ import { LocalNetwork, type Account } from 'nestjs-parity/testing';
 import type { DataSource } from 'typeorm';
 import { notebook, Owner } from '../property/notebook.js';
 import { parityOf } from '../property/rule-one.js';
-import { describeDatabase, freshDataSource, type DatabaseKind, type FreshDatabase } from '../support/databases.js';
+import {
+  describeDatabase,
+  freshDataSource,
+  type DatabaseKind,
+  type FreshDatabase,
+} from '../support/databases.js';
 import type { KillProcessInput } from './kill-process.js';
 import { random } from './random.js';
 
@@ -40,7 +45,8 @@ for (const kind of ['sqlite', 'postgres'] satisfies DatabaseKind[]) {
           const atRandom = kill % 2 === 1;
           const dieAt = atRandom ? 1_000_000 : 1 + ((kill * AWAITS) / KILLS + integer(8));
           const life = begin(database, accounts, { seed: SEED * 1_000 + kill, dieAt: Math.floor(dieAt) });
-          if (atRandom) life.child.once('message', () => setTimeout(() => life.child.kill('SIGKILL'), integer(500)));
+          if (atRandom)
+            life.child.once('message', () => setTimeout(() => life.child.kill('SIGKILL'), integer(500)));
           expect(await life.ended()).toEqual({ signal: 'SIGKILL', code: null });
           await twoMinutesLater(database);
         }
@@ -51,7 +57,11 @@ for (const kind of ['sqlite', 'postgres'] satisfies DatabaseKind[]) {
         await onDatabase(database, async (dataSource) => {
           const { expected, actual } = await parityOf(dataSource, network, dids);
           expect(actual).toEqual(expected);
-          expect(await dataSource.query('SELECT uri_of.* FROM parity_ledger uri_of WHERE pending_since IS NOT NULL OR dead_at IS NOT NULL')).toEqual([]);
+          expect(
+            await dataSource.query(
+              'SELECT uri_of.* FROM parity_ledger uri_of WHERE pending_since IS NOT NULL OR dead_at IS NOT NULL',
+            ),
+          ).toEqual([]);
         });
         for (const did of dids) expect(await createdTwice(did)).toEqual([]);
         await database.cleanup();
@@ -91,9 +101,13 @@ function begin(
 /** What a dead process had leased is free after two minutes; nobody wants to wait for them here. */
 const twoMinutesLater = (database: FreshDatabase): Promise<void> =>
   onDatabase(database, async (dataSource) => {
-    const earlier = ['ready_at', 'retry_at', 'unparked_at', 'backlog_before'].map((name) => `${name} = ${name} - 120000000`);
+    const earlier = ['ready_at', 'retry_at', 'unparked_at', 'backlog_before'].map(
+      (name) => `${name} = ${name} - 120000000`,
+    );
     await dataSource.query(`UPDATE parity_lane SET ${earlier.join(', ')}`);
-    const times = ['pending_since', 'changed_at', 'created_at', 'tried_at'].map((name) => `${name} = ${name} - 120000000`);
+    const times = ['pending_since', 'changed_at', 'created_at', 'tried_at'].map(
+      (name) => `${name} = ${name} - 120000000`,
+    );
     await dataSource.query(`UPDATE parity_ledger SET ${times.join(', ')}`);
   });
 

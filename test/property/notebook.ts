@@ -51,7 +51,7 @@ export class Profile extends AtpRecordEntity {
 }
 
 @AtpMapper()
-export class NoteMapper extends RecordMapper<Note> {
+class NoteMapper extends RecordMapper<Note> {
   readonly entity = Note;
   readonly collection = 'com.example.note';
   override readonly relations = { user: true };
@@ -62,7 +62,7 @@ export class NoteMapper extends RecordMapper<Note> {
 }
 
 @AtpMapper()
-export class CardMapper extends RecordMapper<Card> {
+class CardMapper extends RecordMapper<Card> {
   readonly entity = Card;
   readonly collection = 'com.example.card';
   override readonly relations = { user: true };
@@ -73,7 +73,7 @@ export class CardMapper extends RecordMapper<Card> {
 }
 
 @AtpMapper()
-export class ProfileMapper extends RecordMapper<Profile> {
+class ProfileMapper extends RecordMapper<Profile> {
   readonly entity = Profile;
   readonly collection = 'com.example.profile';
 

@@ -29,15 +29,8 @@ beforeAll(() => void process.on('unhandledRejection', rejected));
 afterAll(() => void process.off('unhandledRejection', rejected));
 
 async function endsInParity(options: WorldOptions, steps: readonly Step[]): Promise<void> {
-  const world = await World.begin(servers, options);
-  let problems: string[] = [];
-  try {
-    for (const step of steps) await world.do(step);
-    const { expected, actual } = await world.calm();
-    expect(actual).toEqual(expected);
-  } finally {
-    problems = await world.end();
-  }
+  const { expected, actual, problems } = await World.after(steps, servers, options);
+  expect(actual).toEqual(expected);
   expect(problems).toEqual([]);
   expect(rejections.splice(0)).toEqual([]);
 }

@@ -17,13 +17,15 @@ export async function parityOf(
   dids: readonly string[],
 ): Promise<Parity> {
   const expected: Record<string, string> = {};
-  const kept = new Set<string | null>();
+  // A record that was published just before its card was hidden stays, though its row may not have heard of it.
+  const kept = new Set<string>();
   const expect = (row: Note | Card | Profile, did: string | undefined, hidden: boolean): void => {
     const label = `${row.constructor.name} ${JSON.stringify(row)}`;
     if (!hidden) {
       const isThere = row.atpUri !== null && (did === undefined || row.getAtpDid() === did);
       expected[isThere ? row.atpUri! : `no record in ${did} of ${label}`] = row.text;
-    } else if (row instanceof Card) kept.add(row.atpUri);
+    } else if (row instanceof Card)
+      dids.forEach((one) => kept.add(`at://${one}/com.example.card/${row.atpRkey}`));
     else if (row.atpUri !== null) expected[`a record in the row of the hidden ${label}`] = row.text;
   };
   const relations = { user: true };

@@ -7,7 +7,9 @@ const text = fc.constantFrom('a', 'b', 'c', 'd');
 const open = fc.boolean();
 
 const step = <K extends string, R extends object>(kind: K, rest: { [P in keyof R]: fc.Arbitrary<R[P]> }) =>
-  fc.record({ kind: fc.constant(kind), ...rest } as unknown as { [P in keyof (R & { kind: K })]: fc.Arbitrary<(R & { kind: K })[P]> });
+  fc.record({ kind: fc.constant(kind), ...rest } as unknown as {
+    [P in keyof (R & { kind: K })]: fc.Arbitrary<(R & { kind: K })[P]>;
+  });
 
 /** What an application does to its entities; also inside a transaction. */
 const write = fc.oneof(
@@ -33,7 +35,7 @@ export type WriteStep = typeof write extends fc.Arbitrary<infer T> ? T : never;
 
 const writes = fc.array(write, { minLength: 1, maxLength: 3 });
 
-export const FAULTS = [
+const FAULTS = [
   'drop-response',
   'land-late',
   'reset',
@@ -60,7 +62,14 @@ const anyStep = fc.oneof(
   { weight: 2, arbitrary: step('sign-in', { account }) },
   { weight: 2, arbitrary: step('stranger-edits', { row }) },
   { weight: 1, arbitrary: step('stranger-deletes', { row }) },
-  { weight: 5, arbitrary: step('fault', { fault: fc.constantFrom(...FAULTS), reads: fc.constantFrom(false, false, true), times: fc.integer({ min: 1, max: 2 }) }) },
+  {
+    weight: 5,
+    arbitrary: step('fault', {
+      fault: fc.constantFrom(...FAULTS),
+      reads: fc.constantFrom(false, false, true),
+      times: fc.integer({ min: 1, max: 2 }),
+    }),
+  },
   { weight: 1, arbitrary: step('land', {}) },
   { weight: 2, arbitrary: step('retry', { account }) },
   { weight: 2, arbitrary: step('pause', { ms: fc.integer({ min: 0, max: 60 }) }) },

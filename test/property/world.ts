@@ -2,18 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Agent } from '@atproto/api';
 import {
   AuthenticationError,
-  OAuthSessionInvalidError,
   parityEntities,
   PendingSyncDiscarded,
-  SessionProvider,
+  PendingSyncManager,
   type SyncMode,
 } from 'nestjs-parity';
+import { TypeORMError } from 'typeorm';
 import { freshDataSource, type DatabaseKind, type FreshDatabase } from '../support/databases.js';
-import { answer, delay, dropResponse, Held, html, resetBefore, serverError, type Exchange, type Fault } from '../support/fault-proxy.js';
+import type { Held } from '../support/fault-proxy.js';
 import { ParityApp } from '../support/parity-app.js';
 import type { FaultyNetwork } from '../pds/fixtures.js';
 import { Card, Note, notebook, notebookMappers, Owner, Profile } from './notebook.js';
 import { parityOf, type Parity } from './rule-one.js';
+import { Sessions } from './sessions.js';
+import { arrangeFault } from './faults.js';
 import type { Step, WriteStep } from './steps.js';
 import { perform } from './writes.js';
 
@@ -23,37 +25,12 @@ export interface WorldOptions {
   readonly database: DatabaseKind;
 }
 
-/** Real agents of accounts whose sessions end and begin when the test says so. */
-class Sessions extends SessionProvider {
-  readonly agents = new Map<string, Agent>();
-  private readonly revoked = new Set<string>();
-  private readonly logins = new Map<string, number>();
-
-  override async agentFor(did: string): Promise<Agent> {
-    const agent = this.agents.get(did);
-    if (agent && !this.revoked.has(did)) return agent;
-    throw new OAuthSessionInvalidError(`${did} is signed out`, { did });
-  }
-
-  override async sessionId(did: string): Promise<string | null> {
-    return this.revoked.has(did) ? null : String(this.logins.get(did) ?? 0);
-  }
-
-  revoke(did: string): void {
-    this.revoked.add(did);
-  }
-
-  signIn(did: string): void {
-    this.revoked.delete(did);
-    this.logins.set(did, (this.logins.get(did) ?? 0) + 1);
-  }
-}
-
 /** An application with two accounts at a PDS with faults, and what may happen to them. */
 export class World {
   private readonly sessions = new Sessions();
   private readonly strangers = new Map<string, Agent>();
   private readonly late: Held[] = [];
+  /** What must not happen: something given up. */
   private readonly problems: string[] = [];
   private database!: FreshDatabase;
   private app!: ParityApp;
@@ -64,7 +41,7 @@ export class World {
     private readonly options: WorldOptions,
   ) {}
 
-  static async begin(servers: FaultyNetwork, options: WorldOptions): Promise<World> {
+  private static async begin(servers: FaultyNetwork, options: WorldOptions): Promise<World> {
     servers.proxy.reset();
     const world = new World(servers, options);
     for (const id of [1, 2]) {
@@ -80,19 +57,36 @@ export class World {
     return world;
   }
 
-  get dids(): string[] {
+  /** What has become of records and entities after all these steps and the calm that follows. */
+  static async after(
+    steps: readonly Step[],
+    servers: FaultyNetwork,
+    options: WorldOptions,
+  ): Promise<Parity & { readonly problems: readonly string[] }> {
+    const world = await World.begin(servers, options);
+    try {
+      for (const step of steps) await world.do(step);
+      return { ...(await world.calm()), problems: world.problems };
+    } finally {
+      await world.end();
+    }
+  }
+
+  private get dids(): string[] {
     return this.owners.map(({ did }) => did);
   }
 
-  async do(step: Step): Promise<void> {
+  private async do(step: Step): Promise<void> {
     const { manager } = this.app.dataSource;
     const did = 'account' in step ? this.dids[step.account % 2]! : '';
     switch (step.kind) {
       case 'transaction':
         return this.tolerant(() => this.transaction(step));
       case 'side-by-side':
-        // On SQLite they would share a transaction, and roll each other back.
-        await Promise.all(step.writes.map((write) => this.tolerant(() => perform(write, manager, this.owners))));
+        // Two may insert the same key; on SQLite they share a transaction, and one that fails takes the others back.
+        await Promise.all(
+          step.writes.map((write) => this.tolerant(() => perform(write, manager, this.owners), TypeORMError)),
+        );
         return;
       case 'unit':
         return this.tolerant(() =>
@@ -109,9 +103,12 @@ export class World {
       case 'stranger-deletes':
         return this.stranger(step.kind, step.row);
       case 'fault':
-        return this.fault(step);
+        return arrangeFault(this.servers.proxy, step, this.late);
       case 'land':
-        await this.late.shift()?.land().catch(() => undefined);
+        await this.late
+          .shift()
+          ?.land()
+          .catch(() => undefined);
         return;
       case 'retry':
         return this.tolerant(async () => void (await this.app.parity.retryPendingSyncs(did)));
@@ -128,7 +125,7 @@ export class World {
   }
 
   /** Faults off, everybody signed in, and what strangers have touched edited once more; resolves when nothing is pending. */
-  async calm(): Promise<Parity> {
+  private async calm(): Promise<Parity> {
     this.servers.proxy.reset();
     for (const did of this.dids) {
       this.sessions.signIn(did);
@@ -150,11 +147,9 @@ export class World {
     return parityOf(this.app.dataSource, this.servers.network, this.dids);
   }
 
-  /** What must not have happened: something given up, an error that is not about the network. */
-  async end(): Promise<string[]> {
+  private async end(): Promise<void> {
     await this.stop();
     await this.database.cleanup();
-    return this.problems;
   }
 
   private readonly touchedByStrangers = new Set<string>();
@@ -174,11 +169,17 @@ export class World {
   }
 
   private async stop(): Promise<void> {
-    this.problems.push(...this.app.taken(PendingSyncDiscarded).map((event) => `given up: ${JSON.stringify(event)}`));
+    this.problems.push(
+      ...this.app.taken(PendingSyncDiscarded).map((event) => `given up: ${JSON.stringify(event)}`),
+    );
     await this.app.stop();
   }
 
-  private async transaction({ writes, savepoint, rollback }: Extract<Step, { kind: 'transaction' }>): Promise<void> {
+  private async transaction({
+    writes,
+    savepoint,
+    rollback,
+  }: Extract<Step, { kind: 'transaction' }>): Promise<void> {
     const undo = new Error('undo');
     const passing = (error: unknown): void => {
       if (error !== undo) throw error;
@@ -200,11 +201,11 @@ export class World {
   }
 
   /** An auth failure is thrown in inline mode; it is for the user, and nothing is lost. */
-  private async tolerant(call: () => Promise<void>): Promise<void> {
+  private async tolerant(call: () => Promise<void>, ...errors: Function[]): Promise<void> {
     try {
       await call();
     } catch (error) {
-      if (!(error instanceof AuthenticationError)) throw error;
+      if (![AuthenticationError, ...errors].some((one) => error instanceof one)) throw error;
     }
   }
 
@@ -225,33 +226,12 @@ export class World {
     await done.then(() => this.touchedByStrangers.add(found.atpUri!)).catch(() => undefined);
   }
 
-  private fault({ fault, reads, times }: Extract<Step, { kind: 'fault' }>): void {
-    const faults: Record<typeof fault, Fault> = {
-      'drop-response': dropResponse,
-      'land-late': (exchange) => {
-        const held = new Held();
-        this.late.push(held);
-        return held.fault(exchange);
-      },
-      reset: resetBefore,
-      'server-error': serverError,
-      'bad-gateway': html(502),
-      'too-many': answer(429, { error: 'RateLimitExceeded', message: 'Rate Limit Exceeded' }, { 'retry-after': '1' }),
-      slow: delay(150),
-      down: resetBefore,
-    };
-    const isWrite = ({ nsid }: Exchange): boolean => nsid === 'com.atproto.repo.applyWrites';
-    const matches = fault === 'down' ? () => true : (exchange: Exchange) => isWrite(exchange) !== reads;
-    this.servers.proxy.fault(matches, faults[fault], fault === 'down' ? times * 4 : times);
-  }
-
   private async isPending(): Promise<boolean> {
     for (const did of this.dids) if (await this.app.parity.hasPendingSyncs(did)) return true;
     return false;
   }
 
   private async stillPending(): Promise<string> {
-    const { PendingSyncManager } = await import('nestjs-parity');
     const manager = this.app.module.get(PendingSyncManager);
     const all = await Promise.all(this.dids.map((did) => manager.forDid(did)));
     return JSON.stringify(all.flat(), null, 1) + this.app.log.lines.slice(-10).join('\n');

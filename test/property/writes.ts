@@ -3,16 +3,29 @@ import { Card, Note, Owner, Profile } from './notebook.js';
 import type { WriteStep } from './steps.js';
 
 /** Does one step; one that finds nothing to write to does nothing. */
-export async function perform(step: WriteStep, manager: EntityManager, owners: readonly Owner[]): Promise<void> {
+export async function perform(
+  step: WriteStep,
+  manager: EntityManager,
+  owners: readonly Owner[],
+): Promise<void> {
   const owner = (account: number): Owner => owners[account % owners.length]!;
   const note = async (row: number): Promise<Note | undefined> => {
-    const found = await manager.find(Note, { relations: { user: true }, withDeleted: true, order: { id: 'ASC' } });
+    const found = await manager.find(Note, {
+      relations: { user: true },
+      withDeleted: true,
+      order: { id: 'ASC' },
+    });
     return found[row % Math.max(1, found.length)];
   };
-  const card = (row: number): { deck: string; place: number } => ({ deck: row % 2 ? 'odd' : 'even', place: row });
+  const card = (row: number): { deck: string; place: number } => ({
+    deck: row % 2 ? 'odd' : 'even',
+    place: row,
+  });
   switch (step.kind) {
     case 'insert':
-      await manager.save(manager.create(Note, { text: step.text, open: step.open, user: owner(step.account) }));
+      await manager.save(
+        manager.create(Note, { text: step.text, open: step.open, user: owner(step.account) }),
+      );
       return;
     case 'edit': {
       const found = await note(step.row);

@@ -8,7 +8,7 @@ import type { DueWrite } from '../../sync/assessment.js';
 import type { Change, Touch } from '../../sync/change.js';
 import { resolveTouches } from '../../sync/change-resolver.js';
 import type { SyncDispatcher } from '../../sync/sync-dispatcher.js';
-import { toPending } from '../lane-tries.js';
+import { toPending } from '../entry-change.js';
 import type { PendingSyncStore } from '../pending-sync.store.js';
 import { fromCursor, toCursor, type ReconcilePlace } from './reconcile.cursor.js';
 import { nextGone, nextRows, NO_INSTANCE, sameRows, type Finding } from './reconcile.pages.js';

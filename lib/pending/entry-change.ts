@@ -1,0 +1,28 @@
+import type { SyncedEntities } from '../records/synced-entities.js';
+import type { Change } from '../sync/change.js';
+import { isGivenUp } from '../sync/merged-changes.js';
+import type { PendingChange, PendingEntry } from './pending-entry.js';
+
+/**
+ * A pending sync as the change that it was made of; null if its entity class is not there any more.
+ *
+ * @param mayExist an earlier try may have reached the PDS, and nothing but the PDS remembers
+ */
+export function toChange(entry: PendingEntry, entities: SyncedEntities, mayExist: boolean): Change | null {
+  const entity = entities.named(entry.entityName);
+  if (!entity) return null;
+  const { entityId, address, trigger, operation, cid, keepRecord } = entry;
+  const asked = { entity, entityId, address, trigger, operation, cid, keepRecord, mayExist };
+  return { ...asked, instance: undefined, whole: undefined, origin: undefined };
+}
+
+export const toPending = (change: Change): PendingChange => ({
+  address: change.address,
+  entityName: change.entity.name,
+  entityId: change.entityId,
+  operation: change.operation,
+  trigger: change.trigger,
+  cid: change.cid,
+  keepRecord: change.keepRecord,
+  givenUp: isGivenUp(change),
+});

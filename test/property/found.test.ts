@@ -1,0 +1,63 @@
+/** Sequences that the property test found, shrunk; each was a bug. */
+import { FaultyNetwork } from '../pds/fixtures.js';
+import { World } from './world.js';
+
+let servers: FaultyNetwork;
+beforeAll(async () => {
+  servers = await FaultyNetwork.start();
+});
+afterAll(() => servers[Symbol.asyncDispose]());
+
+it('a delete that joins the transaction of a stranger, who commits before it, takes its record with it', async () => {
+  const { expected, actual } = await World.after(
+    [
+      { kind: 'insert', account: 0, text: 'a', open: true },
+      {
+        kind: 'side-by-side',
+        writes: [
+          { kind: 'insert', account: 1, text: 'a', open: true },
+          { kind: 'remove', row: 0 },
+          { kind: 'edit', row: 0, text: 'c' },
+        ],
+      },
+    ],
+    servers,
+    { mode: 'inline', storage: 'database', database: 'sqlite' },
+  );
+  expect(actual).toEqual(expected);
+});
+
+it('a record whose owner changes while it is first written is in one account only', async () => {
+  const { expected, actual } = await World.after(
+    [
+      { kind: 'fault', fault: 'slow', reads: false, times: 1 },
+      { kind: 'insert', account: 0, text: 'a', open: true },
+      { kind: 'pause', ms: 60 },
+      { kind: 'give-to', row: 0, account: 1 },
+    ],
+    servers,
+    { mode: 'background', storage: 'cache', database: 'sqlite' },
+  );
+  expect(actual).toEqual(expected);
+});
+
+it.each(['cache', 'database'] as const)(
+  'a row that goes while its record is first written takes it along, though the session ends before the delete (%s)',
+  async (storage) => {
+    const { expected, actual } = await World.after(
+      [
+        { kind: 'fault', fault: 'slow', reads: false, times: 1 },
+        { kind: 'insert', account: 0, text: 'a', open: true },
+        { kind: 'pause', ms: 60 },
+        { kind: 'revoke', account: 0 },
+        { kind: 'remove', row: 0 },
+        { kind: 'pause', ms: 60 },
+        { kind: 'pause', ms: 60 },
+        { kind: 'pause', ms: 60 },
+      ],
+      servers,
+      { mode: 'background', storage, database: 'sqlite' },
+    );
+    expect(actual).toEqual(expected);
+  },
+);
