@@ -4,6 +4,7 @@ import {
   Logger,
   Optional,
   type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
@@ -30,7 +31,7 @@ import { SyncService } from './sync/sync.service.js';
 
 /** Start-up and shutdown: finds the mappers and the marked entities, checks that they fit, and listens to their DataSources. */
 @Injectable()
-export class ParityBootstrap implements OnModuleInit, BeforeApplicationShutdown {
+export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Parity');
   private undo: (() => void)[] = [];
 
@@ -60,6 +61,10 @@ export class ParityBootstrap implements OnModuleInit, BeforeApplicationShutdown 
       this.release();
       throw error;
     }
+  }
+
+  /** When session providers and the rest of the application are ready. */
+  onApplicationBootstrap(): void {
     this.loop?.start();
   }
 

@@ -25,6 +25,7 @@ export class LaneLoop {
   private readonly working = new Set<string>();
   private timers: NodeJS.Timeout[] = [];
   private looking: Promise<void> | undefined;
+  private tidying: Promise<void> | undefined;
   private again = false;
   private stopped = true;
 
@@ -36,6 +37,9 @@ export class LaneLoop {
       setInterval(() => this.poke(), this.options.interval).unref(),
       setInterval(() => void this.tidy(), TIDY_INTERVAL).unref(),
     ];
+    // What a process left behind that died is found at once.
+    this.poke();
+    void this.tidy();
   }
 
   /** Looks now, without being waited for. */
@@ -57,7 +61,7 @@ export class LaneLoop {
   async stop(): Promise<void> {
     this.stopped = true;
     this.timers.forEach(clearInterval);
-    await this.looking;
+    await Promise.all([this.looking, this.tidying]);
     const limit = new AbortController();
     const work = this.options.worker.drain().finally(() => limit.abort());
     await Promise.race([
@@ -66,7 +70,12 @@ export class LaneLoop {
     ]);
   }
 
-  private async tidy(): Promise<void> {
+  private tidy(): Promise<void> {
+    this.tidying ??= this.tidyUp().finally(() => (this.tidying = undefined));
+    return this.tidying;
+  }
+
+  private async tidyUp(): Promise<void> {
     try {
       await this.options.cleanup();
       if ((await this.options.store.sweep()) > 0) this.poke();

@@ -25,7 +25,8 @@ export class SessionListener {
     if (!this.options) return;
     const { store, loop, autoRetry, log } = this.options;
     try {
-      await store.unpark(did, { retry: autoRetry });
+      // A lane with nothing in it stays asleep: a worker that looks into it would send the next inline save away.
+      await store.unpark(did, { retry: autoRetry && (await store.hasForDid(did)) });
       loop.poke();
     } catch (error) {
       log.error(

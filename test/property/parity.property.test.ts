@@ -5,7 +5,7 @@ import { anySteps, type Step } from './steps.js';
 import { World, type WorldOptions } from './world.js';
 
 /** Sequences for each kind of application; more of them, with other seeds: PARITY_PROPERTY_RUNS=100 PARITY_PROPERTY_SEED=7. */
-const RUNS = Number(process.env['PARITY_PROPERTY_RUNS'] ?? 5);
+const RUNS = Number(process.env['PARITY_PROPERTY_RUNS'] ?? 3);
 const SEED = Number(process.env['PARITY_PROPERTY_SEED'] ?? 4);
 
 const kinds: WorldOptions[] = [
