@@ -58,7 +58,7 @@ export class Loan extends AtpRecordEntity {
 export const mapping = { prefix: '' };
 
 @AtpMapper()
-export class BookMapper extends RecordMapper<Book> {
+class BookMapper extends RecordMapper<Book> {
   readonly entity = Book;
   readonly collection = 'com.example.book';
   override readonly relations = { shelf: true };
@@ -70,7 +70,7 @@ export class BookMapper extends RecordMapper<Book> {
 }
 
 @AtpMapper()
-export class LoanMapper extends RecordMapper<Loan> {
+class LoanMapper extends RecordMapper<Loan> {
   readonly entity = Loan;
   readonly collection = 'com.example.loan';
 
