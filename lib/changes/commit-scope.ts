@@ -20,6 +20,7 @@ export interface CapturedWrite {
 
 const scopes = new AsyncLocalStorage<CommitScope>();
 const captured = new AsyncLocalStorage<CapturedWrite>();
+const unreloaded = new AsyncLocalStorage<true>();
 
 export const currentScope = (): CommitScope | undefined => {
   const scope = scopes.getStore();
@@ -27,6 +28,11 @@ export const currentScope = (): CommitScope | undefined => {
 };
 
 export const inScope = <T>(scope: CommitScope, fn: () => T): T => scopes.run(scope, fn);
+
+/** Inside, instances do not learn what the database set (`save(x, { reload: false })`). */
+export const withoutReload = <T>(fn: () => T): T => unreloaded.run(true, fn);
+
+export const isReloadOff = (): boolean => unreloaded.getStore() === true;
 
 /** Inside, the events of this write are not reported, as they name no rows. */
 export const whileCaptured = <T>(write: CapturedWrite, fn: () => T): T => captured.run(write, fn);

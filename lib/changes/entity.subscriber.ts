@@ -18,7 +18,7 @@ import type { SyncedEntity } from '../records/synced-entity.js';
 import type { Touch } from '../sync/change.js';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { currentScope, isCapturedTarget, isCapturedValue } from './commit-scope.js';
+import { currentScope, isCapturedTarget, isCapturedValue, isReloadOff } from './commit-scope.js';
 import { EventBatches } from './event-batches.js';
 import type { InverseUpdates } from './inverse-updates.js';
 import type { MarkedRows } from './marked-rows.js';
@@ -85,7 +85,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
 
   afterUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> | void {
     if (event.databaseEntity) {
-      const whole = event.entity && !this.partial.has(event.entity) && isReloaded(event);
+      const whole = event.entity && !this.partial.has(event.entity) && !isReloadOff();
       const settledCount = currentScope()?.settledCount;
       const row = recordStateOf(event.databaseEntity);
       return this.written(event, {
@@ -219,17 +219,6 @@ const asKey = (id: unknown, entity: SyncedEntity): object => {
   const [column] = entity.metadata.primaryColumns;
   return column && id !== undefined ? column.createValueMap(id) : {};
 };
-
-/** With `reload: false` an instance does not learn what the database set. */
-function isReloaded({ metadata, entity, databaseEntity }: UpdateEvent<ObjectLiteral>): boolean {
-  const set = [metadata.versionColumn, metadata.updateDateColumn].filter((column) => column !== undefined);
-  return (
-    set.length === 0 ||
-    set.some(
-      (column) => String(column.getEntityValue(entity!)) !== String(column.getEntityValue(databaseEntity)),
-    )
-  );
-}
 
 function reservedKey(entity: SyncedEntity, { entity: given, manager, metadata }: EntityEvent): string | null {
   if (!given) return null;

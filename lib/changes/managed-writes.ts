@@ -8,7 +8,7 @@ import type {
 } from 'typeorm';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { whileCaptured } from './commit-scope.js';
+import { whileCaptured, withoutReload } from './commit-scope.js';
 import type { CriteriaCapture, WriteMethod } from './criteria-capture.js';
 import type { InverseUpdates } from './inverse-updates.js';
 import type { MarkedRows } from './marked-rows.js';
@@ -68,11 +68,14 @@ export class ManagedWrites {
   ): (manager: EntityManager, original: WriteMethod, args: unknown[]) => Promise<unknown> {
     const { feed, bulk, rows } = this.options;
     if (COMMITS.includes(name)) {
-      // Inside a transaction the commit is somebody else's, who will wait for the sync.
-      return ({ queryRunner }, original, args) =>
-        queryRunner?.isTransactionActive || (name !== 'transaction' && !this.concerns(args[0]))
-          ? original(...args)
-          : feed.managed(queryRunner, () => original(...args));
+      return ({ queryRunner }, original, args) => {
+        const write = (): Promise<unknown> =>
+          isUnreloaded(args) ? withoutReload(() => original(...args)) : original(...args);
+        // Inside a transaction the commit is somebody else's, who will wait for the sync.
+        return queryRunner?.isTransactionActive || (name !== 'transaction' && !this.concerns(args[0]))
+          ? write()
+          : feed.managed(queryRunner, write);
+      };
     }
     if (STATEMENTS.includes(name))
       return (manager, original, args) => this.statement(name, manager, original, args);
@@ -129,4 +132,10 @@ export class ManagedWrites {
     const known = target as EntityTarget<ObjectLiteral>;
     return dataSource.hasMetadata(known) ? dataSource.getMetadata(known) : undefined;
   }
+}
+
+/** `save(target, entity, { reload: false })`, or `save(entity, { reload: false })`. */
+function isUnreloaded(args: readonly unknown[]): boolean {
+  const options = typeof args[0] === 'object' ? args[1] : args[2];
+  return (options as { reload?: unknown } | undefined)?.reload === false;
 }
