@@ -23,11 +23,12 @@ export interface Resolved {
  * From touched entities to changed addresses: one per entity, two where its record moves.
  * Reads on `runner` alone, so it serves inside a transaction, and sees what that has written.
  *
+ * @param runner undefined where {@link isKnown} says of every touch that nothing has to be read
  * @param settledCount of the dispatcher: where nothing was settled since an update read its row, the row is not read again
  */
 export async function resolveTouches(
   touches: readonly Touch[],
-  runner: QueryRunner,
+  runner: QueryRunner | undefined,
   settledCount = -1,
 ): Promise<Resolved> {
   const changes: Change[] = [];
@@ -57,6 +58,17 @@ export async function resolveTouches(
   return { changes, unresolved, unowned };
 }
 
+/** Whether a touch says all that its row would: nothing has to be read to resolve it. */
+export function isKnown(
+  { entity, instance, inserted, removal, whole, before }: Touch,
+  settledCount: number,
+): boolean {
+  if (removal) return true;
+  if (!instance || !whole || !entity.isWhole(instance)) return false;
+  const { rkey } = before?.row ?? recordStateOf(instance);
+  return rkey !== null && (inserted || before?.settledCount === settledCount);
+}
+
 /** An entity that was written and then removed is removed; one that was removed and then inserted again is both. */
 function lastTouches(touches: readonly Touch[]): [removals: Touch[], written: Touch[]] {
   const removals: Touch[] = [];
@@ -78,10 +90,15 @@ function lastTouches(touches: readonly Touch[]): [removals: Touch[], written: To
   return [removals, [...written.values()]];
 }
 
+function open(runner: QueryRunner | undefined): QueryRunner {
+  if (runner) return runner;
+  throw new Error('A row has to be read, and there is no connection to read it on.');
+}
+
 async function wholeInstances(
   entity: SyncedEntity,
   touches: readonly Touch[],
-  runner: QueryRunner,
+  runner: QueryRunner | undefined,
   settledCount: number,
 ): Promise<Map<string, object>> {
   const whole = new Map<string, object>();
@@ -99,7 +116,7 @@ async function wholeInstances(
     else updated.push(entityId);
   }
   if (updated.length > 0) {
-    const rows = await new RecordRows(entity).read(runner, updated);
+    const rows = await new RecordRows(entity).read(open(runner), updated);
     for (const id of updated) {
       const row = rows.get(id);
       const instance = whole.get(id);
@@ -108,7 +125,7 @@ async function wholeInstances(
     }
   }
   if (partial.length > 0) {
-    for (const [id, row] of await entity.load(partial, runner.manager)) whole.set(id, row);
+    for (const [id, row] of await entity.load(partial, open(runner).manager)) whole.set(id, row);
     for (const { entityId, instance } of touches) {
       const row = whole.get(entityId);
       if (instance && row && row !== instance) show(entity, instance, recordStateOf(row));
@@ -120,7 +137,7 @@ async function wholeInstances(
 const show = (entity: SyncedEntity, instance: object, { uri, cid, rkey }: RecordRow): void =>
   entity.show(instance, { uri, cid, rkey });
 
-async function changesOf(touch: Touch, instance: object, runner: QueryRunner): Promise<Change[]> {
+async function changesOf(touch: Touch, instance: object, runner: QueryRunner | undefined): Promise<Change[]> {
   const { entity } = touch;
   await reserveKey(entity, touch.entityId, instance, runner);
   const { uri, cid } = recordStateOf(instance);
@@ -141,14 +158,14 @@ async function reserveKey(
   entity: SyncedEntity,
   id: string,
   instance: object,
-  runner: QueryRunner,
+  runner: QueryRunner | undefined,
 ): Promise<void> {
   const { uri, rkey } = recordStateOf(instance);
   if (rkey !== null) return;
   const reserved = parseAtUri(uri)?.rkey ?? entity.newRkey(instance);
   const rows = new RecordRows(entity);
-  if (await rows.reserve(runner, id, reserved)) entity.show(instance, { rkey: reserved });
-  else entity.show(instance, { rkey: (await rows.read(runner, [id])).get(id)?.rkey ?? null });
+  if (await rows.reserve(open(runner), id, reserved)) entity.show(instance, { rkey: reserved });
+  else entity.show(instance, { rkey: (await rows.read(open(runner), [id])).get(id)?.rkey ?? null });
 }
 
 const change = (

@@ -5,7 +5,7 @@ import { atUri, parseAtUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
 import type { Change, Touch } from './change.js';
-import { resolveTouches, type Resolved } from './change-resolver.js';
+import { isKnown, resolveTouches, type Resolved } from './change-resolver.js';
 import { LaneQueue } from './lane-queue.js';
 import type { Outcome } from './outcome.js';
 import { isGivenUp, mergedByAddress } from './merged-changes.js';
@@ -100,9 +100,12 @@ export class InlineDispatcher extends SyncDispatcher {
     run: SyncRun,
   ): Promise<Resolved> {
     try {
-      return await onCommittedData(dataSource, run.runner?.(), (runner) =>
-        resolveTouches(touches, runner, this.settledCount),
-      );
+      const known = touches.every((touch) => isKnown(touch, this.settledCount));
+      return known
+        ? await resolveTouches(touches, undefined, this.settledCount)
+        : await onCommittedData(dataSource, run.runner?.(), (runner) =>
+            resolveTouches(touches, runner, this.settledCount),
+          );
     } catch (error) {
       const unresolved = touches.map((touch) => ({ touch, error: error as Error }));
       return { changes: [], unresolved, unowned: [] };
