@@ -1,7 +1,7 @@
 import type { QueryRunner } from 'typeorm';
-import { AuthenticationError } from '../errors/authentication.error.js';
+import type { AuthenticationError } from '../errors/authentication.error.js';
 import type { Touch } from '../sync/change.js';
-import type { Dispatched, SyncDispatcher } from '../sync/sync-dispatcher.js';
+import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { CommitScope, currentScope, inScope } from './commit-scope.js';
 import { TransactionLogs } from './transaction-log.js';
 import { currentUnit, type UnitParticipant } from './unit-of-work.js';
@@ -130,6 +130,3 @@ export class ChangeFeed implements UnitParticipant {
 
 /** Nothing that the instance says of its row is relied upon. */
 const unproven = (touch: Touch): Touch => ({ ...touch, inserted: false, whole: false });
-
-const authFailure = (dispatched: readonly Dispatched[]): AuthenticationError | undefined =>
-  dispatched.map(({ result }) => result.error).find((error) => error instanceof AuthenticationError);

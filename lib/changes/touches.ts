@@ -1,9 +1,9 @@
-import { AuthenticationError } from '../errors/authentication.error.js';
+import type { AuthenticationError } from '../errors/authentication.error.js';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { SyncResult } from '../model/sync-result.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { Touch } from '../sync/change.js';
-import type { Dispatched, SyncDispatcher } from '../sync/sync-dispatcher.js';
+import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { currentScope } from './commit-scope.js';
 import { currentUnit, type UnitParticipant } from './unit-of-work.js';
 
@@ -59,9 +59,6 @@ export class Touches implements UnitParticipant {
     return authFailure(await this.dispatcher.afterCommit(touches));
   }
 }
-
-const authFailure = (dispatched: readonly Dispatched[]): AuthenticationError | undefined =>
-  dispatched.map(({ result }) => result.error).find((error) => error instanceof AuthenticationError);
 
 function throwing(dispatched: readonly Dispatched[]): readonly Dispatched[] {
   const failure = authFailure(dispatched);

@@ -1,4 +1,5 @@
 import type { QueryRunner } from 'typeorm';
+import { AuthenticationError } from '../errors/authentication.error.js';
 import type { SyncResult } from '../model/sync-result.js';
 import type { Change, Touch } from './change.js';
 import type { SyncRun } from './sync-engine.js';
@@ -8,6 +9,10 @@ export interface Dispatched {
   readonly result: SyncResult;
   readonly origin: object | undefined;
 }
+
+/** The auth failure that the caller of some changes is to hear of, if there is one. */
+export const authFailure = (dispatched: readonly Dispatched[]): AuthenticationError | undefined =>
+  dispatched.map(({ result }) => result.error).find((error) => error instanceof AuthenticationError);
 
 /**
  * What is done about changes, and when. The subscriber and the service know this port; the module binds what the
