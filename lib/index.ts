@@ -102,6 +102,7 @@ export { InvalidRecordError } from './errors/invalid-record.error.js';
 export { RecordConflictError } from './errors/record-conflict.error.js';
 export { PdsUnavailableError } from './errors/pds-unavailable.error.js';
 export { RateLimitedError } from './errors/rate-limited.error.js';
+export { LeaseLostError } from './errors/lease-lost.error.js';
 export { MapperError } from './errors/mapper.error.js';
 export { ParityOptionsError } from './errors/parity-options.error.js';
 export { BulkWriteError } from './errors/bulk-write.error.js';

@@ -8,6 +8,7 @@ import { LaneTries } from './pending/lane-tries.js';
 import type { PendingSyncStore } from './pending/pending-sync.store.js';
 import { Reconciler } from './pending/reconcile/reconciler.js';
 import { StatusReader } from './pending/status/status.reader.js';
+import { RepositoryWriter } from './pds/repository-writer.js';
 import { SyncedEntities } from './records/synced-entities.js';
 import { SessionProvider } from './sessions/session-provider.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
@@ -24,15 +25,17 @@ export const maintenanceProviders: FactoryProvider[] = [
     inject: [
       SyncedEntities,
       SyncDispatcher,
+      RepositoryWriter,
       { token: PENDING_STORE, optional: true },
       { token: LaneLoop, optional: true },
     ],
     useFactory: (
       entities: SyncedEntities,
       dispatcher: SyncDispatcher,
+      writer: RepositoryWriter,
       store: PendingSyncStore | null,
       loop: LaneLoop | null,
-    ) => new Reconciler({ entities, dispatcher, store, poke: () => loop?.poke() }),
+    ) => new Reconciler({ entities, dispatcher, writer, store, poke: () => loop?.poke() }),
   },
   {
     provide: StatusReader,

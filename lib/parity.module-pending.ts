@@ -12,6 +12,7 @@ import { LaneWorker } from './pending/lane.worker.js';
 import { PendingSyncManager } from './pending/pending-sync.manager.js';
 import type { PendingSyncStore } from './pending/pending-sync.store.js';
 import { SessionListener } from './pending/session.listener.js';
+import { RepositoryWriter } from './pds/repository-writer.js';
 import { SyncedEntities } from './records/synced-entities.js';
 import { SessionProvider } from './sessions/session-provider.js';
 import { SyncEngine } from './sync/sync-engine.js';
@@ -36,6 +37,7 @@ export const pendingProviders: FactoryProvider[] = [
       RESOLVED_OPTIONS,
       { token: PENDING_STORE, optional: true },
       SyncEngine,
+      RepositoryWriter,
       SyncedEntities,
       SessionProvider,
       ParityEvents,
@@ -44,6 +46,7 @@ export const pendingProviders: FactoryProvider[] = [
       { pendingSyncs }: ResolvedOptions,
       store: PendingSyncStore | null,
       engine: SyncEngine,
+      writer: RepositoryWriter,
       entities: SyncedEntities,
       sessions: SessionProvider,
       events: ParityEvents,
@@ -52,6 +55,7 @@ export const pendingProviders: FactoryProvider[] = [
       new LaneTries({
         store,
         engine,
+        writer,
         entities,
         sessions,
         events,

@@ -15,6 +15,7 @@ import { isDurable, ledgerOf, logger, pendingProviders, RESOLVED_OPTIONS } from 
 import { BackgroundDispatcher } from './pending/background.dispatcher.js';
 import { DatabaseRepositoryState } from './pending/database/database-repository-state.store.js';
 import { LaneLoop } from './pending/lane.loop.js';
+import { LaneWaker } from './pending/lane.waker.js';
 import { LaneTries } from './pending/lane-tries.js';
 import { PendingDispatcher } from './pending/pending.dispatcher.js';
 import { InMemoryRepositoryState } from './pds/in-memory-repository-state.store.js';
@@ -78,7 +79,7 @@ export const parityProviders: FactoryProvider[] = [
     provide: RepositoryWriter,
     inject: [RESOLVED_OPTIONS, RepositoryStateStore],
     useFactory: ({ pds }: ResolvedOptions, state: RepositoryStateStore) =>
-      new RepositoryWriter({ state, timeoutMs: pds.timeoutMs }),
+      new RepositoryWriter({ state, ...pds }),
   },
   {
     provide: SyncEngine,
@@ -137,9 +138,9 @@ function syncDispatcher(
 ): SyncDispatcher {
   const options = { engine, events, deadline: sync.deadlineMs, log: logger };
   if (!tries || !loop) return new InlineDispatcher(options);
-  return sync.mode === 'background'
-    ? new BackgroundDispatcher({ ...options, tries, poke: () => loop.poke() })
-    : new PendingDispatcher({ ...options, tries });
+  if (sync.mode !== 'background') return new PendingDispatcher({ ...options, tries });
+  const waker = new LaneWaker({ store: tries.options.store, poke: () => loop.poke(), log: logger });
+  return new BackgroundDispatcher({ ...options, tries, waker });
 }
 
 function parityEvents(emitter: EventEmitter2 | undefined): ParityEvents {

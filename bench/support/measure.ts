@@ -1,7 +1,10 @@
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Contestant {
   readonly name: string;
+  /** Before each run, and not measured. */
+  prepare?(): Promise<unknown>;
   run(): Promise<unknown>;
 }
 
@@ -9,46 +12,58 @@ export interface Ratio {
   readonly what: string;
   readonly ratio: number;
   readonly limit: number;
-  /** Medians in milliseconds. */
+  /** Medians, in milliseconds unless `unit` says otherwise. */
   readonly ours: number;
   readonly theirs: number;
+  readonly unit?: string;
   readonly notes?: string;
 }
 
 /**
- * Medians of two ways to do a thing, side by side: one after the other in every round, in changing order, so that what
- * the machine does meanwhile hits both.
+ * Medians in milliseconds of several ways to do a thing, side by side: one after the other in every round, in changing order, so that
+ * what the machine does meanwhile hits all.
+ *
+ * @param options.rest milliseconds after each, for what one has not waited for and the other would have to
  */
+export async function medians(
+  contestants: readonly Contestant[],
+  { rounds = 200, warmUp = 50, rest = 0 } = {},
+): Promise<number[]> {
+  const times = contestants.map((contestant) => ({ contestant, spent: [] as number[] }));
+  for (let round = -warmUp; round < rounds; round++) {
+    for (const { contestant, spent } of round % 2 === 0 ? times : times.toReversed()) {
+      await contestant.prepare?.();
+      const start = performance.now();
+      await contestant.run();
+      if (round >= 0) spent.push(performance.now() - start);
+      if (rest > 0) await sleep(rest);
+    }
+  }
+  return times.map(({ spent }) => median(spent));
+}
+
 export async function compare(
   what: string,
   limit: number,
-  [ours, theirs]: readonly [Contestant, Contestant],
-  { rounds = 200, warmUp = 50 } = {},
+  contestants: readonly [Contestant, Contestant],
+  options: { readonly rounds?: number; readonly warmUp?: number; readonly rest?: number } = {},
 ): Promise<Ratio> {
-  const times: [number[], number[]] = [[], []];
-  for (let round = -warmUp; round < rounds; round++) {
-    for (const index of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-      const start = performance.now();
-      await (index === 0 ? ours : theirs).run();
-      if (round >= 0) times[index].push(performance.now() - start);
-    }
-  }
-  const [a, b] = [median(times[0]), median(times[1])];
-  return { what, ratio: a / b, limit, ours: a, theirs: b };
+  const [ours = 0, theirs = 0] = await medians(contestants, options);
+  return { what, ratio: ours / theirs, limit, ours, theirs };
 }
 
-const median = (values: number[]): number =>
+export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 /** Prints a table and, as the last line, JSON. */
 export function report(ratios: readonly Ratio[]): void {
   console.table(
-    ratios.map(({ what, ratio, limit, ours, theirs, notes = '' }) => ({
+    ratios.map(({ what, ratio, limit, ours, theirs, unit = 'ms', notes = '' }) => ({
       what,
       ratio: ratio.toFixed(2),
       limit: limit.toFixed(2),
-      'ours (ms)': ours.toFixed(2),
-      'theirs (ms)': theirs.toFixed(2),
+      ours: `${ours.toFixed(2)} ${unit}`,
+      theirs: `${theirs.toFixed(2)} ${unit}`,
       met: ratio <= limit,
       notes,
     })),

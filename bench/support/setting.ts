@@ -61,6 +61,13 @@ class NoteMapper extends RecordMapper<Note> {
   }
 }
 
+/** Nobody is signed in, so nothing that is captured is tried. */
+export class NoSessions extends SessionProvider {
+  override async agentFor(did: string): Promise<Agent> {
+    throw new OAuthSessionInvalidError(`No session for ${did}.`, { did });
+  }
+}
+
 /** One logged-in agent, which counts what it sends. */
 export class CountingSessions extends SessionProvider {
   requests = 0;

@@ -12,12 +12,16 @@ import { currentUnit, type UnitParticipant } from './unit-of-work.js';
  */
 export class ChangeFeed implements UnitParticipant {
   private readonly logs = new TransactionLogs();
+  /** Callers that hold a connection of their own while they wait for their records. */
+  private waiting = 0;
 
   constructor(
     private readonly dispatcher: SyncDispatcher,
     /** SQLite: everybody uses one connection, so throwing at a commit would make its caller roll back a stranger's transaction. */
     readonly sharesConnection: boolean,
     private readonly warn: (message: string) => void,
+    /** How many of them there may be: a slow PDS must not take the whole pool. Whoever comes later goes on at once. */
+    private readonly maxWaiting = Infinity,
   ) {}
 
   log(runner: QueryRunner): ReturnType<TransactionLogs['of']> {
@@ -119,12 +123,17 @@ export class ChangeFeed implements UnitParticipant {
     }
   }
 
-  private dispatch(touches: readonly Touch[], runner: QueryRunner | undefined): Promise<Dispatched[]> {
+  private async dispatch(touches: readonly Touch[], runner: QueryRunner | undefined): Promise<Dispatched[]> {
     let own = runner;
-    return this.dispatcher.afterCommit(touches, {
-      runner: () => own,
-      onDeadline: () => (own = undefined),
-    });
+    const run = { runner: () => own, onDeadline: () => (own = undefined) };
+    if (!runner) return this.dispatcher.afterCommit(touches, run);
+    if (this.waiting >= this.maxWaiting) return this.dispatcher.afterCommit(touches, { ...run, deadline: 0 });
+    this.waiting += 1;
+    try {
+      return await this.dispatcher.afterCommit(touches, run);
+    } finally {
+      this.waiting -= 1;
+    }
   }
 }
 

@@ -42,7 +42,9 @@ export function trackChanges({
   onBulkWrite,
   warn,
 }: ChangeTrackerOptions): () => void {
-  const feed = new ChangeFeed(dispatcher, SHARED_CONNECTION.has(dataSource.options.type), warn);
+  const isShared = SHARED_CONNECTION.has(dataSource.options.type);
+  const maxWaiting = isShared ? Infinity : Math.max(1, Math.floor(poolSize(dataSource) / 2));
+  const feed = new ChangeFeed(dispatcher, isShared, warn, maxWaiting);
   const bulk = new BulkWritePolicy(onBulkWrite, warn);
   const rows = new MarkedRows(entities);
   const removals = new RemovalWatch();
@@ -69,6 +71,12 @@ export function trackChanges({
     const others = dataSource.subscribers.filter((subscriber) => !subscribers.has(subscriber));
     dataSource.subscribers.splice(0, Infinity, ...others);
   };
+}
+
+/** Of the options that the drivers take; `pg` and `mysql2` open 10 connections by default. */
+function poolSize({ options }: DataSource): number {
+  const { poolSize: size, extra } = options as { poolSize?: number; extra?: Record<string, unknown> };
+  return size ?? Number(extra?.['max'] ?? extra?.['connectionLimit'] ?? 10);
 }
 
 /** What to listen to. A subscriber hears subclasses too, so one to a subclass of a marked class would hear everything twice. */

@@ -1,6 +1,6 @@
 import type { QueryRunner } from 'typeorm';
 import { recordStateOf } from '../metadata/record-state.js';
-import { parseAtUri } from '../model/address.js';
+import { atUri, parseAtUri } from '../model/address.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import type { Removal } from '../sync/change.js';
 import type { TransactionLog } from './transaction-log.js';
@@ -34,9 +34,11 @@ async function removalOf(entity: SyncedEntity, row: object): Promise<Removal> {
   const { uri, cid } = recordStateOf(row);
   const published = parseAtUri(uri);
   try {
-    const address = published ?? (await entity.addressOf(row));
+    const claimed = await entity.addressOf(row);
+    const next = published && claimed && atUri(claimed) !== atUri(published) ? claimed : null;
+    const address = published ?? claimed;
     // A soft-deleted row was asked when it was soft-deleted; what is left of its record goes with the row.
-    return { address, cid, keepRecord: !(await entity.shouldAutoUnsync(row, { soft: false })) };
+    return { address, next, cid, keepRecord: !(await entity.shouldAutoUnsync(row, { soft: false })) };
   } catch {
     // Its own code failed. The row goes all the same, and a record that stays for ever is the greater harm.
     return { address: published, cid, keepRecord: false };

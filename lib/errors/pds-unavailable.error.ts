@@ -1,6 +1,16 @@
-import { ParityError } from './parity.error.js';
+import { ParityError, type ParityErrorContext } from './parity.error.js';
 
 /** The PDS (or what resolves it) did not answer, or answered with something that is no XRPC response. */
 export class PdsUnavailableError extends ParityError {
   readonly code = 'PDS_UNAVAILABLE';
+  /** The server itself does not do its part, for any account. */
+  readonly outage: boolean;
+
+  constructor(
+    message: string,
+    { outage = false, ...context }: ParityErrorContext & { outage?: boolean } = {},
+  ) {
+    super(message, context);
+    this.outage = outage;
+  }
 }

@@ -28,10 +28,30 @@ export interface SyncOptions {
   readonly validate?: boolean;
 }
 
+/** So many write points (create 3, update 2, delete 1) in so many seconds. */
+export interface WriteLimit {
+  readonly points: number;
+  readonly seconds: number;
+}
+
 export interface PdsOptions {
   /** Milliseconds until one request to a PDS is given up. Default 15000. */
   readonly timeoutMs?: number;
+  /**
+   * What a PDS lets one account write; it is kept from this side, because a refused write costs its points too. Default: 5,000 points in an
+   * hour and 35,000 in a day, as the reference PDS has it. Empty: no limit is kept.
+   */
+  readonly writeLimits?: readonly WriteLimit[];
+  /** The part of each limit that `reconcile()` may use; the rest is for what users do now. Default 0.8. */
+  readonly backfillShare?: number;
 }
+
+export const DEFAULT_BACKFILL_SHARE = 0.8;
+
+export const DEFAULT_WRITE_LIMITS: readonly WriteLimit[] = [
+  { points: 5_000, seconds: 3_600 },
+  { points: 35_000, seconds: 86_400 },
+];
 
 export interface ParityOptions {
   readonly sync?: SyncOptions;
@@ -49,7 +69,7 @@ export interface ResolvedOptions {
     readonly deadlineMs: number;
     readonly validate: boolean | undefined;
   };
-  readonly pds: { readonly timeoutMs: number };
+  readonly pds: Required<PdsOptions>;
   readonly pendingSyncs: Required<PendingSyncOptions>;
   readonly onBulkWrite: 'warn' | 'throw' | 'ignore';
   readonly dataSources: readonly string[];
@@ -67,7 +87,11 @@ export function resolveOptions(options: ParityOptions, env: NodeJS.ProcessEnv): 
       deadlineMs: positive('sync.deadlineMs', sync.deadlineMs ?? 5_000),
       validate: sync.validate === undefined ? undefined : boolean('sync.validate', sync.validate),
     },
-    pds: { timeoutMs: positive('pds.timeoutMs', pds.timeoutMs ?? 15_000) },
+    pds: {
+      timeoutMs: positive('pds.timeoutMs', pds.timeoutMs ?? 15_000),
+      writeLimits: writeLimits('pds.writeLimits', pds.writeLimits ?? DEFAULT_WRITE_LIMITS),
+      backfillShare: share('pds.backfillShare', pds.backfillShare ?? DEFAULT_BACKFILL_SHARE),
+    },
     pendingSyncs: resolvePendingSyncs(pendingSyncs, env),
     onBulkWrite: oneOf('onBulkWrite', options.onBulkWrite ?? 'warn', ['warn', 'throw', 'ignore']),
     dataSources: names('dataSources', options.dataSources ?? ['default']),
@@ -133,6 +157,24 @@ const positive = (name: string, value: unknown): number => {
 const positiveOrNull = (name: string, value: unknown): number | null => {
   if (value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value > 0)) return value;
   throw wrong(name, value, 'a whole number above 0, or null');
+};
+
+const share = (name: string, value: unknown): number => {
+  if (typeof value === 'number' && value > 0 && value <= 1) return value;
+  throw wrong(name, value, 'a number above 0, and at most 1');
+};
+
+/** What one create costs has to fit. */
+const isLimit = (one: Partial<WriteLimit> | null): boolean =>
+  Number.isSafeInteger(one?.points) &&
+  Number(one?.points) >= 3 &&
+  Number.isFinite(one?.seconds) &&
+  Number(one?.seconds) > 0;
+
+const writeLimits = (name: string, value: unknown): readonly WriteLimit[] => {
+  if (Array.isArray(value) && value.every(isLimit)) return value as WriteLimit[];
+  const accepted = 'a list of { points, seconds }, with 3 points at least (what a create costs), such as ';
+  throw wrong(name, value, accepted + JSON.stringify(DEFAULT_WRITE_LIMITS));
 };
 
 const oneOf = <T extends string>(name: string, value: unknown, accepted: readonly T[]): T => {

@@ -1,6 +1,7 @@
 import { stringifyLex } from '@atproto/api';
 import { atUri } from '../model/address.js';
 import { ContentClash } from './content-clash.js';
+import { WRITE_POINTS } from './write-budget.js';
 import { intentOf, type RecordWrite, type Replaced } from './write-request.js';
 
 export interface SizedWrite {
@@ -48,17 +49,24 @@ export class ChunkLimits {
     this.searching = maxWrites;
   }
 
-  /** The first writes of the queue that can make one commit, at most one for each address: their order counts. */
-  take(queue: readonly SizedWrite[]): readonly SizedWrite[] {
+  /**
+   * The first writes of the queue that can make one commit, at most one for each address: their order counts.
+   *
+   * @param points that can be spent; with too few for the first write, none is taken
+   */
+  take(queue: readonly SizedWrite[], points: number): readonly SizedWrite[] {
     const uris = new Set<string>();
     const contents = new ContentClash();
     let bytes = ENVELOPE_BYTES;
+    let cost = 0;
     let length = 0;
     for (const { write, uri, replaces: from, ...size } of queue.slice(
       0,
       Math.min(this.capacity, this.searching),
     )) {
       bytes += size.bytes;
+      cost += WRITE_POINTS[write.action];
+      if (cost > points) break;
       if (length > 0 && (bytes > this.targetBytes || uris.has(uri))) break;
       if (!contents.admits({ action: write.action, from, to: intentOf(write) })) break;
       uris.add(uri);

@@ -9,8 +9,8 @@ import { ParityError } from '../errors/parity.error.js';
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { RecordConflictError } from '../errors/record-conflict.error.js';
 import { causesOf, sessionLoss } from '../sessions/session-loss.js';
-import { rateLimited } from './rate-limit.js';
-import { invalidRecord, isInvalidSwap, isXrpcAnswer } from './refusal.js';
+import { rateLimited, type RateLimitContext } from './rate-limit.js';
+import { invalidRecord, isInvalidSwap, isServerError, isXrpcAnswer } from './refusal.js';
 
 /**
  * - `transient`: it may work later as it is (network, 5xx, a rate limit).
@@ -30,11 +30,7 @@ export interface Failure {
   readonly sessionLost: boolean;
 }
 
-export interface FailureContext {
-  readonly did: string;
-  /** The server that was asked, for the message. */
-  readonly pds?: string | undefined;
-}
+export type FailureContext = RateLimitContext;
 
 /** Answers about the account that no new session changes. */
 const ACCOUNT_STATES: Readonly<Record<string, string>> = {
@@ -89,9 +85,11 @@ function answer(error: XRPCError, context: FailureContext): Failure {
   const status = Number(error.status);
   if (status === 429) return failure('transient', 'not-applied', rateLimited(error, context));
   if (status === 413) return failure('permanent', 'not-applied', invalidRecord(error, { did }));
-  if (!isXrpcAnswer(error)) return transient('unknown', notXrpc(error), context, error);
+  if (!isXrpcAnswer(error)) return outage('unknown', notXrpc(error), context, error);
   if (status >= 500 || status === 408) {
-    return transient('unknown', `it answered with HTTP ${status} (${error.error})`, context, error);
+    // A 500 of the PDS may come from what one record contains.
+    const fail = isServerError(error) ? transient : outage;
+    return fail('unknown', `it answered with HTTP ${status} (${error.error})`, context, error);
   }
   const account = ACCOUNT_STATES[error.error];
   if (account) {
@@ -122,22 +120,22 @@ function answer(error: XRPCError, context: FailureContext): Failure {
 
 function noAnswer(error: unknown, context: FailureContext): Failure {
   if (error instanceof XRPCError && Number(error.status) === 2) {
-    return transient('unknown', notXrpc(error), context, error);
+    return outage('unknown', notXrpc(error), context, error);
   }
   for (const cause of causesOf(error)) {
     const { name, code } = cause as { readonly name?: unknown; readonly code?: unknown };
     if (NEVER_CONNECTED.has(code)) {
-      return transient('not-applied', `it cannot be reached (${String(code)})`, context, error);
+      return outage('not-applied', `it cannot be reached (${String(code)})`, context, error);
     }
-    if (name === 'TimeoutError') return transient('unknown', 'it did not answer in time', context, error);
+    if (name === 'TimeoutError') return outage('unknown', 'it did not answer in time', context, error);
     if (name === 'AbortError') {
       return transient('unknown', 'it had not answered when the caller stopped waiting', context, error);
     }
     if (typeof code === 'string' && /^(E[A-Z]+|UND_ERR_\w+)$/.test(code)) {
-      return transient('unknown', `the connection broke (${code})`, context, error);
+      return outage('unknown', `the connection broke (${code})`, context, error);
     }
   }
-  return transient('unknown', 'the request failed without an answer', context, error);
+  return outage('unknown', 'the request failed without an answer', context, error);
 }
 
 const notXrpc = ({ headers, status }: XRPCError): string =>
@@ -149,11 +147,16 @@ function transient(
   reason: string,
   context: FailureContext,
   cause: unknown,
+  outage = false,
 ): Failure {
   const { did } = context;
   const message = `The PDS${nameOf(context)} cannot be used for ${did} now: ${reason}.`;
-  return failure('transient', outcome, new PdsUnavailableError(message, { did, cause }));
+  return failure('transient', outcome, new PdsUnavailableError(message, { did, cause, outage }));
 }
+
+/** The server itself does not do its part, for any account. */
+const outage = (...args: [Failure['outcome'], string, FailureContext, unknown]): Failure =>
+  transient(...args, true);
 
 const sessionGone = (reason: string, { did }: FailureContext, cause: unknown): OAuthSessionInvalidError =>
   new OAuthSessionInvalidError(`The session of ${did} is gone (${reason}). Let the user sign in again.`, {

@@ -1,21 +1,29 @@
 import type { XRPCError } from '@atproto/api';
 import { RateLimitedError } from '../errors/rate-limited.error.js';
-
-/** Limits on the writes of one account (https://docs.bsky.app/docs/advanced-guides/rate-limits); every other limit is on our address at that host. */
-const ACCOUNT_POLICIES: ReadonlySet<string> = new Set(['5000;w=3600', '35000;w=86400']);
+import { DEFAULT_WRITE_LIMITS, type WriteLimit } from '../model/options.js';
 
 const FALLBACK_MS = 60_000;
 
-/** `pds`: the server that was asked, for the message. */
+export interface RateLimitContext {
+  readonly did: string;
+  /** The server that was asked, for the message. */
+  readonly pds?: string | undefined;
+  /** Limits on the writes of one account, beside the usual ones: every other limit is one on our address at that host. */
+  readonly writeLimits?: readonly WriteLimit[] | undefined;
+}
+
 export function rateLimited(
   error: XRPCError,
-  { did, pds }: { readonly did: string; readonly pds?: string | undefined },
+  { did, pds, writeLimits = [] }: RateLimitContext,
   now = Date.now(),
 ): RateLimitedError {
   const headers = error.headers ?? {};
   const retryAt = new Date(retryAfter(headers, now) ?? reset(headers) ?? now + FALLBACK_MS);
   const policy = headers['ratelimit-policy']?.replaceAll(' ', '');
-  const limitOf = policy !== undefined && ACCOUNT_POLICIES.has(policy) ? 'account' : 'host';
+  const ofAccount = [...DEFAULT_WRITE_LIMITS, ...writeLimits].some(
+    ({ points, seconds }) => policy === `${points};w=${seconds}`,
+  );
+  const limitOf = ofAccount ? 'account' : 'host';
   const whose = limitOf === 'account' ? `the writes of ${did}` : 'this server, for every account there';
   return new RateLimitedError(
     `The PDS${pds ? ` ${pds}` : ''} limits ${whose}${policy ? ` (${policy})` : ''}: try again after ${retryAt.toISOString()}.`,

@@ -4,6 +4,7 @@ import {
   type RepositoryStateStore,
   UNKNOWN_REPOSITORY,
 } from './repository-state.store.js';
+import type { Spent } from './write-budget.js';
 import { intentOf, type RecordWrite, type RepositoryView } from './write-request.js';
 
 type Cid = string | null;
@@ -41,6 +42,11 @@ export class RepositoryMemory {
     return this.state.inFlight?.head ?? null;
   }
 
+  /** Write points, as far as this application knows. */
+  get spent(): Spent {
+    return this.state.spent;
+  }
+
   get isVerified(): boolean {
     return this.verified;
   }
@@ -57,10 +63,15 @@ export class RepositoryMemory {
   }
 
   view(): RepositoryView {
-    if (!this.verified) return { verified: false, current: new Map(), ours: new Set() };
+    if (!this.verified) return { verified: false, current: new Map(), ours: new Set(), deleted: new Set() };
     const ours = new Set(this.mine);
-    for (const uri of this.known.keys()) if (this.isUnsettled(uri)) ours.add(uri);
-    return { verified: true, current: new Map(this.known), ours };
+    const deleted = new Set<string>();
+    for (const [uri, cid] of this.known) {
+      if (!this.isUnsettled(uri)) continue;
+      ours.add(uri);
+      if (cid === null) deleted.add(uri);
+    }
+    return { verified: true, current: new Map(this.known), ours, deleted };
   }
 
   /** The CID at `head`, if it was read or written by this call. */
@@ -98,9 +109,9 @@ export class RepositoryMemory {
     return found;
   }
 
-  async sending(head: string, writes: readonly RecordWrite[]): Promise<void> {
+  async sending(head: string, writes: readonly RecordWrite[], spent: Spent): Promise<void> {
     const cids = Object.fromEntries(writes.map((write) => [atUri(write.address), intentOf(write)]));
-    this.stored = this.state = { ...this.state, inFlight: { head, cids } };
+    this.stored = this.state = { ...this.state, inFlight: { head, cids }, spent };
     await this.store.sending(this.did, this.state);
   }
 
@@ -121,7 +132,7 @@ export class RepositoryMemory {
       unsettled[uri] = [...(unsettled[uri] ?? []), cid];
     }
     this.head = null;
-    this.state = { head: null, inFlight: null, unsettled };
+    this.state = { ...this.state, head: null, inFlight: null, unsettled };
     this.trusted = this.verified = false;
     this.known.clear();
   }
@@ -130,20 +141,26 @@ export class RepositoryMemory {
     this.doubted = true;
   }
 
-  /** These writes are at the PDS, and the database knows. */
+  /** These writes are at the PDS. */
   written(writes: readonly RecordWrite[]): void {
     for (const write of writes) {
       const uri = atUri(write.address);
       this.known.set(uri, intentOf(write));
       this.mine.add(uri);
     }
-    this.forgetUnsettled(writes.map(({ address }) => atUri(address)));
   }
 
-  forgetUnsettled(uris: readonly string[]): void {
+  /** What is to be remembered once these addresses are settled. @param head of our own commit, after which nothing is in flight */
+  after(uris: Iterable<string>, head?: string): RepositoryState {
     const unsettled = { ...this.state.unsettled };
     for (const uri of uris) delete unsettled[uri];
-    this.state = { ...this.state, unsettled };
+    const ours = head === undefined ? {} : { head, inFlight: null };
+    return { ...this.state, ...ours, unsettled };
+  }
+
+  settled(state: RepositoryState): void {
+    this.state = state;
+    if (state.head !== null) this.head = state.head;
   }
 
   /** Stores what has changed since the last request was sent. */

@@ -1,4 +1,5 @@
 import type { QueryRunner } from 'typeorm';
+import type { Spent } from './write-budget.js';
 
 /** What has to be remembered of one repository between two writes, and across the death of a process. JSON. */
 export interface RepositoryState {
@@ -11,6 +12,8 @@ export interface RepositoryState {
    * it, without anybody having settled it. Such an address is read back before it is written, and is no foreign edit.
    */
   readonly unsettled: Readonly<Record<string, readonly (string | null)[]>>;
+  /** Write points; counted when a request is sent. */
+  readonly spent: Spent;
 }
 
 export interface RequestInFlight {
@@ -19,7 +22,12 @@ export interface RequestInFlight {
 }
 
 /** Nothing is known of a repository that was never written. */
-export const UNKNOWN_REPOSITORY: RepositoryState = { head: null, inFlight: null, unsettled: {} };
+export const UNKNOWN_REPOSITORY: RepositoryState = {
+  head: null,
+  inFlight: null,
+  unsettled: {},
+  spent: [],
+};
 
 /** Whether a request whose outcome the database does not know has, or may still have, an effect on this address. */
 export function isInDoubt(state: RepositoryState | null, uri: string): boolean {

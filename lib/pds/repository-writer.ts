@@ -1,9 +1,12 @@
+import { DEFAULT_BACKFILL_SHARE, DEFAULT_WRITE_LIMITS, type WriteLimit } from '../model/options.js';
+import { HostGates } from './host-gates.js';
 import { InMemoryRepositoryState } from './in-memory-repository-state.store.js';
 import { KeyedLock } from './keyed-lock.js';
 import type { RepositoryStateStore } from './repository-state.store.js';
-import { WriteRun } from './write-run.js';
+import { WRITE_POINTS, WriteBudget } from './write-budget.js';
+import { WriteRun, type WriteRunSettings } from './write-run.js';
 import type { WriteReport, WriteRequest } from './write-request.js';
-import { DEFAULT_TIMEOUT_MS } from './xrpc-call.js';
+import { DEFAULT_TIMEOUT_MS, serverOf } from './xrpc-call.js';
 
 export type { RecordWrite, RepositoryView, WriteReport, WriteRequest } from './write-request.js';
 
@@ -16,6 +19,17 @@ export interface RepositoryWriterOptions {
   readonly maxWrites?: number | undefined;
   /** Bytes of one request's body; 1,000,000 by default, the limit of the reference PDS. */
   readonly maxRequestBytes?: number | undefined;
+  /** Write points that one account has; by default those of the reference PDS. */
+  readonly writeLimits?: readonly WriteLimit[] | undefined;
+  /** The part of them that a backfill may use; 0.8 by default. */
+  readonly backfillShare?: number | undefined;
+}
+
+/** What could be written for an account now. */
+export interface Admission {
+  /** Writes, whatever they are; 0: nothing is to be tried before `retryAt`. */
+  readonly writes: number;
+  readonly retryAt: Date;
 }
 
 /**
@@ -24,28 +38,54 @@ export interface RepositoryWriterOptions {
  */
 export class RepositoryWriter {
   private readonly locks = new KeyedLock();
-  private readonly settings: Required<{
-    [K in keyof RepositoryWriterOptions]: NonNullable<RepositoryWriterOptions[K]>;
-  }>;
+  private readonly hosts = new HostGates();
+  private readonly settings: WriteRunSettings;
 
   constructor(options: RepositoryWriterOptions = {}) {
+    const { writeLimits = DEFAULT_WRITE_LIMITS, backfillShare = DEFAULT_BACKFILL_SHARE } = options;
     this.settings = {
       state: options.state ?? new InMemoryRepositoryState(),
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       maxWrites: options.maxWrites ?? 200,
       maxRequestBytes: options.maxRequestBytes ?? 1_000_000,
+      writeLimits,
+      budget: new WriteBudget({ limits: writeLimits, backfillShare }),
     };
   }
 
   /**
    * Writes what `request.decide` asks for, in as few requests as the limits allow. Calls for one DID run one after
-   * the other.
+   * the other. A host that does not answer is left alone for a while, whichever account asks.
    *
    * @throws a ParityError for what concerns the whole repository; see `classifyFailure`. What had been committed by
    * then was told to `onCommit`. What may have landed without an answer is remembered in the state, and the next write of
    * this DID makes sure of it.
    */
   write(request: WriteRequest): Promise<WriteReport> {
-    return this.locks.run(request.did, () => new WriteRun(request, this.settings).run());
+    const { did, agent } = request;
+    return this.locks.run(did, () =>
+      this.hosts.run(did, serverOf(agent) ?? did, () => new WriteRun(request, this.settings).run()),
+    );
+  }
+
+  get budget(): WriteBudget {
+    return this.settings.budget;
+  }
+
+  /** When the PDS host of an account is tried again; null: it can be tried now, as far as is known. */
+  pausedUntil(did: string): Date | null {
+    return this.hosts.pausedUntil(did);
+  }
+
+  /** Whether a write makes sense now, as far as hosts and write points are known; nothing is asked of anybody. */
+  async admits(did: string, backfill: boolean): Promise<Admission> {
+    const pausedUntil = this.pausedUntil(did);
+    if (pausedUntil) return { writes: 0, retryAt: pausedUntil };
+    const { budget, state } = this.settings;
+    const spent = (await state.load(did))?.spent ?? [];
+    return {
+      writes: Math.floor(budget.left(spent, backfill) / WRITE_POINTS.create),
+      retryAt: budget.freeAt(WRITE_POINTS.create, spent, backfill),
+    };
   }
 }

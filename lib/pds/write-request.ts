@@ -1,7 +1,7 @@
 import type { Agent } from '@atproto/api';
 import type { InvalidRecordError } from '../errors/invalid-record.error.js';
 import type { Address } from '../model/address.js';
-import type { RepositoryStateStore } from './repository-state.store.js';
+import type { RepositoryState, RepositoryStateStore } from './repository-state.store.js';
 import type { Commit } from './commit.js';
 
 /** One write, as `decide` asks for it. */
@@ -42,6 +42,8 @@ export interface RepositoryView {
    * answer was lost: what the database does not remember there is no foreign edit.
    */
   readonly ours: ReadonlySet<string>;
+  /** Those of `ours` without a record, whose delete nobody has settled: their record keys are spent. */
+  readonly deleted: ReadonlySet<string>;
 }
 
 export interface WriteRequest {
@@ -60,16 +62,24 @@ export interface WriteRequest {
   readonly verify?: boolean | undefined;
   /** Instead of the writer's own, where the caller has a connection for it. */
   readonly state?: RepositoryStateStore | undefined;
+  /** Leaves a part of the account's write points to others; see `WriteBudget`. */
+  readonly backfill?: boolean | undefined;
+  /**
+   * Awaited before each request that writes: the right to send one that may take so many milliseconds. An error ends the call with nothing sent.
+   */
+  permit?(milliseconds: number): Promise<void>;
   /** Gives up waiting. A request that is under way may still land; the next write of this DID finds out. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Awaited after each commit, with its writes: the moment to settle them, since an error that a later commit
    * meets is thrown. A commit whose answer was lost is told as well, once it is known to have landed, with the
    * head at which it was found. If this throws, the next write of the DID treats the commit as one with an unknown outcome.
+   *
+   * @param after goes to `RepositoryStateStore.settled` next, unless what settles the writes keeps it along with them
    */
-  onCommit?(writes: readonly RecordWrite[], commit: Commit): Promise<void>;
+  onCommit?(writes: readonly RecordWrite[], commit: Commit, after: RepositoryState): Promise<void>;
   /** Awaited at the end if there is something in `WriteReport.found`, before the state store forgets it: the moment to settle it. */
-  onFound?(found: ReadonlyMap<string, string | null>): Promise<void>;
+  onFound?(found: ReadonlyMap<string, string | null>, after: RepositoryState): Promise<void>;
 }
 
 export interface WriteReport {

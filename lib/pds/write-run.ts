@@ -10,6 +10,9 @@ import { isInvalidSwap, isServerError } from './refusal.js';
 import { Refusals } from './refusals.js';
 import { RepositoryMemory } from './repository-memory.js';
 import type { RepositoryStateStore } from './repository-state.store.js';
+import { WritePointsSpentError } from './held-back.js';
+import { costOf, type WriteBudget } from './write-budget.js';
+import type { WriteLimit } from '../model/options.js';
 import { intentOf, type RecordWrite, type WriteReport, type WriteRequest } from './write-request.js';
 import { serverOf, type XrpcCallOptions } from './xrpc-call.js';
 
@@ -18,6 +21,8 @@ export interface WriteRunSettings {
   readonly timeoutMs: number;
   readonly maxWrites: number;
   readonly maxRequestBytes: number;
+  readonly writeLimits: readonly WriteLimit[];
+  readonly budget: WriteBudget;
 }
 
 /** How often in a row somebody else may be faster. */
@@ -43,13 +48,13 @@ export class WriteRun {
 
   constructor(
     private readonly request: WriteRequest,
-    settings: WriteRunSettings,
+    private readonly settings: WriteRunSettings,
   ) {
     const { did, agent, addresses, signal } = request;
     this.memory = new RepositoryMemory(did, addresses, request.state ?? settings.state);
     this.limits = new ChunkLimits(settings.maxWrites, settings.maxRequestBytes);
     this.refusals = new Refusals(did, this.limits, settings.maxRequestBytes);
-    this.context = { did, pds: serverOf(agent) };
+    this.context = { did, pds: serverOf(agent), writeLimits: settings.writeLimits };
     this.call = { timeoutMs: settings.timeoutMs, signal };
   }
 
@@ -63,8 +68,9 @@ export class WriteRun {
       }
       const found = this.memory.found(this.refusals.byUri);
       if (found.size > 0) {
-        await this.request.onFound?.(found);
-        this.memory.forgetUnsettled([...found.keys()]);
+        const after = this.memory.after(found.keys());
+        await this.request.onFound?.(found, after);
+        this.memory.settled(after);
       }
       await this.memory.save();
       return { committed: this.committed, refused: this.refusals.byUri, found, head: this.memory.head };
@@ -110,24 +116,41 @@ export class WriteRun {
   private async send(writes: readonly RecordWrite[]): Promise<boolean> {
     let queue = this.refusals.sift(writes, (uri) => this.memory.cidAt(uri));
     while (queue.length > 0) {
-      const chunk = this.limits.take(queue);
+      const chunk = this.affordable(queue);
       const head = await this.head();
       // Noticed before it is sent, a request leaves nothing to fence.
       if (this.request.signal?.aborted) throw this.classify(this.request.signal.reason).error;
-      await this.memory.sending(
-        head,
-        chunk.map(({ write }) => write),
-      );
+      await this.permit();
+      const sent = chunk.map(({ write }) => write);
+      // By then it has arrived, and counts.
+      const at = Date.now() + this.settings.timeoutMs;
+      const spent = this.settings.budget.spend(costOf(sent), this.memory.spent, at);
+      await this.memory.sending(head, sent, spent);
       const answer = await this.apply(chunk, head);
       if (answer === 'decide-again') return false;
       if (answer === 'refused') queue = this.refusals.rest(queue);
       else {
-        await this.settle(answer.writes, answer.commit);
-        this.memory.advance(answer.commit.cid);
+        await this.settle(answer.writes, answer.commit, answer.commit.cid);
         queue = queue.slice(chunk.length);
       }
     }
     return true;
+  }
+
+  /** @throws WritePointsSpentError */
+  private affordable(queue: readonly SizedWrite[]): readonly SizedWrite[] {
+    const { budget } = this.settings;
+    const { did, backfill = false } = this.request;
+    const { spent } = this.memory;
+    const chunk = this.limits.take(queue, budget.left(spent, backfill));
+    if (chunk.length > 0) return chunk;
+    const cost = costOf(queue.slice(0, 1).map(({ write }) => write));
+    throw new WritePointsSpentError(did, budget.freeAt(cost, spent, backfill), backfill);
+  }
+
+  /** A call is made again where a token was stale. */
+  private async permit(): Promise<void> {
+    await this.request.permit?.(2 * this.settings.timeoutMs);
   }
 
   private async apply(chunk: readonly SizedWrite[], head: string) {
@@ -156,9 +179,12 @@ export class WriteRun {
   }
 
   /** Until the caller has settled them, the writes count as something that may have happened. */
-  private async settle(writes: readonly RecordWrite[], commit: Commit): Promise<void> {
-    await this.request.onCommit?.(writes, commit);
+  private async settle(writes: readonly RecordWrite[], commit: Commit, head?: string): Promise<void> {
+    const uris = writes.map(({ address }) => atUri(address));
+    const after = this.memory.after(uris, head);
+    await this.request.onCommit?.(writes, commit, after);
     this.memory.written(writes);
+    this.memory.settled(after);
     this.committed.push(...writes);
     this.lostRaces = this.unanswered = 0;
     this.suspicious = false;
@@ -190,6 +216,7 @@ export class WriteRun {
    */
   private async fence(head: string, writes: readonly RecordWrite[]): Promise<boolean> {
     const { did, agent } = this.request;
+    await this.permit();
     try {
       const { commit } = await applyWrites(agent, { did, writes: [], head }, this.call);
       this.memory.advance(commit.cid);

@@ -54,11 +54,6 @@ const isStaleToken = (error: unknown): boolean =>
   ((error.status === 401 && error.error === 'invalid_token') ||
     (error.status === 400 && error.error === 'ExpiredToken'));
 
-/** The server that an agent talks to, for messages; undefined where the agent does not tell. */
-export function serverOf(agent: Agent): string | undefined {
-  const { dispatchUrl, serverMetadata } = agent.sessionManager as {
-    readonly dispatchUrl?: URL;
-    readonly serverMetadata?: { readonly issuer: string };
-  };
-  return dispatchUrl?.origin ?? serverMetadata?.issuer;
-}
+/** The PDS that an agent talks to; undefined where the agent does not tell. */
+export const serverOf = (agent: Agent): string | undefined =>
+  (agent.sessionManager as { readonly dispatchUrl?: URL }).dispatchUrl?.origin;

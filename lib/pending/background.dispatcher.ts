@@ -2,21 +2,26 @@ import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import type { Change } from '../sync/change.js';
 import type { Results } from '../sync/inline.dispatcher.js';
-import type { SyncRun } from '../sync/sync-engine.js';
+import { toPending } from './entry-change.js';
+import type { LaneWaker } from './lane.waker.js';
 import { PendingDispatcher, type PendingDispatcherOptions } from './pending.dispatcher.js';
 
 export interface BackgroundDispatcherOptions extends PendingDispatcherOptions {
-  /** Somebody has something to do; not waited for. */
-  readonly poke: () => void;
+  readonly waker: LaneWaker;
 }
 
 /** Keeps what changed, and lets its caller go on; the lane loop does the rest. */
 export class BackgroundDispatcher extends PendingDispatcher {
-  private readonly poke: () => void;
+  private readonly waker: LaneWaker;
 
   constructor(options: BackgroundDispatcherOptions) {
     super(options);
-    this.poke = options.poke;
+    this.waker = options.waker;
+  }
+
+  override async drain(): Promise<void> {
+    await super.drain();
+    await this.waker.drain();
   }
 
   /** Whether nothing has to be done is for the worker to say: it may be writing just now. */
@@ -24,11 +29,10 @@ export class BackgroundDispatcher extends PendingDispatcher {
     return null;
   }
 
-  protected override async work(did: string, changes: readonly Change[], run: SyncRun): Promise<Results> {
-    const tries = this.tries.on(run.runner);
-    await tries.capture(did, changes);
-    await tries.options.store.wake(did);
-    this.poke();
+  protected override async work(did: string, changes: readonly Change[]): Promise<Results> {
+    const { store } = this.tries.options;
+    if (!store.durable) await store.capture(changes.map(toPending));
+    this.waker.wake(did);
     return new Map(
       changes.map(({ address }) => {
         const uri = atUri(address);

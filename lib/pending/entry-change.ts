@@ -16,6 +16,9 @@ export function toChange(entry: PendingEntry, entities: SyncedEntities, mayExist
   return { ...asked, instance: undefined, whole: undefined, origin: undefined };
 }
 
+/** What a reconciliation found. */
+export const toBackfill = (change: Change): PendingChange => ({ ...toPending(change), backfill: true });
+
 export const toPending = (change: Change): PendingChange => ({
   address: change.address,
   entityName: change.entity.name,
@@ -25,4 +28,5 @@ export const toPending = (change: Change): PendingChange => ({
   cid: change.cid,
   keepRecord: change.keepRecord,
   givenUp: isGivenUp(change),
+  backfill: false,
 });

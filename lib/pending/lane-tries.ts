@@ -1,29 +1,47 @@
 import type { QueryRunner } from 'typeorm';
+import { LeaseLostError } from '../errors/lease-lost.error.js';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
 import { PendingSyncDiscarded } from '../events/pending-sync-discarded.event.js';
 import { atUri } from '../model/address.js';
 import type { PendingSync } from '../model/pending-sync.js';
+import type { RepositoryWriter } from '../pds/repository-writer.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from '../sync/change.js';
 import type { Outcome } from '../sync/outcome.js';
 import type { SyncEngine, SyncRun } from '../sync/sync-engine.js';
-import { backoff, nextTry } from './backoff.js';
 import { toPending } from './entry-change.js';
-import type { Discarded, FailedTry, Lane, Lease, PendingEntry } from './pending-entry.js';
+import { LaneSettlement } from './lane-settlement.js';
+import { backedOff, nextTry } from './next-try.js';
+import type { Discarded, FailedTry, Lane, LaneNext, Lease, PendingEntry } from './pending-entry.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
 
 export interface LaneOptions {
   readonly store: PendingSyncStore;
   readonly engine: SyncEngine;
+  readonly writer: RepositoryWriter;
   readonly entities: SyncedEntities;
   readonly sessions: SessionProvider;
   readonly events: ParityEvents;
   /** Whether the backlog of an account that has signed in again runs by itself. */
   readonly autoRetry: boolean;
   readonly log: { debug(message: string): void; warn(message: string): void; error(message: string): void };
+}
+
+/** Some changes of a lane, to be tried under its lease. */
+export interface Try {
+  readonly lease: Lease;
+  /** Transient failures of the lane in a row. */
+  readonly failures: number;
+  readonly changes: readonly Change[];
+  readonly entries: ReadonlyMap<string, PendingEntry>;
+  /** What becomes of the lane if nothing fails in passing. */
+  readonly next: LaneNext;
+  readonly backfill: boolean;
+  /** The entries are tried again; otherwise the changes are new, and kept if they fail. */
+  readonly isRetry: boolean;
 }
 
 export interface Tried {
@@ -33,7 +51,7 @@ export interface Tried {
   readonly kept: ReadonlyMap<string, PendingEntry>;
 }
 
-/** How long a lane is leased for one try, in ms; prolonged while work goes on. */
+/** How long a lane is leased for one try, in ms; prolonged before a request that could outlive it. */
 const LEASE = 120_000;
 
 class Running {
@@ -63,7 +81,7 @@ export class LaneTries {
     return this.running.dids.has(did);
   }
 
-  /** Whether nothing of the lane is to be tried now: parked, with the session that failed still being the one that there is; or backed off. */
+  /** Whether nothing of the lane is to be tried now: parked, with the session that failed still being the one that there is; or it or its host backed off. */
   async closed(lane: Lane): Promise<string | null> {
     if (lane.park) {
       const current = await this.sessionId(lane.did);
@@ -73,8 +91,9 @@ export class LaneTries {
       // A newer session voids the park, whatever became of the event that told of it.
       await this.options.store.unpark(lane.did, { retry: this.options.autoRetry });
     }
-    return lane.retryAt && lane.retryAt.getTime() > Date.now()
-      ? `the PDS did not answer well; the next try is at ${lane.retryAt.toISOString()}`
+    const retryAt = this.options.writer.pausedUntil(lane.did) ?? lane.retryAt;
+    return retryAt && retryAt.getTime() > Date.now()
+      ? `the PDS did not answer well; the next try is at ${retryAt.toISOString()}`
       : null;
   }
 
@@ -84,39 +103,37 @@ export class LaneTries {
   }
 
   /** Tries changes, settles what succeeded, remembers what failed, and gives the lane back. */
-  async run(
-    lease: Lease,
-    failures: number,
-    changes: readonly Change[],
-    entries: ReadonlyMap<string, PendingEntry>,
-    run: SyncRun = {},
-    isRetry = false,
-  ): Promise<Tried> {
+  async run(one: Try, run: SyncRun = {}): Promise<Tried> {
+    const { lease, changes, entries, backfill, isRetry } = one;
     const { store, engine } = this.options;
     const { did } = lease;
     const sessionId = await this.sessionId(did);
-    const keepAlive = this.prolong(lease);
     this.running.dids.add(did);
     try {
-      const outcomes = await engine.run(did, changes, run);
+      const ledger = store.settleWith && new LaneSettlement(store, lease, entries);
+      const permit = this.permit(lease);
+      const outcomes = await engine.run(did, changes, {
+        ...run,
+        ...(ledger && { ledger }),
+        backfill,
+        permit,
+      });
       await this.captureElsewhere(outcomes);
-      await this.settle(lease, outcomes, entries);
+      await this.settle(
+        lease,
+        outcomes.filter(({ change }) => !ledger?.settled.has(change)),
+        entries,
+      );
       const failed = outcomes.filter(({ failure }) => failure !== undefined);
       const kept = await this.keep(lease, failed, isRetry ? entries : null);
       const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
       if (auth) await this.park(did, auth.error.message, sessionId);
-      // What failed in passing before must not fall asleep because this went well.
-      else if (failures > 0 && !isRetry) await store.wake(did);
-      await store.release(lease, nextTry(failed, failures));
+      await store.release(lease, nextTry(failed, one));
       return { outcomes, kept };
     } catch (error) {
-      await store.release(lease, {
-        retryAt: new Date(Date.now() + backoff(failures + 1)),
-        failures: failures + 1,
-      });
+      await store.release(lease, backedOff(one.failures));
       throw error;
     } finally {
-      clearInterval(keepAlive);
       this.running.dids.delete(did);
       this.running.ended += 1;
     }
@@ -186,7 +203,7 @@ export class LaneTries {
         if (!entry) return [];
         // What was skipped was left as it is.
         const cid = result.status === 'skipped' ? entry.cid : (result.cid ?? null);
-        return [{ uri: entry.sync.uri, version: entry.version, cid }];
+        return [{ uri: entry.sync.uri, version: entry.version, cid, asIs: result.status === 'skipped' }];
       });
     if (done.length > 0 && !(await this.options.store.settle(lease, done))) {
       this.options.log.warn(
@@ -230,13 +247,15 @@ export class LaneTries {
     if (now !== null && now !== sessionId) await store.unpark(did, { retry: autoRetry });
   }
 
-  private prolong(lease: Lease): NodeJS.Timeout {
-    const timer = setInterval(() => {
-      this.options.store.extend(lease, LEASE).catch((error: unknown) => {
-        this.options.log.warn(`The lease of ${lease.did} could not be prolonged: ${String(error)}`);
-      });
-    }, LEASE / 3);
-    return timer.unref();
+  /** No request is sent that could outlive the lease, and none once somebody else has it. */
+  private permit(lease: Lease): (milliseconds: number) => Promise<void> {
+    let held = lease;
+    return async (milliseconds) => {
+      if (held.endsAt - performance.now() >= milliseconds) return;
+      const longer = await this.options.store.extend(held, Math.max(LEASE, 2 * milliseconds));
+      if (!longer) throw new LeaseLostError(held.did);
+      held = longer;
+    };
   }
 
   private async sessionId(did: string): Promise<string | null> {

@@ -97,7 +97,7 @@ export class LaneLoop {
     const { worker, log } = this.options;
     this.working.add(did);
     try {
-      const result = await worker.work(did, { backlog: false });
+      const result = await worker.work(did, { backlog: false, turn: true });
       if (!result.isEmpty()) {
         log.log(
           `Pending syncs of ${did}: ${result.succeeded} of ${result.total} done, ${result.failed} failed, ${result.skipped} given up.`,

@@ -6,13 +6,20 @@ import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import type { Change } from '../sync/change.js';
 import { LaneQueue } from '../sync/lane-queue.js';
 import { toChange } from './entry-change.js';
-import type { LaneTries, Tried } from './lane-tries.js';
-import type { Lease, PendingEntry } from './pending-entry.js';
+import type { LaneTries, Tried, Try } from './lane-tries.js';
+import { heldBack } from './next-try.js';
+import type { LaneNext, PendingEntry } from './pending-entry.js';
 
 export interface LaneWorkerOptions {
   readonly tries: LaneTries;
   /** Failed tries of the record itself after which an entry is given up; null: never. */
   readonly maxAttempts: number | null;
+}
+
+interface Taken {
+  /** All of them backfill, or none. */
+  readonly batch: readonly PendingEntry[];
+  readonly next: LaneNext;
 }
 
 /** Entries of one try: one request to the PDS, and the most that a crash makes uncertain. */
@@ -21,16 +28,19 @@ const BATCH = 200;
 /** Works off what is pending in a lane. */
 export class LaneWorker {
   private readonly queue = new LaneQueue();
+  /** By DID, what has failed since the lane was last asleep, as of a version: not tried again before, unless it changes meanwhile. */
+  private readonly failed = new Map<string, Set<string>>();
 
   constructor(private readonly options: LaneWorkerOptions) {}
 
   /**
    * Tries each pending sync of the lane once. Two calls for one DID come one after the other, so that nothing is tried twice.
    *
-   * @param backlog also what was captured before the account signed in last
+   * @param options.backlog also what was captured before the account signed in last
+   * @param options.turn only as much as one request takes: then it is another account's turn, and the lane is ready again
    * @throws AuthenticationError if the account still has to act; everything is left as it was, and the lane is parked
    */
-  work(did: string, options: { backlog: boolean }): Promise<PendingSyncRetryResult> {
+  work(did: string, options: { backlog: boolean; turn: boolean }): Promise<PendingSyncRetryResult> {
     return this.queue.run(did, () => this.round(did, options));
   }
 
@@ -39,38 +49,57 @@ export class LaneWorker {
     return this.queue.idle();
   }
 
-  private async round(did: string, options: { backlog: boolean }): Promise<PendingSyncRetryResult> {
+  private async round(
+    did: string,
+    options: { backlog: boolean; turn: boolean },
+  ): Promise<PendingSyncRetryResult> {
     const { store } = this.options.tries.options;
     const tally = new Tally();
-    /** What has failed in this round, as of a version: not tried again, unless it changes meanwhile. */
-    const failed = new Set<string>();
     // Here, in the queue: before it, a worker that sees the lane free would take what the caller wants to hear of.
     if (options.backlog) await store.unpark(did, { retry: true });
-    // A lease that finds nothing to do would send an inline save away meanwhile.
-    if ((await store.due(did, { limit: 1, ...options })).length === 0) return tally.result();
-    for (;;) {
-      const { failures, retryAt } = await store.lane(did);
-      const lease = await this.options.tries.lease(did);
-      if (!lease) return tally.result();
-      const due = await store.due(did, { limit: BATCH + failed.size, ...options });
-      const batch = due.filter(({ sync, version }) => !failed.has(`${sync.uri} ${version}`)).slice(0, BATCH);
-      if (batch.length === 0) {
-        await store.release(lease, { retryAt, failures });
-        return tally.result();
-      }
-      const auth = await this.batch(lease, failures, batch, tally, failed);
-      if (auth) throw auth;
-      if (tally.outage) return tally.result();
+    // A lease that finds nothing to do would send an inline save away meanwhile; whoever takes turns has looked already.
+    if (!options.turn && (await store.due(did, { limit: 1, ...options })).length === 0) return tally.result();
+    let goesOn = false;
+    try {
+      do {
+        const { failures, retryAt } = await store.lane(did);
+        const lease = await this.options.tries.lease(did);
+        if (!lease) return tally.result();
+        const { batch, next } = await this.take(did, options);
+        goesOn = false;
+        if (batch.length > 0) await this.batch({ lease, failures, next }, batch, tally);
+        else
+          await store.release(lease, { next: next === 'asleep' && retryAt ? { retryAt } : next, failures });
+        goesOn = batch.length > 0 && next !== 'asleep' && !tally.outage;
+      } while (goesOn && !options.turn);
+      return tally.result();
+    } finally {
+      if (!goesOn) this.failed.delete(did);
     }
   }
 
+  /** The next entries to be tried together, and what becomes of the lane after them; none: nothing is due, or has to wait. */
+  private async take(did: string, options: { backlog: boolean }): Promise<Taken> {
+    const { store, writer } = this.options.tries.options;
+    const failed = this.failed.get(did) ?? new Set();
+    const all = await store.due(did, { limit: BATCH + failed.size + 1, ...options });
+    const due = all.filter(({ sync, version }) => !failed.has(`${sync.uri} ${version}`));
+    const [first] = due;
+    if (!first) return { batch: [], next: 'asleep' };
+    const { writes, retryAt } = await writer.admits(did, first.backfill);
+    if (writes === 0) return { batch: [], next: heldBack(retryAt, first.backfill) };
+    const alike = due.filter(({ backfill }) => backfill === first.backfill);
+    const batch = alike.slice(0, Math.min(BATCH, writes));
+    const [rest] = due.slice(batch.length);
+    if (!rest) return { batch, next: 'asleep' };
+    return { batch, next: rest.backfill ? { backfillAt: new Date() } : 'ready' };
+  }
+
   private async batch(
-    lease: Lease,
-    failures: number,
+    lane: Pick<Try, 'lease' | 'failures' | 'next'>,
     batch: readonly PendingEntry[],
     tally: Tally,
-    failed: Set<string>,
-  ): Promise<AuthenticationError | undefined> {
+  ): Promise<void> {
     const { tries, maxAttempts } = this.options;
     const { entities, store } = tries.options;
     const changes = new Map<Change, PendingEntry>();
@@ -87,19 +116,20 @@ export class LaneWorker {
         given.push({ entry, reason: `there is no entity ${entry.entityName} any more` });
       } else changes.set(change, entry);
     }
-    if (given.length > 0) tally.skipped += await tries.discard(lease, given);
+    if (given.length > 0) tally.skipped += await tries.discard(lane.lease, given);
     const entries = new Map([...changes.values()].map((entry) => [entry.sync.uri, entry]));
-    const tried = await tries.run(lease, failures, [...changes.keys()], entries, {}, true);
+    const backfill = batch[0]?.backfill ?? false;
+    const one = { ...lane, changes: [...changes.keys()], entries, backfill, isRetry: true };
+    const tried = await tries.run(one);
+    const { did } = lane.lease;
+    const failed = new Set(this.failed.get(did));
     for (const { sync, version } of entries.values())
       if (tried.kept.get(sync.uri)?.version === version) failed.add(`${sync.uri} ${version}`);
-    return this.tell(tried, changes, tally);
+    this.failed.set(did, failed);
+    this.tell(tried, changes, tally);
   }
 
-  private tell(
-    { outcomes, kept }: Tried,
-    entries: ReadonlyMap<Change, PendingEntry>,
-    tally: Tally,
-  ): AuthenticationError | undefined {
+  private tell({ outcomes, kept }: Tried, entries: ReadonlyMap<Change, PendingEntry>, tally: Tally): void {
     const { tries } = this.options;
     const { events } = tries.options;
     for (const outcome of outcomes) {
@@ -119,12 +149,11 @@ export class LaneWorker {
         events.emit(new SyncFailed(did, uri, operation, error, true, entityName, entityId, outcome.entity));
         tries.captured(sync, outcome.entity);
       }
-      if (failure.kind === 'auth') return failure.error as AuthenticationError;
+      if (failure.kind === 'auth') throw failure.error;
       tally.fail(failure.error.message, failure.kind === 'transient');
       if (!(failure.error instanceof AuthenticationError))
         events.emit(new PendingSyncFailed(sync, failure.error));
     }
-    return undefined;
   }
 }
 

@@ -17,6 +17,17 @@ export interface PendingChange {
   readonly keepRecord: boolean;
   /** The entity gave the address up (its row is gone, or its record has moved): whoever claims it already goes on claiming it. */
   readonly givenUp: boolean;
+  /** Found by a reconciliation: what users do now comes first. */
+  readonly backfill: boolean;
+}
+
+/** A change as it is given to a store. */
+export interface OfferedChange extends PendingChange {
+  /**
+   * The entity maps to the record that `cid` names, the one that its row knows: there is nothing to do if that is what was
+   * settled there last, and everything if it is not.
+   */
+  readonly unlessSettled?: boolean;
 }
 
 /** One pending sync, with what the stores and the lane worker need to know of it. */
@@ -49,6 +60,29 @@ export interface Lease {
   readonly token: number;
   /** When the lease ends, by this process's monotonic clock (`performance.now()`), measured from before it was asked for. */
   readonly endsAt: number;
+}
+
+/**
+ * What becomes of a lane that is given back. Whatever it is, a wake while it was leased makes it ready, unless it backs off.
+ * - `asleep`: all that was due was tried; what is left has failed, and trying it again at once would only spend its attempts.
+ * - `as-before`: its holder saw to something of its own only.
+ * - `ready`: more is due.
+ * - `retryAt`: nothing of it is tried before.
+ * - `backfillAt`: no backfill of it is tried before; nothing else is due.
+ */
+export type LaneNext =
+  'asleep' | 'as-before' | 'ready' | { readonly retryAt: Date } | { readonly backfillAt: Date };
+
+/** An entry that is done with, as of a version. */
+export interface SettledEntry {
+  readonly uri: string;
+  readonly version: number;
+  /** What is there now; null for no record. */
+  readonly cid: string | null;
+  /** Whatever is there was left alone, unseen: `cid` is what was known of it before, and an earlier request may have changed it. */
+  readonly asIs?: boolean;
+  /** It is pending all the same: only its `cid` is known by now. */
+  readonly stays?: boolean;
 }
 
 /** How a try of one entry failed. */

@@ -1,16 +1,20 @@
 import type { QueryRunner } from 'typeorm';
 import { parseAtUri } from '../model/address.js';
 import type { PendingSync } from '../model/pending-sync.js';
+import type { RepositoryState } from '../pds/repository-state.store.js';
+import type { Steps } from '../records/steps.js';
 import { NO_DEAD_LETTERS, type DeadLetterStore } from './dead-letter.js';
 import type { KeptSync, PendingStats, WrittenAddress } from './kept-sync.js';
 import type {
   Discarded,
   FailedTry,
   Lane,
+  LaneNext,
   Lease,
+  OfferedChange,
   Park,
-  PendingChange,
   PendingEntry,
+  SettledEntry,
 } from './pending-entry.js';
 
 /**
@@ -26,17 +30,21 @@ export abstract class PendingSyncStore {
 
   /**
    * Keeps changes. Rule: one entry per address. A second capture raises its version, takes over trigger, operation and claimant, and keeps
-   * its id, place, attempts and createdAt; a `givenUp` change of another entity leaves the claimant as it is, within one call too. What is
+   * its id, place, attempts and createdAt, and is no backfill unless both are; a `givenUp` change of another entity leaves the claimant as it is, within one call too. What is
    * captured is no backlog and waits for no session, whatever it waited for before. An entry that was discarded, settled or removed
    * begins anew, with a version that is greater still. Race: two captures of one DID at once lose neither.
+   *
+   * A change with `unlessSettled` may be left alone, and is then returned by its at-uri: if nothing is pending or dead at the address, and the
+   * last {@link settle} there was of the same `cid` for the same claimant, and not `asIs`. In doubt it is kept like any other, as what was
+   * removed or discarded is: a request for it may still be under way. Race: what is left alone stays as it is until the transaction of `runner` ends.
    *
    * @param runner the entity's open transaction (durable stores): one statement in it, whatever the number of changes; it touches no lane
    * beyond making a missing one. An error has to roll that transaction back.
    */
-  abstract capture(changes: readonly PendingChange[], runner?: QueryRunner): Promise<void>;
+  abstract capture(changes: readonly OfferedChange[], runner?: QueryRunner): Promise<ReadonlySet<string>>;
 
   /**
-   * The entries of a lane that can be tried, oldest first. Left out: those that wait for another session, and unless `backlog`
+   * The entries of a lane that can be tried: backfill last, and not before the `backfillAt` of the last {@link release}, otherwise the oldest first. Left out: those that wait for another session, and unless `backlog`
    * is set those that were captured before the last {@link unpark}. Empty: nothing to do.
    */
   abstract due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]>;
@@ -46,12 +54,24 @@ export abstract class PendingSyncStore {
 
   /**
    * The addresses are as they should be, as of the versions that were read. Race: an entry whose version has moved meanwhile stays.
-   * Refused (false) if the lease is no longer ours. `cid`: what is there now; null for no record.
+   * Refused (false) if the lease is no longer ours.
    */
-  abstract settle(
+  abstract settle(lease: Lease, done: readonly SettledEntry[]): Promise<boolean>;
+
+  /**
+   * {@link settle} in one transaction with other `work` in the database of the entities, which comes first; with what is remembered of the
+   * repository, too, if that is kept there. All or nothing. null, and nothing is done, if the lease is no longer ours. Only for a durable store.
+   *
+   * @param along what to settle, as the result of the work tells
+   */
+  settleWith?<T>(
     lease: Lease,
-    done: readonly { readonly uri: string; readonly version: number; readonly cid: string | null }[],
-  ): Promise<boolean>;
+    work: Steps<T>,
+    along: (result: T) => {
+      readonly done: readonly SettledEntry[];
+      readonly state: RepositoryState | undefined;
+    },
+  ): Promise<T | null>;
 
   /** Tries failed: remembers the error, and the attempt where it counts. Race: an entry whose version has moved keeps its attempts. */
   abstract failed(lease: Lease, tries: readonly FailedTry[]): Promise<boolean>;
@@ -75,13 +95,12 @@ export abstract class PendingSyncStore {
   abstract extend(lease: Lease, milliseconds: number): Promise<Lease | null>;
 
   /**
-   * Gives the lane back; nothing happens if it is no longer ours. It becomes ready at `retryAt`, or with null sleeps until
-   * {@link wake}: what is left in it has failed, and trying it again at once would only spend its attempts.
+   * Gives the lane back; nothing happens if it is no longer ours.
    * Race: a {@link wake} that came while the lane was leased is not lost; the lane is ready at once then.
    */
   abstract release(
     lease: Lease,
-    next: { readonly retryAt: Date | null; readonly failures: number },
+    after: { readonly next: LaneNext; readonly failures: number },
   ): Promise<void>;
 
   /** The lane of a DID; of an unknown one an idle lane. */
@@ -99,12 +118,14 @@ export abstract class PendingSyncStore {
   /**
    * The lane has new work: makes it ready now, unless it is parked or backed off. After the commit, never in the entity's transaction.
    * A lane that nobody wakes stays asleep, whatever it holds.
+   *
+   * @param options.backfill all of the new work is: its turn comes after every other account's, and when its own backfill may go on
    */
-  abstract wake(did: string): Promise<void>;
+  abstract wake(did: string, options?: { readonly backfill: boolean }): Promise<void>;
 
   /**
-   * DIDs of lanes that are ready: woken, or past their `retryAt`, or unparked with `retry`; not parked, not leased, not asleep. The one
-   * that waits longest comes first. Empty: none.
+   * DIDs of lanes that are ready: woken, or past their `retryAt`, or unparked with `retry`; not parked, not leased, not asleep. Those that
+   * have only backfill come last, otherwise the one that waits longest comes first. Empty: none.
    */
   abstract readyLanes(limit: number): Promise<string[]>;
 

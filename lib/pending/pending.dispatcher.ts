@@ -5,9 +5,9 @@ import { onCommittedData } from '../records/committed-data.js';
 import type { Change, Touch } from '../sync/change.js';
 import { resolveTouches, type Resolved } from '../sync/change-resolver.js';
 import { InlineDispatcher, type InlineDispatcherOptions, type Results } from '../sync/inline.dispatcher.js';
-import { mergedByAddress } from '../sync/merged-changes.js';
 import type { Outcome } from '../sync/outcome.js';
 import type { SyncRun } from '../sync/sync-engine.js';
+import { Captures } from './captures.js';
 import { toPending } from './entry-change.js';
 import type { LaneTries, Tried } from './lane-tries.js';
 import type { PendingEntry } from './pending-entry.js';
@@ -21,10 +21,12 @@ export class PendingDispatcher extends InlineDispatcher {
   protected readonly tries: LaneTries;
   /** What was captured in a transaction, by each touch of it. */
   private readonly captured = new WeakMap<Touch, Resolved>();
+  private readonly captures: Captures;
 
   constructor(options: PendingDispatcherOptions) {
     super(options);
     this.tries = options.tries;
+    this.captures = new Captures(options.tries.options.store);
   }
 
   override get settledCount(): number {
@@ -36,9 +38,8 @@ export class PendingDispatcher extends InlineDispatcher {
     const { store } = this.tries.options;
     if (!store.durable) return;
     const resolved = await resolveTouches(touches, runner, this.settledCount);
-    const changes = [...mergedByAddress(resolved.changes).values()];
-    if (changes.length > 0) await store.capture(changes.map(toPending), runner);
-    for (const touch of touches) this.captured.set(touch, resolved);
+    const captured = await this.captures.capture(resolved, runner);
+    for (const touch of touches) this.captured.set(touch, captured);
   }
 
   /** What was captured before the commit is known; what joined the transaction after that is captured now. */
@@ -57,12 +58,11 @@ export class PendingDispatcher extends InlineDispatcher {
       rest.length > 0
         ? await super.resolve(dataSource, rest, run)
         : { changes: [], unresolved: [], unowned: [] };
-    if (late.changes.length > 0) {
-      await onCommittedData(dataSource, run.runner?.(), (runner) =>
-        store.capture([...mergedByAddress(late.changes).values()].map(toPending), runner),
-      );
-    }
-    const all = [...early, late];
+    const captured =
+      late.changes.length > 0
+        ? await onCommittedData(dataSource, run.runner?.(), (runner) => this.captures.capture(late, runner))
+        : late;
+    const all = [...early, captured];
     return {
       changes: all.flatMap(({ changes }) => changes),
       unresolved: all.flatMap(({ unresolved }) => unresolved),
@@ -87,16 +87,19 @@ export class PendingDispatcher extends InlineDispatcher {
     try {
       const lane = await store.lane(did);
       const closed = await tries.closed(lane);
-      if (closed !== null) return await this.later(tries, did, changes, closed, lane.park !== null);
-      const lease = await tries.lease(did);
+      const lease = closed === null ? await tries.lease(did) : null;
       if (!lease) {
-        const later = await this.later(tries, did, changes, 'another worker has the lane', false);
-        await store.wake(did);
+        const reason = closed ?? 'another worker has the lane';
+        const later = await this.later(tries, did, changes, reason, lane.park !== null);
+        // Its host may have to wait, but the lane knows nothing of it.
+        if (!lane.park) await store.wake(did);
         return later;
       }
       const entries = await tries.entriesAt(did, changes);
       const known = changes.map((change) => withLedger(change, entries.get(atUri(change.address))));
-      return this.results(await tries.run(lease, lane.failures, known, entries, run));
+      const { failures } = lane;
+      const one = { lease, failures, changes: known, entries, next: 'as-before' } as const;
+      return this.results(await tries.run({ ...one, backfill: false, isRetry: false }, run));
     } catch (error) {
       // The store failed: a durable one has the change all the same.
       const status = store.durable ? 'pending' : 'failed';

@@ -134,7 +134,7 @@ export class SyncedEntity {
   }
 
   /**
-   * The address that the entity claims: where its record is, unless it follows its owner elsewhere; otherwise the one reserved for it.
+   * The address that the entity claims: where its record is, unless that moves (it follows its owner), or else the one reserved for it.
    * null without a DID or a record key.
    *
    * @param did the account to reserve it in, instead of the one that `syncAsDid` gives
@@ -145,11 +145,9 @@ export class SyncedEntity {
     const published = parseAtUri(uri);
     if (published) {
       const owner = this.sync.followOwner ? await this.didOf(entity) : null;
-      return {
-        did: owner ?? published.did,
-        collection: collection ?? published.collection,
-        rkey: published.rkey,
-      };
+      const place = { did: owner ?? published.did, collection: collection ?? published.collection };
+      const stays = place.did === published.did && place.collection === published.collection;
+      return { ...place, rkey: stays ? published.rkey : (rkey ?? published.rkey) };
     }
     if (!collection || !rkey) return null;
     const owner = did ?? (await this.didOf(entity));

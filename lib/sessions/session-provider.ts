@@ -6,7 +6,8 @@ import type { Agent } from '@atproto/api';
  */
 export abstract class SessionProvider {
   /**
-   * An agent that writes as `did`. Called for every write, so it caches what is expensive.
+   * An agent that writes as `did`. Called for every write, so it caches what is expensive. If its `sessionManager` has a `dispatchUrl`
+   * (as an AtpAgent's does), accounts at one PDS share what is found of its outages and limits; otherwise each is on its own.
    * @throws OAuthSessionInvalidError when the account has no session; any other error counts as passing
    */
   abstract agentFor(did: string): Promise<Agent>;

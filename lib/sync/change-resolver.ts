@@ -2,7 +2,8 @@ import type { QueryRunner } from 'typeorm';
 import { MapperError } from '../errors/mapper.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri, type Address } from '../model/address.js';
-import { RecordRows, type RecordRow } from '../records/record-row.js';
+import { RecordRows } from '../records/record-row.js';
+import type { RecordRow } from '../records/row-write.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import type { Change, Touch } from './change.js';
 
@@ -36,8 +37,9 @@ export async function resolveTouches(
   const unowned: Touch[] = [];
   const [removals, written] = lastTouches(touches);
   for (const touch of removals) {
-    const { address, cid, keepRecord } = touch.removal ?? { address: null, cid: null, keepRecord: true };
+    const { address = null, next = null, cid = null, keepRecord = true } = touch.removal ?? {};
     if (address) changes.push(change(touch, address, { operation: 'unpublish', cid, keepRecord }));
+    if (next) changes.push(change(touch, next, { operation: 'unpublish', cid: null, keepRecord }));
   }
   for (const [entity, group] of Map.groupBy(written, (touch) => touch.entity)) {
     const instances = await wholeInstances(entity, group, runner, settledCount);
@@ -66,6 +68,7 @@ export function isKnown(
   if (removal) return true;
   if (!instance || !whole || !entity.isWhole(instance)) return false;
   const { rkey } = before?.row ?? recordStateOf(instance);
+  if (!inserted && entity.sync.followOwner) return false;
   return rkey !== null && (inserted || before?.settledCount === settledCount);
 }
 
@@ -112,7 +115,8 @@ async function wholeInstances(
   for (const { entityId, inserted, before } of touches) {
     const instance = whole.get(entityId);
     if (inserted || !instance) continue;
-    if (before?.settledCount === settledCount) show(entity, instance, before.row);
+    // Another process may have written it since: which address a moving record leaves has to be certain.
+    if (before?.settledCount === settledCount && !entity.sync.followOwner) show(entity, instance, before.row);
     else updated.push(entityId);
   }
   if (updated.length > 0) {
@@ -140,6 +144,7 @@ const show = (entity: SyncedEntity, instance: object, { uri, cid, rkey }: Record
 async function changesOf(touch: Touch, instance: object, runner: QueryRunner | undefined): Promise<Change[]> {
   const { entity } = touch;
   await reserveKey(entity, touch.entityId, instance, runner);
+  await renewKey(entity, touch.entityId, instance, runner);
   const { uri, cid } = recordStateOf(instance);
   const published = parseAtUri(uri);
   const address = await entity.addressOf(instance, touch.did);
@@ -166,6 +171,27 @@ async function reserveKey(
   const rows = new RecordRows(entity);
   if (await rows.reserve(open(runner), id, reserved)) entity.show(instance, { rkey: reserved });
   else entity.show(instance, { rkey: (await rows.read(open(runner), [id])).get(id)?.rkey ?? null });
+}
+
+/**
+ * A record that moves gets a new key, since it may have been there before and have been deleted; one that stays after all keeps its own.
+ */
+async function renewKey(
+  entity: SyncedEntity,
+  id: string,
+  instance: object,
+  runner: QueryRunner | undefined,
+): Promise<void> {
+  if (!entity.sync.followOwner) return;
+  const { uri, rkey } = recordStateOf(instance);
+  const published = parseAtUri(uri);
+  const address = published && (await entity.addressOf(instance));
+  if (!address || (address.did !== published.did) === (rkey !== published.rkey)) return;
+  const next = rkey === published.rkey ? entity.newRkey(instance) : published.rkey;
+  if (next === rkey) return;
+  const rows = new RecordRows(entity);
+  if (await rows.renew(open(runner), id, { uri, rkey }, next)) entity.show(instance, { rkey: next });
+  else entity.show(instance, (await rows.read(open(runner), [id])).get(id) ?? {});
 }
 
 const change = (

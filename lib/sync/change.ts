@@ -1,6 +1,7 @@
 import type { RecordState } from '../metadata/record-state.js';
 import type { Address } from '../model/address.js';
 import type { SyncOperation } from '../model/pending-sync.js';
+import type { SyncResult } from '../model/sync-result.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 
 /** Who asked: the entity's life, or somebody by hand. By hand, eligibility is not asked for. */
@@ -29,6 +30,8 @@ export interface Touch {
 export interface Removal {
   readonly address: Address | null;
   readonly cid: string | null;
+  /** Where the record is about to move, and may be by the time the row goes. */
+  readonly next?: Address | null;
   /** `shouldAutoUnsync` said no. */
   readonly keepRecord: boolean;
 }
@@ -51,4 +54,6 @@ export interface Change {
   /** The whole entity as of this change; others may have changed it since. */
   readonly whole: object | undefined;
   readonly origin: object | undefined;
+  /** What it came to when it was to be captured: there is nothing to do. */
+  readonly settled?: SyncResult;
 }

@@ -8,16 +8,22 @@ export interface Decision {
   readonly conflicts: Map<string, RecordConflictError>;
   /** What is overwritten of somebody else's. */
   readonly overwritten: string[];
+  /** At-uris that a request of ours has emptied before: their entities go on under a new key. */
+  readonly spent: Set<string>;
 }
 
 /** The writes that lead from what is at the PDS to what should be there. */
 export function decide(targets: readonly Target[], view: RepositoryView): Decision {
-  const decision: Decision = { writes: [], conflicts: new Map(), overwritten: [] };
+  const decision: Decision = { writes: [], conflicts: new Map(), overwritten: [], spent: new Set() };
   for (const target of targets) {
     const { uri, known, desired, change } = target;
     const current = view.verified ? (view.current.get(uri) ?? null) : known;
     const wanted = desired.kind === 'record' ? desired.prepared.cid : null;
     if (current === wanted) continue;
+    if (wanted !== null && view.deleted.has(uri) && !change.entity.hasFixedRkey) {
+      decision.spent.add(uri);
+      continue;
+    }
     if (current !== known && !view.ours.has(uri)) {
       const problem = describeConflict(target, current);
       if (change.entity.sync.onConflict === 'fail') {

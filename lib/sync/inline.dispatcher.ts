@@ -72,10 +72,13 @@ export class InlineDispatcher extends SyncDispatcher {
     worked: ReadonlySet<string> = new Set(),
   ): Promise<SyncResult[]> {
     const results: Results = new Map();
-    await this.untilDeadline(this.workAll([...mergedByAddress(changes).values()], run, worked, results), run);
+    const open = changes.filter(({ settled }) => !settled);
+    if (open.length > 0)
+      await this.untilDeadline(this.workAll([...mergedByAddress(open).values()], run, worked, results), run);
     return changes.map(
-      ({ address }) =>
+      ({ address, settled }) =>
         results.get(atUri(address)) ??
+        settled ??
         new SyncResult('pending', { reason: 'still under way when the deadline was over' }),
     );
   }
@@ -155,7 +158,7 @@ export class InlineDispatcher extends SyncDispatcher {
 
   private async untilDeadline(work: Promise<unknown>, run: SyncRun): Promise<void> {
     const { promise: over, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, this.options.deadline);
+    const timer = setTimeout(resolve, run.deadline ?? this.options.deadline);
     await Promise.race([work, over]);
     clearTimeout(timer);
     run.onDeadline?.();

@@ -1,6 +1,7 @@
 import type { ParityEvents } from '../events/parity-events.js';
 import { RecordPublished } from '../events/record-published.event.js';
 import { RecordUnpublished } from '../events/record-unpublished.event.js';
+import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { classifyFailure, type Failure } from '../pds/failure.js';
@@ -50,11 +51,12 @@ export function outcomeWithoutWrite(target: Target, inDoubt: boolean): Outcome |
   if (desired.kind === 'as-is')
     return { change, result: new SyncResult('skipped', { reason: desired.reason }), entity };
   if (inDoubt) return null;
-  if (desired.kind === 'record' && known === desired.prepared.cid) {
+  // A row that has not heard of its record yet has to be told.
+  const isTold = row && recordStateOf(row).uri === uri;
+  if (desired.kind === 'record' && known === desired.prepared.cid && isTold) {
     return { change, result: new SyncResult('unchanged', { uri, cid: known }), entity };
   }
-  if (desired.kind === 'absent' && known === null)
-    return { change, result: new SyncResult('unchanged'), entity, elsewhere: target.elsewhere };
+  if (desired.kind === 'absent' && known === null) return { ...goneOutcome(target, 'unchanged'), entity };
   return null;
 }
 
@@ -76,9 +78,22 @@ export function settledOutcome(
     events.emit(new RecordPublished(address.did, uri, cid, operation, entity.name, entityId, instance ?? {}));
     return { change, result: new SyncResult('published', { uri, cid }), entity: instance };
   }
-  const { elsewhere } = target;
-  if (!action && known === null)
-    return { change, result: new SyncResult('unchanged'), entity: instance, elsewhere };
+  if (!action && known === null) return { ...goneOutcome(target, 'unchanged'), entity: instance };
   events.emit(new RecordUnpublished(address.did, uri, entity.name, entityId, instance));
-  return { change, result: new SyncResult('unpublished', { uri }), entity: instance, elsewhere };
+  return { ...goneOutcome(target, 'unpublished', uri), entity: instance };
+}
+
+/** Of an address without a record. What its entity asks for elsewhere is still to be done. */
+function goneOutcome(
+  { change, elsewhere }: Target,
+  status: 'unchanged' | 'unpublished',
+  uri?: string,
+): Pick<Outcome, 'change' | 'result' | 'elsewhere'> {
+  const result = elsewhere
+    ? new SyncResult('pending', {
+        reason: 'its entity has a new record key by now',
+        uri: atUri(elsewhere.address),
+      })
+    : new SyncResult(status, { uri });
+  return { change, result, elsewhere };
 }

@@ -9,13 +9,19 @@ import type { Change } from './change.js';
  * An instance that misses what somebody else committed cannot mislead it for long: that commit asks for itself.
  */
 export async function quickResult(change: Change): Promise<SyncResult | null> {
-  const result = await resultOf(change);
+  const result = await foreseenResult(change);
   const { entity, instance, whole } = change;
   if (result && whole && instance && instance !== whole) entity.show(instance, recordStateOf(whole));
   return result;
 }
 
-async function resultOf({ entity, address, trigger, whole }: Change): Promise<SyncResult | null> {
+/** The same as far as the row knows, and shown to nobody. */
+export async function foreseenResult({
+  entity,
+  address,
+  trigger,
+  whole,
+}: Change): Promise<SyncResult | null> {
   if (trigger !== 'auto' || !whole || entity.isSoftDeleted(whole)) return null;
   const { uri, cid } = recordStateOf(whole);
   try {

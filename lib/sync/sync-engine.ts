@@ -4,7 +4,7 @@ import type { RecordConflictError } from '../errors/record-conflict.error.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
-import { isInDoubt, type RepositoryStateStore } from '../pds/repository-state.store.js';
+import { isInDoubt, type RepositoryState, type RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RecordWrite, RepositoryWriter } from '../pds/repository-writer.js';
 import { onCommittedData } from '../records/committed-data.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
@@ -12,8 +12,9 @@ import type { Change } from './change.js';
 import { decide } from './decision.js';
 import { failedOutcome, outcomeWithoutWrite, settledOutcome, type Outcome } from './outcome.js';
 import { settle } from './settlement.js';
-import { targetOf, type Target } from './target.js';
-import { UntakenState } from './untaken-state.store.js';
+import type { SettlementLedger } from './settlement-ledger.js';
+import { asGone, movedOn, targetOf, type Target } from './target.js';
+import { UntakenState, withUntaken } from './untaken-state.store.js';
 
 export interface SyncEngineOptions {
   readonly writer: RepositoryWriter;
@@ -28,8 +29,15 @@ export interface SyncEngineOptions {
 export interface SyncRun {
   /** The caller's connection after its commit, for as long as the caller waits; undefined: one of the pool. */
   readonly runner?: () => QueryRunner | undefined;
+  /** Where the changes are kept, if that is in the database of their entities. */
+  readonly ledger?: SettlementLedger;
   /** The caller goes on: its connection is its own again. */
   readonly onDeadline?: () => void;
+  /** In ms, for a caller that cannot wait as long as others. */
+  readonly deadline?: number;
+  /** See `WriteRequest`. */
+  readonly backfill?: boolean;
+  readonly permit?: (milliseconds: number) => Promise<void>;
 }
 
 /** How often an address whose row changed under the write is decided again at once. */
@@ -59,9 +67,9 @@ export class SyncEngine {
 class SyncPass {
   readonly outcomes = new Map<Change, Outcome>();
   /** By at-uri, what this run wrote to addresses whose rows could not take it up. */
-  private readonly written = new Map<string, string>();
+  private readonly written = new Map<string, string | null>();
 
-  private readonly state: RepositoryStateStore;
+  private readonly state: UntakenState;
 
   constructor(
     private readonly did: string,
@@ -132,20 +140,34 @@ class SyncPass {
     const byUri = new Map(targets.map((target) => [target.uri, target]));
     let conflicts = new Map<string, RecordConflictError>();
     const warned = new Set<string>();
-    const done = new Set<Target>();
+    /** At-uris. */
+    const done = new Set<string>();
+    let spent: ReadonlySet<string> = new Set();
     const settleAll = async (
       written: readonly (readonly [Target, RecordWrite['action'] | undefined])[],
+      after?: RepositoryState,
     ): Promise<void> => {
       for (const [dataSource, group] of Map.groupBy(written, ([{ change }]) => change.entity.dataSource)) {
         const actions = new Map(group);
-        const settled = await onCommittedData(dataSource, this.run.runner?.(), (runner) =>
-          settle([...actions.keys()], runner),
-        );
+        const settled = await settle([...actions.keys()], {
+          dataSource,
+          own: () => this.run.runner?.(),
+          ledger: this.run.ledger,
+          state: (open) => after && this.stateAfter(after, [...actions.keys()], open),
+        });
         for (const { target, stale: isStale } of settled) {
-          done.add(target);
-          const outcome = settledOutcome(target, actions.get(target), this.options.events);
-          if (isStale && target.desired.kind === 'record') {
-            this.written.set(target.uri, target.desired.prepared.cid);
+          done.add(target.uri);
+          const moved = spent.has(target.uri) ? await movedOn(target.change, target.row) : target.elsewhere;
+          const outcome = settledOutcome(
+            { ...target, elsewhere: moved },
+            actions.get(target),
+            this.options.events,
+          );
+          if (isStale) {
+            this.written.set(
+              target.uri,
+              target.desired.kind === 'record' ? target.desired.prepared.cid : null,
+            );
             stale.push(target.change);
           } else {
             this.written.delete(target.uri);
@@ -160,10 +182,12 @@ class SyncPass {
       addresses: targets.map(({ change }) => change.address),
       validate: this.options.validate,
       state: this.state,
+      backfill: this.run.backfill,
+      ...(this.run.permit && { permit: this.run.permit }),
       verify: targets.some(needsLook),
       decide: (view) => {
         const decision = decide(targets, view);
-        conflicts = decision.conflicts;
+        ({ conflicts, spent } = decision);
         // It decides again whenever the view changes.
         for (const message of decision.overwritten.filter((one) => !warned.has(one))) {
           warned.add(message);
@@ -176,29 +200,45 @@ class SyncPass {
         }
         return decision.writes;
       },
-      onCommit: (writes) =>
+      onCommit: (writes, _commit, after) =>
         settleAll(
           writes.flatMap(({ address, action }) => {
             const target = byUri.get(atUri(address));
             return target ? [[target, action] as const] : [];
           }),
+          after,
         ),
-      // An answer was lost: the record is as it should be, and the rows do not know it yet.
-      onFound: (found) =>
+      // An answer was lost: the record is as it should be, or its key is spent, and the rows do not know it yet.
+      onFound: (found, after) =>
         settleAll(
           targets
-            .filter((target) => found.has(target.uri) && !done.has(target))
-            .map((target) => [target, undefined]),
+            .filter(({ uri }) => found.has(uri) && !done.has(uri))
+            .map((target) => [spent.has(target.uri) ? asGone(target) : target, undefined]),
+          after,
         ),
     });
     for (const [uri, error] of [...report.refused, ...conflicts]) {
       const target = byUri.get(uri);
-      if (!target || done.has(target)) continue;
-      done.add(target);
+      if (!target || done.has(uri)) continue;
+      done.add(uri);
       this.outcomes.set(target.change, failedOutcome(target.change, error, target.row));
     }
-    await settleAll(targets.filter((target) => !done.has(target)).map((target) => [target, undefined]));
+    await settleAll(targets.filter(({ uri }) => !done.has(uri)).map((target) => [target, undefined]));
     return stale;
+  }
+
+  /** What is kept with the rows that have taken up their records; the `open` ones among the targets have not. */
+  private stateAfter(
+    after: RepositoryState,
+    targets: readonly Target[],
+    open: readonly Target[],
+  ): RepositoryState {
+    const untaken = new Map<string, string | null>(this.written);
+    for (const { uri } of targets) untaken.delete(uri);
+    for (const { uri, desired } of open)
+      untaken.set(uri, desired.kind === 'record' ? desired.prepared.cid : null);
+    if (open.length === 0) this.state.keeps(after);
+    return withUntaken(after, untaken);
   }
 }
 

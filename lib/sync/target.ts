@@ -25,7 +25,12 @@ export interface Target {
   readonly desired: Desired;
   /** The entity has another address by now, and no record yet: the key was renewed while this change waited. */
   readonly elsewhere?: Change | undefined;
+  /** Its entity gets another address as it is settled. */
+  readonly spent?: boolean;
 }
+
+/** The same once it is known that the record is gone, and that its key is spent. */
+export const asGone = (target: Target): Target => ({ ...target, desired: { kind: 'absent' }, spent: true });
 
 /**
  * Asks of one address: which entity claims it now, and what should be there?
@@ -45,7 +50,7 @@ export async function targetOf(
     // No row remembers the record: it is gone, or it has only just taken the address over.
     if (!claimed || state?.uri === null) known ??= change.cid;
     const desired = await desire(change, row, claimed);
-    const elsewhere = row && !claimed ? await movedOn(change, row) : undefined;
+    const elsewhere = claimed ? undefined : await movedOn(change, row);
     return { change, uri, row, claimed, known, desired, elsewhere };
   } catch (error) {
     return { change, uri, row, claimed: true, known, desired: { kind: 'failed', error: error as Error } };
@@ -53,9 +58,13 @@ export async function targetOf(
 }
 
 /** A change that names a key which a delete has renewed meanwhile concerns the entity all the same: nobody else knows of the new address. */
-async function movedOn(change: Change, row: object): Promise<Change | undefined> {
-  if (change.trigger !== 'auto' || isGivenUp(change) || recordStateOf(row).uri !== null) return undefined;
-  const address = await change.entity.addressOf(row);
+export async function movedOn(change: Change, row: object | undefined): Promise<Change | undefined> {
+  const { entity, trigger } = change;
+  if (row === undefined || trigger === 'unpublish' || isGivenUp(change)) return undefined;
+  const { uri, rkey } = recordStateOf(row);
+  if (uri !== null || rkey === null) return undefined;
+  // By hand a record can be published in any account.
+  const address = trigger === 'auto' ? await entity.addressOf(row) : { ...change.address, rkey };
   return address === null
     ? undefined
     : { ...change, address, operation: 'publish', cid: null, whole: undefined };

@@ -5,33 +5,49 @@ import { type RepositoryState, RepositoryStateStore } from '../pds/repository-st
  * ledger knows of it, and a try that fails, or a crash, must not forget it: it counts as a request without an answer.
  */
 export class UntakenState extends RepositoryStateStore {
+  private kept: RepositoryState | undefined;
+  private loaded: Promise<RepositoryState | null> | undefined;
+
   /** @param untaken at-uri to CID */
   constructor(
     private readonly store: RepositoryStateStore,
-    private readonly untaken: ReadonlyMap<string, string>,
+    private readonly untaken: ReadonlyMap<string, string | null>,
   ) {
     super();
   }
 
+  /** Once for whoever decides and whoever writes: in between nobody else has the lane. */
   override load(did: string): Promise<RepositoryState | null> {
-    return this.store.load(did);
+    return (this.loaded ??= this.store.load(did));
   }
 
   override sending(did: string, state: RepositoryState): Promise<void> {
-    return this.store.sending(did, this.withUntaken(state));
+    this.loaded = undefined;
+    return this.store.sending(did, withUntaken(state, this.untaken));
   }
 
-  override settled(did: string, state: RepositoryState): Promise<void> {
-    return this.store.settled(did, this.withUntaken(state));
+  override async settled(did: string, state: RepositoryState): Promise<void> {
+    this.loaded = undefined;
+    if (state !== this.kept) await this.store.settled(did, withUntaken(state, this.untaken));
   }
 
   override forget(did: string): Promise<void> {
+    this.loaded = undefined;
     return this.store.forget(did);
   }
 
-  private withUntaken(state: RepositoryState): RepositoryState {
-    if (this.untaken.size === 0) return state;
-    const untaken = Object.fromEntries([...this.untaken].map(([uri, cid]) => [uri, [cid]]));
-    return { ...state, unsettled: { ...state.unsettled, ...untaken } };
+  /** The transaction that settled it has kept this state. */
+  keeps(state: RepositoryState): void {
+    this.loaded = undefined;
+    this.kept = state;
   }
+}
+
+export function withUntaken(
+  state: RepositoryState,
+  untaken: ReadonlyMap<string, string | null>,
+): RepositoryState {
+  if (untaken.size === 0) return state;
+  const unsettled = Object.fromEntries([...untaken].map(([uri, cid]) => [uri, [cid]]));
+  return { ...state, unsettled: { ...state.unsettled, ...unsettled } };
 }

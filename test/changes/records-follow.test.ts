@@ -61,7 +61,13 @@ for (const kind of databaseKinds) {
       const old = moving.atpUri;
       await rumours.save(Object.assign(moving, { did: net.bob.did }));
       expect(moving.getAtpDid()).toBe(net.bob.did);
-      expect([await net.text(old), await net.text(moving.atpUri)]).toEqual([null, `moving ${kind}`]);
+      const away = moving.atpUri;
+      expect([await net.text(old), await net.text(away)]).toEqual([null, `moving ${kind}`]);
+      await rumours.save(Object.assign(moving, { did: net.alice.did }));
+      expect([moving.getAtpDid(), moving.atpUri === old]).toEqual([net.alice.did, false]);
+      expect([await net.text(away), await net.text(moving.atpUri)]).toEqual([null, `moving ${kind}`]);
+      await rumours.save(Object.assign(moving, { text: `stayed ${kind}` }));
+      expect(await net.text(moving.atpUri)).toBe(`stayed ${kind}`);
       const staying = await stories.save(story());
       await stories.save(Object.assign(staying, { did: net.bob.did, text: 'Stays' }));
       expect(staying.getAtpDid()).toBe(net.alice.did);

@@ -1,20 +1,21 @@
 /**
- * An application that is killed. It works in background mode on its database, saves and removes at random, and kills itself with
- * SIGKILL before or after one of its awaits: the database, the PDS, the store, the session.
+ * An application that is killed. It works in background mode on its database, and dies by SIGKILL.
  * Node runs it from source: it strips the types here, and swc compiles what it imports.
  */
 import { existsSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { transformFileSync } from '@swc/core';
+import type { Death } from './death.js';
 
 export interface KillProcessInput {
   readonly pdsUrl: string;
   readonly database: object;
+  /** The last one is the quiet one. */
   readonly accounts: readonly { readonly did: string; readonly password: string }[];
   readonly seed: number;
-  /** Dies at this await; null: works until nothing is pending, and ends by itself. */
-  readonly dieAt: number | null;
+  /** null: works until nothing is pending, and ends by itself. */
+  readonly death: Death | null;
 }
 
 const lib = new URL('../../lib/index.ts', import.meta.url).href;

@@ -1,136 +1,72 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { parityEntities } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
-import type { DataSource } from 'typeorm';
+import { FaultyNetwork } from '../pds/fixtures.js';
 import { notebook, Owner } from '../property/notebook.js';
 import { parityOf } from '../property/rule-one.js';
-import {
-  describeDatabase,
-  freshDataSource,
-  type DatabaseKind,
-  type FreshDatabase,
-} from '../support/databases.js';
-import type { KillProcessInput } from './kill-process.js';
-import { random } from './random.js';
+import { describeDatabase, freshDataSource, type DatabaseKind } from '../support/databases.js';
+import { deaths, nameOf } from './death.js';
+import { DONE, KILLED, live, onDatabase, type World } from './life.js';
+import { isRare, POINTS } from './points.js';
 
 /** On each database; `npm run test:kill` takes 100. */
-const KILLS = Number(process.env['PARITY_KILLS'] ?? 6);
+const KILLS = Number(process.env['PARITY_KILLS'] ?? 10);
 const SEED = Number(process.env['PARITY_KILL_SEED'] ?? 1);
-/** Awaits of a process that are counted; about as many as there are up to the third batch of writes. */
-const AWAITS = 240;
 
-let network: LocalNetwork;
+let servers: FaultyNetwork;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  servers = await FaultyNetwork.start();
 });
-afterAll(() => network.stop());
+afterAll(() => servers[Symbol.asyncDispose]());
 
 for (const kind of ['sqlite', 'postgres'] satisfies DatabaseKind[]) {
   describeDatabase(kind)(`killed ${KILLS} times (${kind})`, () => {
     it(
       'the repositories agree with the database in the end, and nothing was created twice',
       async () => {
-        const accounts = await Promise.all(
-          [1, 2].map((id) => network.createAccount({ handle: `killed-${kind}-${id}.test` })),
-        );
+        const accounts = [await servers.account(), await servers.account(), await servers.account()];
+        const dids = accounts.map(({ did }) => did);
         const database = await freshDataSource(kind, [...notebook, ...parityEntities]);
         await onDatabase(database, (dataSource) =>
-          dataSource.manager.save(accounts.map(({ did }, id) => Object.assign(new Owner(), { id, did }))),
+          dataSource.manager.save(dids.slice(0, 2).map((did, id) => Object.assign(new Owner(), { id, did }))),
         );
-        const { integer } = random(SEED);
-        for (let kill = 0; kill < KILLS; kill++) {
-          // Every second time at a moment that no await chooses.
-          const atRandom = kill % 2 === 1;
-          const dieAt = atRandom ? 1_000_000 : 1 + ((kill * AWAITS) / KILLS + integer(8));
-          const life = begin(database, accounts, { seed: SEED * 1_000 + kill, dieAt: Math.floor(dieAt) });
-          if (atRandom)
-            life.child.once('message', () => setTimeout(() => life.child.kill('SIGKILL'), integer(500)));
-          expect(await life.ended()).toEqual({ signal: 'SIGKILL', code: null });
-          await twoMinutesLater(database);
-        }
-        const last = begin(database, accounts, { seed: SEED * 1_000 + KILLS, dieAt: null });
-        expect(await last.ended()).toEqual({ signal: null, code: 0 });
+        const world: World = { servers, database, accounts };
 
-        const dids = accounts.map(({ did }) => did);
+        const died = new Map<string, number>();
+        for (const [index, death] of deaths(KILLS, SEED).entries()) {
+          const end = await live(world, SEED * 1_000 + index, death);
+          const mayMiss = death.kind === 'at-point' && isRare(death.point);
+          expect({ death, ...end }).toEqual({ death, ...KILLED, there: end.there || !mayMiss });
+          const name = end.there ? nameOf(death) : `in vain for ${nameOf(death)}`;
+          died.set(name, (died.get(name) ?? 0) + 1);
+        }
+        expect(await live(world, SEED, null)).toEqual(DONE);
+
         await onDatabase(database, async (dataSource) => {
-          const { expected, actual } = await parityOf(dataSource, network, dids);
+          const { expected, actual } = await parityOf(dataSource, servers.network, dids);
           expect(actual).toEqual(expected);
-          expect(
-            await dataSource.query(
-              'SELECT uri_of.* FROM parity_ledger uri_of WHERE pending_since IS NOT NULL OR dead_at IS NOT NULL',
-            ),
-          ).toEqual([]);
+          const open =
+            'SELECT l.* FROM parity_ledger l WHERE pending_since IS NOT NULL OR dead_at IS NOT NULL';
+          expect(await dataSource.query(open)).toEqual([]);
         });
         for (const did of dids) expect(await createdTwice(did)).toEqual([]);
+        expect(KILLS < 100 ? [] : POINTS.filter((point) => !isRare(point) && !died.has(point))).toEqual([]);
+        tell(`${kind}: ${[...died].map(([name, times]) => `${name} (${times})`).join(', ')}`);
         await database.cleanup();
       },
-      60_000 + KILLS * 10_000,
+      60_000 + KILLS * 15_000,
     );
   });
 }
 
-function begin(
-  { options }: FreshDatabase,
-  accounts: readonly Account[],
-  rest: Pick<KillProcessInput, 'seed' | 'dieAt'>,
-) {
-  const { entities: _entities, ...database } = options;
-  const input: KillProcessInput = {
-    pdsUrl: network.pdsUrl,
-    database,
-    accounts: accounts.map(({ did, password }) => ({ did, password })),
-    ...rest,
-  };
-  const file = fileURLToPath(new URL('kill-process.ts', import.meta.url));
-  const child = fork(file, [JSON.stringify(input)], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  const ended = once(child, 'exit');
-  return {
-    child,
-    async ended(): Promise<{ signal: string | null; code: number | null }> {
-      const [code, signal] = (await ended) as [number | null, string | null];
-      return { signal, code };
-    },
-  };
-}
+const tell = (line: string): void => void process.stdout.write(`Killed, ${line}\n`);
 
-/** What a dead process had leased is free after two minutes; nobody wants to wait for them here. */
-const twoMinutesLater = (database: FreshDatabase): Promise<void> =>
-  onDatabase(database, async (dataSource) => {
-    const earlier = ['ready_at', 'retry_at', 'unparked_at', 'backlog_before'].map(
-      (name) => `${name} = ${name} - 120000000`,
-    );
-    await dataSource.query(`UPDATE parity_lane SET ${earlier.join(', ')}`);
-    const times = ['pending_since', 'changed_at', 'created_at', 'tried_at'].map(
-      (name) => `${name} = ${name} - 120000000`,
-    );
-    await dataSource.query(`UPDATE parity_ledger SET ${times.join(', ')}`);
-  });
-
-async function onDatabase(
-  database: FreshDatabase,
-  work: (dataSource: DataSource) => Promise<unknown>,
-): Promise<void> {
-  const dataSource = await database.open();
-  try {
-    await work(dataSource);
-  } finally {
-    await dataSource.destroy();
-  }
-}
-
-/** Addresses that were created while there was a record, or, but for fixed record keys, more than once. */
+/** Addresses that were created more than once; a fixed record key may be, after a delete. */
 async function createdTwice(did: string): Promise<string[]> {
-  const present = new Set<string>();
+  const used = new Set<string>();
   const twice: string[] = [];
-  for (const { action, path } of (await network.commits(did)).flatMap(({ ops }) => ops)) {
-    if (action === 'create' && present.has(path)) twice.push(path);
-    if (action === 'delete') present.delete(path);
-    else present.add(path);
+  for (const { action, path } of (await servers.network.commits(did)).flatMap(({ ops }) => ops)) {
+    if (action === 'create' && used.has(path)) twice.push(path);
+    if (action === 'create') used.add(path);
+    if (action === 'delete' && path.endsWith('/self')) used.delete(path);
   }
   return twice;
 }

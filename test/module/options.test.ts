@@ -19,7 +19,14 @@ describe('options', () => {
   it('have the defaults of the documentation', () => {
     expect(resolveOptions({}, {})).toEqual({
       sync: { mode: 'inline', deadlineMs: 5_000, validate: undefined },
-      pds: { timeoutMs: 15_000 },
+      pds: {
+        timeoutMs: 15_000,
+        writeLimits: [
+          { points: 5_000, seconds: 3_600 },
+          { points: 35_000, seconds: 86_400 },
+        ],
+        backfillShare: 0.8,
+      },
       pendingSyncs: { enabled: false, storage: 'cache', ttl: 3_600, maxAttempts: 3, autoRetry: false },
       onBulkWrite: 'warn',
       dataSources: ['default'],
@@ -54,12 +61,33 @@ describe('options', () => {
     expect(pendingSyncs(given, env)).toEqual(given);
   });
 
+  it('take no write limits at all, and all of them for a backfill', () => {
+    const pds = { writeLimits: [], backfillShare: 1 };
+    expect(resolveOptions({ pds }, {}).pds).toEqual({ timeoutMs: 15_000, ...pds });
+    const own = [{ points: 3, seconds: 0.5 }];
+    expect(resolveOptions({ pds: { writeLimits: own } }, {}).pds.writeLimits).toEqual(own);
+  });
+
   it.each([
     ['sync.mode', { sync: { mode: 'later' } }, "is 'later'; it takes 'inline'"],
     ['sync.deadlineMs', { sync: { deadlineMs: -1 } }, 'is -1; it takes a whole number above 0'],
     ['sync.deadlineMs', { sync: { deadlineMs: '5s' } }, "is '5s'; it takes a whole number above 0"],
     ['sync.validate', { sync: { validate: 'yes' } }, "is 'yes'; it takes true or false"],
     ['pds.timeoutMs', { pds: { timeoutMs: NaN } }, 'is NaN; it takes a whole number above 0'],
+    ['pds.writeLimits', { pds: { writeLimits: 5_000 } }, 'is 5000; it takes a list of { points, seconds }'],
+    [
+      'pds.writeLimits',
+      { pds: { writeLimits: [null] } },
+      'is [null]; it takes a list of { points, seconds }',
+    ],
+    ['pds.writeLimits', { pds: { writeLimits: [{ points: 2, seconds: 60 }] } }, 'with 3 points at least'],
+    ['pds.writeLimits', { pds: { writeLimits: [{ points: 9.5, seconds: 60 }] } }, 'is [{"points":9.5,'],
+    ['pds.writeLimits', { pds: { writeLimits: [{ points: 9, seconds: 0 }] } }, 'such as [{"points":5000,'],
+    ['pds.writeLimits', { pds: { writeLimits: [{ points: 9 }] } }, 'is [{"points":9}]; it takes a list'],
+    ['pds.backfillShare', { pds: { backfillShare: 0 } }, 'is 0; it takes a number above 0, and at most 1'],
+    ['pds.backfillShare', { pds: { backfillShare: 80 } }, 'is 80; it takes a number above 0, and at most 1'],
+    ['pds.backfillShare', { pds: { backfillShare: NaN } }, 'is NaN; it takes a number above 0'],
+    ['pds.backfillShare', { pds: { backfillShare: '80%' } }, "is '80%'; it takes a number above 0"],
     ['onBulkWrite', { onBulkWrite: 'log' }, "is 'log'; it takes 'warn' or 'throw' or 'ignore'"],
     ['dataSources', { dataSources: 'archive' }, "is 'archive'; it takes an array of names"],
     ['dataSources', { dataSources: [] }, 'is []; it takes an array of names'],

@@ -151,15 +151,15 @@ export class App {
         }
         return writes;
       },
-      onCommit: async (writes, commit) => {
+      onCommit: async (writes, commit, after) => {
         for (const write of writes) {
           remember(atUri(write.address), write.action === 'delete' ? null : write.cid);
         }
-        await rest.onCommit?.(writes, commit);
+        await rest.onCommit?.(writes, commit, after);
       },
-      onFound: async (found) => {
+      onFound: async (found, after) => {
         for (const [uri, cid] of found) remember(uri, cid);
-        await rest.onFound?.(found);
+        await rest.onFound?.(found, after);
       },
     });
     // What needed no write is as it should be, though the database may not have known it.

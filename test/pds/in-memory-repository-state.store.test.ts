@@ -2,11 +2,12 @@ import { InMemoryRepositoryState } from '../../lib/pds/in-memory-repository-stat
 import { KeyedLock } from '../../lib/pds/keyed-lock.js';
 import { isInDoubt, type RepositoryState } from '../../lib/pds/repository-state.store.js';
 
-const calm = (head: string): RepositoryState => ({ head, inFlight: null, unsettled: {} });
+const calm = (head: string): RepositoryState => ({ head, inFlight: null, unsettled: {}, spent: [] });
 const busy = (head: string): RepositoryState => ({
   head,
   inFlight: { head, cids: { 'at://a': 'b' } },
   unsettled: {},
+  spent: [],
 });
 
 describe('InMemoryRepositoryState', () => {

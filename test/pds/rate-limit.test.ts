@@ -31,6 +31,11 @@ describe('rateLimited', () => {
   });
 });
 
+const notes = (count: number, prefix = 'r'): Record<string, string> =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`${prefix}${index}`, `${index}`]));
+
+const HOUR = 3_600_000;
+
 describe('RepositoryWriter under rate limits', () => {
   let servers: FaultyNetwork;
   beforeAll(async () => {
@@ -39,8 +44,8 @@ describe('RepositoryWriter under rate limits', () => {
   afterAll(() => servers[Symbol.asyncDispose]());
 
   it('tells an exhausted budget of the account, and writes nothing', async () => {
-    const app = await servers.app({ timeoutMs: 10_000 });
-    const wanted = Object.fromEntries(Array.from({ length: 1_700 }, (_, index) => [`r${index}`, `${index}`]));
+    const app = await servers.app({ timeoutMs: 10_000, writeLimits: [] });
+    const wanted = notes(1_700);
     const committed: number[] = [];
     const error = await rejection(
       app.save(wanted, { onCommit: async (writes) => void committed.push(writes.length) }),
@@ -55,6 +60,88 @@ describe('RepositoryWriter under rate limits', () => {
     expect(await servers.network.listRecords(app.did, COLLECTION)).toHaveLength(1_600);
     expect(await app.state.load(app.did)).toMatchObject({ inFlight: null, unsettled: {} });
   }, 60_000);
+
+  it('spends the budget of the account to the last point, and never hears of a limit', async () => {
+    const app = await servers.app({ timeoutMs: 10_000 });
+    const statuses: number[] = [];
+    servers.proxy.fault(
+      () => true,
+      async (exchange) => {
+        const reply = await exchange.forward();
+        statuses.push(reply.status);
+        exchange.respond(reply);
+      },
+      Infinity,
+    );
+    const committed: number[] = [];
+    const error = await rejection(
+      app.save(notes(1_700), { onCommit: async (writes) => void committed.push(writes.length) }),
+    );
+    expect(error).toBeInstanceOf(RateLimitedError);
+    expect(error).toMatchObject({ limitOf: 'account', did: app.did });
+    const { retryAt } = error as RateLimitedError;
+    expect(retryAt.getTime()).toBeGreaterThan(Date.now() + HOUR - 120_000);
+    expect(retryAt.getTime()).toBeLessThan(Date.now() + HOUR + 120_000);
+    expect(committed).toEqual([...Array<number>(8).fill(200), 66]);
+    expect(await servers.network.listRecords(app.did, COLLECTION)).toHaveLength(1_666);
+    expect(statuses).toHaveLength(servers.proxy.log.length);
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    expect(await app.state.load(app.did)).toMatchObject({ inFlight: null, unsettled: {} });
+
+    const before = servers.proxy.log.length;
+    expect(await rejection(app.save({ late: 'one' }))).toMatchObject({ retryAt });
+    expect(servers.proxy.log.slice(before).filter(isWrite)).toEqual([]);
+    expect(await app.writer.admits(app.did, false)).toEqual({ writes: 0, retryAt });
+  }, 60_000);
+
+  it('keeps a part of the budget from a backfill, for live writes', async () => {
+    const app = await servers.app({ timeoutMs: 10_000 });
+    const error = await rejection(app.save(notes(1_400), { backfill: true }));
+    expect(error).toBeInstanceOf(RateLimitedError);
+    expect(error).toMatchObject({ limitOf: 'account' });
+    expect((error as RateLimitedError).retryAt.getTime()).toBeGreaterThan(Date.now() + HOUR - 120_000);
+    // 1,333 creates are 3,999 of 4,000 points.
+    expect(await servers.network.listRecords(app.did, COLLECTION)).toHaveLength(1_333);
+    expect(await app.writer.admits(app.did, true)).toMatchObject({ writes: 0 });
+    expect(await app.writer.admits(app.did, false)).toMatchObject({ writes: 333 });
+    const { committed } = await app.save({ live: 'one' });
+    expect(committed).toHaveLength(1);
+    expect(await rejection(app.save({ more: 'one' }, { backfill: true }))).toBeInstanceOf(RateLimitedError);
+    expect(await app.state.load(app.did)).toMatchObject({ inFlight: null, unsettled: {} });
+  }, 60_000);
+
+  it('sends nothing that is not permitted, and remembers nothing of it', async () => {
+    const app = await servers.app();
+    await app.save({ a: 'one' });
+    servers.proxy.reset();
+    const before = await app.state.load(app.did);
+    const asked: number[] = [];
+    const refused = new Error('the lease is gone');
+    const permit = async (milliseconds: number) => {
+      asked.push(milliseconds);
+      throw refused;
+    };
+    expect(await rejection(app.save({ a: 'two', b: 'one' }, { permit }))).toBe(refused);
+    // Twice the time of a call: it is made again where a token was stale.
+    expect(asked).toEqual([2 * 2_000]);
+    expect(servers.proxy.log.filter(isWrite)).toEqual([]);
+    expect(await app.state.load(app.did)).toEqual(before);
+    expect(before).toMatchObject({ inFlight: null, unsettled: {} });
+    await app.save({ a: 'two', b: 'one' }, { permit: async () => undefined });
+    expect(await servers.notes(app)).toEqual({ a: 'two', b: 'one' });
+  });
+
+  it('asks before each request, the fence of a lost one among them', async () => {
+    const app = await servers.app();
+    await app.save({ a: 'one' });
+    servers.proxy.reset();
+    servers.proxy.fault(isWrite, answer(502, '<html>'));
+    let asked = 0;
+    const permit = async () => void asked++;
+    await app.save({ a: 'two' }, { permit });
+    expect(asked).toBe(3);
+    expect(servers.proxy.calls.filter((call) => call === 'applyWrites')).toHaveLength(3);
+  });
 
   it('has a fence for an exhausted account as well', async () => {
     const app = await servers.app();

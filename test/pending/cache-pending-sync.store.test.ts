@@ -23,6 +23,7 @@ function aChange({
     cid: null,
     keepRecord: false,
     givenUp: false,
+    backfill: false,
     ...rest,
   } satisfies PendingChange;
 }
@@ -45,7 +46,7 @@ it('keeps no value for an account that has nothing pending', async () => {
   const [a] = await store.at(ALICE, [URI]);
   await store.settle(lease, [{ uri: URI, version: a!.version }]);
   await store.remove(`at://${ALICE}/com.example.post/b`);
-  await store.release(lease, { retryAt: null, failures: 0 });
+  await store.release(lease, { next: 'asleep', failures: 0 });
   await store.unpark(ALICE, { retry: false });
   expect(valuesOf(cache).size).toBe(0);
 });
@@ -94,7 +95,7 @@ it('wakes by a sweep what an earlier process captured and woke not, and nothing 
   const { uri } = entry!.sync;
   const { version } = entry!;
   await former.failed(lease, [{ uri, version, error: 'x', spendsAttempt: true, needsSession: false }]);
-  await former.release(lease, { retryAt: null, failures: 0 });
+  await former.release(lease, { next: 'asleep', failures: 0 });
   await former.park('did:plc:parked', { reason: 'revoked', sessionId: null });
 
   const { store } = aStore(cache);
@@ -104,7 +105,7 @@ it('wakes by a sweep what an earlier process captured and woke not, and nothing 
   await store.capture([aChange({ did: 'did:plc:tried' })]);
   const held = (await store.lease('did:plc:tried', 1_000))!;
   expect(await store.sweep()).toBe(0);
-  await store.release(held, { retryAt: null, failures: 0 });
+  await store.release(held, { next: 'asleep', failures: 0 });
   expect(await store.sweep()).toBe(1);
   expect((await store.readyLanes(10)).toSorted()).toEqual([ALICE, 'did:plc:tried']);
 });

@@ -1,7 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
+import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
 import { DeadLetters } from '../../lib/pending/database/dead-letters.js';
 import { LedgerAccess } from '../../lib/pending/database/ledger.access.js';
+import type { Lease } from '../../lib/pending/pending-entry.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { aChange, ALICE, BOB, Ledger, uriOf } from './database-fixtures.js';
 
@@ -15,7 +17,7 @@ for (const kind of databaseKinds) {
     /** SQLite takes one transaction at a time from its callers. */
     const capture = async (rkeys: readonly string[], hold = 0): Promise<void> => {
       const changes = rkeys.map((rkey) => aChange(rkey));
-      if (kind === 'sqlite') return store.capture(changes);
+      if (kind === 'sqlite') return void (await store.capture(changes));
       await ledger.dataSource.transaction(async ({ queryRunner }) => {
         await store.capture(changes, queryRunner);
         await wait(hold);
@@ -127,25 +129,56 @@ for (const kind of databaseKinds) {
       ).toBe(true);
       const [entry] = due;
       expect(entry && (await mine.discard(held, [{ entry, reason: 'no' }]))).toHaveLength(1);
-      await mine.release(held, { retryAt: null, failures: 0 });
+      await mine.release(held, { next: 'asleep', failures: 0 });
       await runner.release();
       expect(await one.countForDid(ALICE)).toBe(1);
       if (kind !== 'sqlite') await single.destroy();
     });
 
-    it('settles within the transaction that wrote what it settles', async () => {
-      await store.capture([aChange('a'), aChange('b')]);
-      const [a, b] = [await ledger.entry('a'), await ledger.entry('b')];
-      const held = await store.lease(ALICE, LONG);
-      if (!held) throw new Error('the lane is not free');
-      const settle = ({ sync, version }: typeof a, fail: boolean) =>
-        ledger.dataSource.transaction(async ({ queryRunner }) => {
-          expect(await store.settle(held, [{ uri: sync.uri, version, cid: 'bafy' }], queryRunner)).toBe(true);
+    describe('settles with other work', () => {
+      const state = { head: 'bafyhead', inFlight: null, unsettled: {}, spent: [] };
+      const remembered = () => new DatabaseRepositoryState(ledger.dataSource).load(ALICE);
+      const lease = async () => {
+        const held = await store.lease(ALICE, LONG);
+        if (!held) throw new Error('the lane is not free');
+        return held;
+      };
+      /** Work of the entities' own: takes the lane's failures for an entity's column. */
+      function* work(failures: number) {
+        yield { text: `UPDATE parity_lane SET failures = ${failures}`, parameters: [] };
+        return failures;
+      }
+      const settle = async (held: Lease, rkey: string, failures: number, fail = false) => {
+        const { sync, version } = await ledger.entry(rkey);
+        const done = [{ uri: sync.uri, version, cid: 'bafy' }];
+        return store.settleWith(held, work(failures), () => {
           if (fail) throw new Error('no');
+          return { done, state };
         });
-      await settle(a, false);
-      await expect(settle(b, true)).rejects.toThrow('no');
-      expect(await ledger.due()).toEqual(['b']);
+      };
+
+      it('in one transaction, with the head', async () => {
+        await store.capture([aChange('a'), aChange('b')]);
+        const held = await lease();
+        await expect(settle(held, 'a', 7, true)).rejects.toThrow('no');
+        expect((await store.lane(ALICE)).failures).toBe(0);
+        expect(await remembered()).toBeNull();
+        expect(await settle(held, 'a', 7)).toBe(7);
+        expect((await store.lane(ALICE)).failures).toBe(7);
+        expect(await ledger.due()).toEqual(['b']);
+        expect(await remembered()).toEqual(state);
+      });
+
+      it('unless the lane is somebody else’s by now', async () => {
+        await store.capture([aChange('a')]);
+        const lost = await store.lease(ALICE, 1);
+        await wait(20);
+        await lease();
+        expect(lost && (await settle(lost, 'a', 7))).toBeNull();
+        expect((await store.lane(ALICE)).failures).toBe(0);
+        expect(await ledger.due()).toEqual(['a']);
+        expect(await remembered()).toBeNull();
+      });
     });
 
     it('keeps what was given up as dead letters, which can be listed, requeued and purged', async () => {
@@ -169,7 +202,7 @@ for (const kind of databaseKinds) {
           await store.discard(held, [{ entry, reason: 'invalid' }]);
           await wait(2);
         }
-        await store.release(held, { retryAt: null, failures: 0 });
+        await store.release(held, { next: 'asleep', failures: 0 });
       }
       const first = await letters.list({ limit: 3 });
       expect(first.letters.map(({ sync }) => sync.rkey)).toEqual(['a', 'b', 'c']);

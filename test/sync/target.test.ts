@@ -68,6 +68,30 @@ describe('what should be at an address:', () => {
   });
 });
 
+describe('a change whose key was renewed while it waited', () => {
+  const renewed = unpublished({ atpRkey: '3jui7kd54zh3z' });
+  const there = { ...ADDRESS, rkey: '3jui7kd54zh3z' };
+  const another = { ...ADDRESS, did: 'did:plc:44ybard66vv44zksje25o7dz' };
+
+  it.each([
+    ['goes on at the new address', {}, there],
+    [
+      'by hand stays in the account that was named',
+      { trigger: 'publish', address: another },
+      { ...there, did: another.did },
+    ],
+  ] as const)('%s', async (_rule, fields, address) => {
+    const { desired, elsewhere } = await target(renewed, fields);
+    expect(desired.kind).toBe('absent');
+    expect(elsewhere).toMatchObject({ address, operation: 'publish', cid: null });
+  });
+
+  it('is over when it asked for the record to go', async () => {
+    expect((await target(renewed, { trigger: 'unpublish' })).elsewhere).toBeUndefined();
+    expect((await target(renewed, { operation: 'unpublish' })).elsewhere).toBeUndefined();
+  });
+});
+
 describe('the record that we know of at an address is', () => {
   it('the one that the row names', async () => expect((await target(row())).known).toBe('cid-old'));
   it('none for an entity without one', async () => expect((await target(unpublished())).known).toBeNull());

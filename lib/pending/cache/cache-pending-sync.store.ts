@@ -5,6 +5,7 @@ import type {
   Discarded,
   FailedTry,
   Lane,
+  LaneNext,
   Lease,
   Park,
   PendingChange,
@@ -12,7 +13,7 @@ import type {
 } from '../pending-entry.js';
 import type { KeptSync, PendingStats } from '../kept-sync.js';
 import { PendingSyncStore } from '../pending-sync.store.js';
-import { type CachedLane, entryAt, isDue, toPendingEntry, toPendingSync } from './cached-lane.js';
+import { type CachedLane, entryAt, hasTurn, isDue, toPendingEntry, toPendingSync } from './cached-lane.js';
 import { CachedLanes } from './cached-lanes.js';
 import { LaneLeases } from './lane-leases.js';
 import * as steps from './lane-steps.js';
@@ -52,10 +53,12 @@ export class CachePendingSyncStore extends PendingSyncStore {
     this.leases = new LaneLeases(now ?? (() => performance.now()));
   }
 
-  override async capture(changes: readonly PendingChange[]): Promise<void> {
+  /** Remembers nothing that is settled, so that it leaves no change alone. */
+  override async capture(changes: readonly PendingChange[]): Promise<ReadonlySet<string>> {
     const byDid = Map.groupBy(changes, ({ address }) => address.did);
     await Promise.all([...byDid].map(([did, its]) => this.captureFor(did, its)));
     await this.forgetOne();
+    return new Set();
   }
 
   override async due(
@@ -63,8 +66,10 @@ export class CachePendingSyncStore extends PendingSyncStore {
     { limit, backlog }: { limit: number; backlog: boolean },
   ): Promise<PendingEntry[]> {
     const lane = await this.lanes.read(did);
+    const now = this.now();
     return Object.values(lane.entries)
-      .filter((entry) => (backlog ? !entry.needsSession : isDue(entry, lane)))
+      .filter((entry) => (backlog ? !entry.needsSession : isDue(entry, lane)) && hasTurn(entry, lane, now))
+      .toSorted((a, b) => Number(a.backfill) - Number(b.backfill))
       .slice(0, limit)
       .map((entry) => toPendingEntry(did, entry));
   }
@@ -105,12 +110,12 @@ export class CachePendingSyncStore extends PendingSyncStore {
 
   override async release(
     lease: Lease,
-    next: { readonly retryAt: Date | null; readonly failures: number },
+    after: { readonly next: LaneNext; readonly failures: number },
   ): Promise<void> {
     try {
       // Stored first: between the two somebody could take a lane that has to wait.
       await this.ifOwned(lease, undefined, (lane) =>
-        steps.release(lane, next, this.leases.wasWoken(lease.did) ? this.now() : null),
+        steps.release(lane, after, this.leases.wasWoken(lease.did), this.now()),
       );
     } finally {
       this.leases.give(lease);
@@ -133,15 +138,17 @@ export class CachePendingSyncStore extends PendingSyncStore {
     return this.lanes.update(did, (lane) => steps.unpark(lane, retry, this.now()));
   }
 
-  override wake(did: string): Promise<void> {
+  override wake(did: string, { backfill = false } = {}): Promise<void> {
     this.leases.wake(did);
-    return this.lanes.update(did, (lane) => steps.wake(lane, this.now()));
+    const step = backfill ? steps.wakeBackfill : steps.wake;
+    return this.lanes.update(did, (lane) => step(lane, this.now()));
   }
 
   override async readyLanes(limit: number): Promise<string[]> {
     await this.lanes.listed();
-    return this.lanes.index
-      .waiting(this.now())
+    const { index } = this.lanes;
+    const now = this.now();
+    return [...index.waiting(now), ...index.waitingWithBackfill(now)]
       .filter((did) => !this.leases.isHeld(did))
       .slice(0, limit);
   }

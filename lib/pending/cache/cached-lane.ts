@@ -23,6 +23,8 @@ export interface CachedLane {
   readonly failures: number;
   /** Since when the lane waits for its turn; null: it sleeps, or is backed off. */
   readonly wokenAt: number | null;
+  /** Its backfill waits for its turn from then on; null: no backfill is known to be there. */
+  readonly backfillAt: number | null;
   /** The last version given to an entry, also to one that is gone. */
   readonly version: number;
   /** Entries up to this version are backlog. */
@@ -36,6 +38,7 @@ export const IDLE_LANE: CachedLane = {
   retryAt: null,
   failures: 0,
   wokenAt: null,
+  backfillAt: null,
   version: 0,
   backlog: 0,
   entries: {},
@@ -51,8 +54,12 @@ export const entryAt = ({ entries }: CachedLane, uri: string): CachedEntry | und
 export const isDue = ({ needsSession, version }: CachedEntry, { backlog }: CachedLane): boolean =>
   !needsSession && version > backlog;
 
-export const hasDue = (lane: CachedLane): boolean =>
-  Object.values(lane.entries).some((entry) => isDue(entry, lane));
+/** What is no backfill always has. */
+export const hasTurn = ({ backfill }: CachedEntry, { backfillAt }: CachedLane, now: number): boolean =>
+  !backfill || (backfillAt ?? 0) <= now;
+
+export const hasDue = (lane: CachedLane, now: number): boolean =>
+  Object.values(lane.entries).some((entry) => isDue(entry, lane) && hasTurn(entry, lane, now));
 
 export const toPendingEntry = (did: string, entry: CachedEntry): PendingEntry => ({
   address: { did, collection: entry.collection, rkey: entry.rkey },
@@ -63,6 +70,7 @@ export const toPendingEntry = (did: string, entry: CachedEntry): PendingEntry =>
   cid: entry.cid,
   keepRecord: entry.keepRecord,
   givenUp: entry.givenUp,
+  backfill: entry.backfill,
   version: entry.version,
   sync: toPendingSync(did, entry),
 });

@@ -2,8 +2,10 @@ import { type CachedLane, isDue } from './cached-lane.js';
 
 /** What is known of a cached lane without reading it. */
 export interface LaneSummary {
-  /** Since when it waits for its turn; null: nothing in it is due, or it is parked, or asleep. A time to come: it is backed off until then. */
+  /** Since when it waits for its turn; null: nothing in it is due but backfill, or it is parked, or asleep. A time to come: it is backed off until then. */
   readonly waitingSince: number | null;
+  /** Since when its backfill waits for its turn; null: there is none, or something live waits with it. May be a time to come. */
+  readonly backfillSince: number | null;
   /** It sleeps, although something in it is due and was never tried. */
   readonly missed: boolean;
   readonly pending: number;
@@ -52,11 +54,12 @@ export class LaneIndex {
 
   /** Those whose turn has come, the one that waits longest first. */
   waiting(now: number): string[] {
-    const found: [did: string, since: number][] = [];
-    for (const [did, { waitingSince }] of this.summaries) {
-      if (waitingSince !== null && waitingSince <= now) found.push([did, waitingSince]);
-    }
-    return found.toSorted(([, one], [, other]) => one - other).map(([did]) => did);
+    return this.inTurn(now, ({ waitingSince }) => waitingSince);
+  }
+
+  /** Those that have nothing but backfill whose turn has come. */
+  waitingWithBackfill(now: number): string[] {
+    return this.inTurn(now, ({ backfillSince }) => backfillSince);
   }
 
   /** Those that sleep although they have something new. */
@@ -87,6 +90,15 @@ export class LaneIndex {
     return first[0];
   }
 
+  private inTurn(now: number, since: (summary: LaneSummary) => number | null): string[] {
+    const found: [did: string, since: number][] = [];
+    for (const [did, summary] of this.summaries) {
+      const time = since(summary);
+      if (time !== null && time <= now) found.push([did, time]);
+    }
+    return found.toSorted(([, one], [, other]) => one - other).map(([did]) => did);
+  }
+
   private dids(matches: (summary: LaneSummary) => boolean): string[] {
     return [...this.summaries].filter(([, summary]) => matches(summary)).map(([did]) => did);
   }
@@ -99,10 +111,15 @@ function summarise(lane: CachedLane, endsAt: number | null): LaneSummary {
   const oldest = entries.find(({ operation }) => operation !== 'unpublish')?.createdAt ?? null;
   const due = lane.park ? [] : entries.filter((entry) => isDue(entry, lane));
   const readyAt = lane.retryAt ?? lane.wokenAt;
-  const waitingSince = due.length > 0 ? readyAt : null;
+  const hasLive = due.some(({ backfill }) => !backfill);
+  const waitingSince = hasLive ? readyAt : null;
   return {
     waitingSince,
-    missed: readyAt === null && due.some(({ tried }) => !tried),
+    backfillSince:
+      waitingSince === null && due.some(({ backfill }) => backfill) ? backfillSince(lane, readyAt) : null,
+    missed:
+      readyAt === null &&
+      due.some(({ tried, backfill }) => !tried && (!backfill || lane.backfillAt === null)),
     pending: entries.length,
     parked: lane.park !== null,
     since: entries[0]?.createdAt ?? null,
@@ -110,3 +127,7 @@ function summarise(lane: CachedLane, endsAt: number | null): LaneSummary {
     endsAt,
   };
 }
+
+/** Where the whole lane waits, its backfill does too. */
+const backfillSince = ({ backfillAt }: CachedLane, readyAt: number | null): number | null =>
+  readyAt === null ? backfillAt : Math.max(readyAt, backfillAt ?? 0);

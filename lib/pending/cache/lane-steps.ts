@@ -1,5 +1,5 @@
 import { atUri } from '../../model/address.js';
-import type { Discarded, FailedTry, Park, PendingChange, PendingEntry } from '../pending-entry.js';
+import type { Discarded, FailedTry, LaneNext, Park, PendingChange, PendingEntry } from '../pending-entry.js';
 import { type CachedEntry, type CachedLane, entryAt, hasDue, toPendingSync } from './cached-lane.js';
 
 /** What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may hand out its own object. */
@@ -80,16 +80,24 @@ export function unpark(lane: CachedLane, retry: boolean, now: number): LaneStep<
   return [awake({ ...free, backlog: 0, retryAt: null }, now), undefined];
 }
 
-/** @param now null: to sleep */
+/** @param woken while it was leased */
 export function release(
   lane: CachedLane,
-  { retryAt, failures }: { readonly retryAt: Date | null; readonly failures: number },
-  now: number | null,
+  { next, failures }: { readonly next: LaneNext; readonly failures: number },
+  woken: boolean,
+  now: number,
 ): LaneStep<void> {
-  if (lane.park) return [{ ...lane, retryAt: null, failures, wokenAt: null }, undefined];
-  if (retryAt) return [{ ...lane, retryAt: retryAt.getTime(), failures, wokenAt: null }, undefined];
   const asleep = { ...lane, retryAt: null, failures, wokenAt: null };
-  return [now === null ? asleep : awake(asleep, now), undefined];
+  if (lane.park) return [asleep, undefined];
+  if (typeof next === 'object' && 'retryAt' in next)
+    return [{ ...asleep, retryAt: next.retryAt.getTime() }, undefined];
+  const isReady =
+    woken || next === 'ready' || (next === 'as-before' && (lane.wokenAt ?? lane.retryAt) !== null);
+  // That a backfill has to wait stays true.
+  const past = next === 'asleep' && (lane.backfillAt ?? 0) <= now;
+  const backfillAt = typeof next === 'object' ? next.backfillAt.getTime() : past ? null : lane.backfillAt;
+  const after = { ...asleep, backfillAt };
+  return [isReady ? awake(after, now) : after, undefined];
 }
 
 export const park = (lane: CachedLane, { reason, sessionId }: Park): LaneStep<void> => [
@@ -103,8 +111,13 @@ export const wake = (lane: CachedLane, now: number): LaneStep<void> => [
   undefined,
 ];
 
+export const wakeBackfill = (lane: CachedLane, now: number): LaneStep<void> => [
+  lane.backfillAt === null ? { ...lane, backfillAt: now } : lane,
+  undefined,
+];
+
 const awake = (lane: CachedLane, now: number): CachedLane =>
-  hasDue(lane) ? { ...lane, wokenAt: now } : lane;
+  hasDue(lane, now) ? { ...lane, wokenAt: now } : lane;
 
 export function without(lane: CachedLane, uris: readonly string[]): CachedLane {
   if (uris.length === 0) return lane;
@@ -125,9 +138,11 @@ function merged(
   version: number,
   now: number,
 ): CachedEntry {
+  // What users do takes over what was found; finding it again makes it no less theirs.
+  const backfill = change.backfill && (before?.backfill ?? true);
   // What is due at the address is still the claimant's to say.
   if (before && change.givenUp && !isOf(before, change))
-    return { ...before, version, tried: false, needsSession: false };
+    return { ...before, backfill, version, tried: false, needsSession: false };
   const {
     address: { collection, rkey },
     entityName,
@@ -148,6 +163,7 @@ function merged(
     cid,
     keepRecord,
     givenUp,
+    backfill,
     version,
     createdAt: before?.createdAt ?? now,
     attempts: before?.attempts ?? 0,

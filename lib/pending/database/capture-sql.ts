@@ -10,7 +10,8 @@ export const CAPTURED: Readonly<Record<string, string>> = {
   cid: 'd.h',
   keep_record: 'd.k',
   given_up: 'd.g',
-  version: '1',
+  backfill: 'd.b',
+  version: 'd.v',
   pending_since: '$now',
   changed_at: '$now',
   created_at: '$now',
@@ -50,6 +51,11 @@ export function recaptured(
     anew('created_at', fresh('created_at')),
     anew('attempts', '0'),
     anew('last_error', 'NULL'),
+    // What users do takes over what was found; finding it again makes it no less theirs.
+    [
+      'backfill',
+      `CASE WHEN ${old('pending_since')} IS NULL OR NOT ${fresh('backfill')} THEN ${fresh('backfill')} ELSE ${old('backfill')} END`,
+    ],
     ['tried_at', 'NULL'],
     ['session_wanted_at', 'NULL'],
     ['dead_at', 'NULL'],
@@ -57,6 +63,16 @@ export function recaptured(
     ['pending_since', `COALESCE(${old('pending_since')}, ${fresh('pending_since')})`],
   ]);
 }
+
+/**
+ * Of the row that a change meets (`l`): what the change asks for is so. The row tells what was settled last, and takes part in everything
+ * that could make that untrue: a capture makes it pending; a request is sent only for what is pending; and what is no longer pending
+ * without having been settled has no `tried_at` (removed, settled as it is) or is dead. Whoever comes at the same time waits
+ * for the lock on the row, which the statement takes of those that it leaves alone, too.
+ */
+export const SETTLED =
+  'l.pending_since IS NULL AND l.dead_at IS NULL AND l.tried_at IS NOT NULL AND l.cid = excluded.cid ' +
+  'AND l.entity_name = excluded.entity_name AND l.entity_id = excluded.entity_id';
 
 export const assignments = (set: Readonly<Record<string, string>>, prefix = ''): string =>
   Object.entries(set)

@@ -1,11 +1,5 @@
 import type { QueryRunner } from 'typeorm';
-
-export interface Answer {
-  readonly rows: readonly Record<string, unknown>[];
-  readonly affected: number;
-  /** MySQL: what `LAST_INSERT_ID(n)` was given. */
-  readonly insertId: number;
-}
+import type { Answer, Step, Steps } from '../../records/steps.js';
 
 /** Runs one statement. Parameters are `$1`, `$2`, ... in any order and as often as wanted; `$now` is the time. */
 export type Query = (sql: string, parameters?: readonly unknown[]) => Promise<Answer>;
@@ -17,8 +11,12 @@ export type Query = (sql: string, parameters?: readonly unknown[]) => Promise<An
 export interface Connection {
   /** One statement or several, on one connection, each for itself. */
   use<T>(work: (query: Query) => Promise<T>): Promise<T>;
+  /** Steps of which each stands for itself. */
+  inTurn<T>(steps: Steps<T>): Promise<T>;
+  /** A statement as a step. */
+  step(sql: string, parameters: readonly unknown[]): Step;
   /** Several statements that happen together or not at all. */
-  transaction<T>(work: (query: Query) => Promise<T>): Promise<T>;
+  transaction<T>(steps: Steps<T>): Promise<T>;
   /** Statements on a connection that its caller answers for. */
   within(runner: QueryRunner): Query;
 }

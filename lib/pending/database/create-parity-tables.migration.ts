@@ -17,6 +17,7 @@ const ledger: Columns = {
   cid: 'key(255) null',
   keep_record: 'bool',
   given_up: 'bool',
+  backfill: 'bool',
   version: 'int',
   pending_since: 'time null',
   changed_at: 'time',
@@ -32,8 +33,10 @@ const ledger: Columns = {
 const lane: Columns = {
   did: 'key(512) primary',
   ready_at: 'time null',
+  backfill_at: 'time null',
   token: 'int',
   leased: 'bool',
+  owed: 'bool',
   wakes: 'int',
   retry_at: 'time null',
   failures: 'int',
@@ -44,6 +47,7 @@ const lane: Columns = {
   head: 'key(255) null',
   in_flight: 'json null',
   unsettled: 'json null',
+  spent: 'json null',
 };
 
 /** Makes the tables of pending syncs, under the DataSource's schema, prefix and naming strategy. */
@@ -53,12 +57,15 @@ class CreateParityTables1795392000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     const dialect = dialectOf(dataSourceOf(queryRunner));
     await create(queryRunner, LEDGER, ledger, [
-      partial(['did', 'pending_since'], 'pending_since'),
+      partial(['did', 'backfill', 'pending_since'], 'pending_since'),
       partial(['dead_at'], 'dead_at'),
       // Without partial indexes, what is pending has to be found among all that ever was.
       ...(dialect === 'mysql' ? [{ columnNames: ['pending_since'] }] : []),
     ]);
-    await create(queryRunner, LANE, lane, [partial(['ready_at'], 'ready_at')]);
+    await create(queryRunner, LANE, lane, [
+      partial(['ready_at'], 'ready_at'),
+      partial(['backfill_at'], 'backfill_at'),
+    ]);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {

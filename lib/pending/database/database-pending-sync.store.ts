@@ -2,14 +2,18 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { atUri, parseAtUri } from '../../model/address.js';
 import type { PendingSync } from '../../model/pending-sync.js';
+import type { RepositoryState } from '../../pds/repository-state.store.js';
+import type { Steps } from '../../records/steps.js';
 import type {
   Discarded,
   FailedTry,
   Lane,
+  LaneNext,
   Lease,
+  OfferedChange,
   Park,
-  PendingChange,
   PendingEntry,
+  SettledEntry,
 } from '../pending-entry.js';
 import type { KeptSync, PendingStats, WrittenAddress } from '../kept-sync.js';
 import { PendingSyncStore } from '../pending-sync.store.js';
@@ -18,7 +22,8 @@ import { DeadLetters } from './dead-letters.js';
 import { LedgerAccess } from './ledger.access.js';
 import { LedgerLanes } from './ledger.lanes.js';
 import { LedgerView } from './ledger.view.js';
-import { captureRows, micros, readable, toEntry, toSync, type LedgerRow } from './ledger-row.js';
+import { captureRows, micros, readable, toEntry, toSync, uriOf, type LedgerRow } from './ledger-row.js';
+import { keyed, settledRows, settlement } from './ledger.settlement.js';
 import { FAIL, GIVE_UP, REMOVE, SETTLE } from './ledger.updates.js';
 import type { UpdateRow } from './dialect.js';
 import { dialectOf } from './tables.js';
@@ -55,8 +60,11 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     return new DatabasePendingSyncStore(this.options, own);
   }
 
-  override async capture(changes: readonly PendingChange[], runner?: QueryRunner): Promise<void> {
-    if (changes.length === 0) return;
+  override async capture(
+    changes: readonly OfferedChange[],
+    runner?: QueryRunner,
+  ): Promise<ReadonlySet<string>> {
+    if (changes.length === 0) return new Set();
     const { dataSource } = this.options;
     if (runner && dataSourceOf(runner) !== dataSource) {
       throw new ParityOptionsError(
@@ -64,7 +72,8 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
       );
     }
     const { dialect, connection } = this.access;
-    await dialect.capture(connection, captureRows(changes), runner);
+    const left = await dialect.capture(connection, captureRows(changes), runner);
+    return new Set(left.map(uriOf));
   }
 
   override async due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]> {
@@ -79,18 +88,23 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
   override async at(did: string, uris: readonly string[]): Promise<PendingEntry[]> {
     const keys = [...new Set(uris)].map(parseAtUri).filter((address) => address?.did === did);
     if (keys.length === 0) return [];
-    const rows = await this.access.rows<LedgerRow>(this.access.sql.ledger.at, [did, JSON.stringify(keys)]);
+    const rows = await this.access.rows<LedgerRow>(this.access.sql.ledger.at, [JSON.stringify(keys)]);
     return rows.map(toEntry);
   }
 
-  /** @param runner an open transaction to settle in, which has written what it settles */
-  override async settle(
+  override async settle(lease: Lease, done: readonly SettledEntry[]): Promise<boolean> {
+    return (await this.access.update(SETTLE, settledRows(done), lease)).held;
+  }
+
+  override settleWith<T>(
     lease: Lease,
-    done: readonly { readonly uri: string; readonly version: number; readonly cid: string | null }[],
-    runner?: QueryRunner,
-  ): Promise<boolean> {
-    const rows = done.flatMap(({ uri, version, cid }) => keyed(uri, version, { cid: cid ?? undefined }));
-    return (await this.access.update(SETTLE, rows, lease, runner)).held;
+    work: Steps<T>,
+    along: (result: T) => {
+      readonly done: readonly SettledEntry[];
+      readonly state: RepositoryState | undefined;
+    },
+  ): Promise<T | null> {
+    return this.access.connection.transaction(settlement(this.access, lease, work, along));
   }
 
   override async failed(lease: Lease, tries: readonly FailedTry[]): Promise<boolean> {
@@ -121,9 +135,9 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
 
   override release(
     lease: Lease,
-    { retryAt, failures }: { readonly retryAt: Date | null; readonly failures: number },
+    { next, failures }: { readonly next: LaneNext; readonly failures: number },
   ): Promise<void> {
-    return this.lanes.release(lease, retryAt, failures);
+    return this.lanes.release(lease, next, failures);
   }
 
   override lane(did: string): Promise<Lane> {
@@ -138,8 +152,8 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     return this.lanes.unpark(did, retry);
   }
 
-  override wake(did: string): Promise<void> {
-    return this.lanes.wake(did);
+  override wake(did: string, { backfill = false } = {}): Promise<void> {
+    return this.lanes.wake(did, backfill);
   }
 
   override readyLanes(limit: number): Promise<string[]> {
@@ -234,9 +248,4 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
       .filter(({ entry }) => gone.has(entry.sync.uri))
       .map(({ entry, reason }) => ({ sync: entry.sync, reason }));
   }
-}
-
-function keyed(uri: string, version: number, rest: UpdateRow): UpdateRow[] {
-  const address = parseAtUri(uri);
-  return address ? [{ ...address, version, ...rest }] : [];
 }

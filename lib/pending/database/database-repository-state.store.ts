@@ -6,6 +6,7 @@ interface StateRow {
   readonly head: string | null;
   readonly in_flight: string | null;
   readonly unsettled: string | null;
+  readonly spent: string | null;
 }
 
 /** Remembers repositories with their lanes, so that a request that a killed process left behind is fenced by the next one. */
@@ -26,11 +27,12 @@ export class DatabaseRepositoryState extends RepositoryStateStore {
 
   override async load(did: string): Promise<RepositoryState | null> {
     const [row] = await this.access.rows<StateRow>(this.access.sql.lanes.state, [did]);
-    if (!row || (row.head === null && row.in_flight === null && row.unsettled === null)) return null;
+    if (!row || Object.values(row).every((value) => value === null)) return null;
     return {
       head: row.head,
       inFlight: row.in_flight === null ? null : (JSON.parse(row.in_flight) as RepositoryState['inFlight']),
       unsettled: row.unsettled === null ? {} : (JSON.parse(row.unsettled) as RepositoryState['unsettled']),
+      spent: row.spent === null ? [] : (JSON.parse(row.spent) as RepositoryState['spent']),
     };
   }
 
@@ -46,12 +48,19 @@ export class DatabaseRepositoryState extends RepositoryStateStore {
     await this.access.query(this.access.sql.lanes.forgetState, [did]);
   }
 
-  private async save(did: string, { head, inFlight, unsettled }: RepositoryState): Promise<void> {
-    await this.access.query(this.access.sql.lanes.saveState, [
-      did,
-      head,
-      inFlight && JSON.stringify(inFlight),
-      JSON.stringify(unsettled),
-    ]);
+  private async save(did: string, state: RepositoryState): Promise<void> {
+    await this.access.query(this.access.sql.lanes.saveState, stateValues(did, state));
   }
 }
+
+/** The parameters of `saveState`. */
+export const stateValues = (
+  did: string,
+  { head, inFlight, unsettled, spent }: RepositoryState,
+): unknown[] => [
+  did,
+  head,
+  inFlight && JSON.stringify(inFlight),
+  JSON.stringify(unsettled),
+  JSON.stringify(spent),
+];

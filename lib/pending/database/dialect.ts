@@ -1,6 +1,7 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import type { CaptureRow } from './ledger-row.js';
-import type { Answer, Connection, Query } from './connection.js';
+import type { Answer, Steps } from '../../records/steps.js';
+import type { Connection, Query } from './connection.js';
 import { escapedTable, LANE, LEDGER } from './tables.js';
 
 /** Of a row that is handed over as JSON. */
@@ -16,7 +17,12 @@ export interface RowUpdate {
   /** Columns and their values, in terms of the row as it is (`l`) and as it was handed over (`d`). */
   readonly set: Readonly<Record<string, string>>;
   readonly where: string;
+  /** Also of rows whose version has moved; `set` tells them apart. */
+  readonly anyVersion?: true;
 }
+
+export const versionOf = ({ anyVersion }: RowUpdate): string =>
+  anyVersion ? 'TRUE' : 'l.version = d.version';
 
 /** Key, version and the fields of a {@link RowUpdate}. */
 export type UpdateRow = Readonly<Record<string, string | number | undefined>>;
@@ -46,24 +52,27 @@ export abstract class SqlDialect {
   /** @param own the caller's connection, for as long as it waits */
   abstract connect(own: () => QueryRunner | undefined): Connection;
 
-  /** One statement, whatever the number of rows. @param runner a connection that is in a transaction or not; undefined: one of our own */
+  /**
+   * One statement, whatever the number of rows. Gives the rows that were left alone, because what they ask for is settled.
+   *
+   * @param runner a connection that is in a transaction or not; undefined: one of our own
+   */
   abstract capture(
     connection: Connection,
     rows: readonly CaptureRow[],
     runner: QueryRunner | undefined,
-  ): Promise<void>;
+  ): Promise<readonly CaptureRow[]>;
 
   /** JSON objects in the parameter `$number`, as a table. */
   abstract table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string;
 
   /** Changes rows by key and version, under a lease if there is one. Skips what somebody's open transaction holds. */
   abstract update(
-    update: RowUpdate,
     connection: Connection,
+    update: RowUpdate,
     rows: readonly UpdateRow[],
     fence?: Fence,
-    runner?: QueryRunner,
-  ): Promise<Updated>;
+  ): Steps<Updated>;
 
   /** An insert of a lane that becomes an update if there is one. `old('x')` in `update` is the column as it is. */
   abstract upsertLane(
@@ -81,11 +90,17 @@ export abstract class SqlDialect {
     limit: number,
   ): Promise<{ dids: string[]; next: string | undefined }>;
 
+  /** Whether an {@link update} is one statement, which needs no transaction. */
+  readonly updatesAtOnce: boolean = true;
+
+  /** Ends a SELECT whose rows nobody else may change before the transaction ends. */
+  readonly forUpdate: string = ' FOR UPDATE';
+
   protected readonly sameKey = 'l.rkey = d.rkey AND l.did = d.did AND l.collection = d.collection';
 }
 
 /** What a new lane has, unless the statement says otherwise. */
-export const NEW_LANE = { token: '0', leased: 'FALSE', wakes: '0', failures: '0' };
+export const NEW_LANE = { token: '0', leased: 'FALSE', owed: 'FALSE', wakes: '0', failures: '0' };
 
 export const keysOf = (rows: Answer['rows']): Updated['keys'] =>
   rows.filter(({ did }) => did !== null) as unknown as Updated['keys'];

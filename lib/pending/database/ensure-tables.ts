@@ -19,7 +19,8 @@ const missing = (path: string, { options: { synchronize } }: DataSource): Parity
   new ParityOptionsError(
     `pendingSyncs.storage is 'database', and the table ${path} does not exist. ` +
       (synchronize === true
-        ? `Add parityEntities to the entities of the DataSource, or set autoLoadEntities: true in TypeOrmModule.forRoot().`
+        ? `Add parityEntities to the entities of the DataSource`
         : `Add parityMigrations to the migrations of the DataSource and run them, or generate a migration of your own with ` +
-          `parityEntities among its entities (autoLoadEntities: true adds them).`),
+          `parityEntities among its entities`) +
+      `; autoLoadEntities: true does it for ParityModule.forRoot(), not for forRootAsync().`,
   );

@@ -1,7 +1,7 @@
 import { atUri } from '../../model/address.js';
 import type { PendingSync, SyncOperation } from '../../model/pending-sync.js';
 import type { Trigger } from '../../sync/change.js';
-import type { PendingChange, PendingEntry } from '../pending-entry.js';
+import type { OfferedChange, PendingEntry } from '../pending-entry.js';
 
 /** A change as its statement takes it: short names, because there may be thousands in one parameter. */
 export interface CaptureRow {
@@ -16,13 +16,18 @@ export interface CaptureRow {
   readonly h?: string;
   readonly k: 0 | 1;
   readonly g: 0 | 1;
+  readonly b: 0 | 1;
+  /** The version of a new row, by which the statement knows what may be left alone: 2. See {@link SETTLED}. */
+  readonly v: 1 | 2;
 }
+
+export const uriOf = ({ d, c, r }: CaptureRow): string => atUri({ did: d, collection: c, rkey: r });
 
 /**
  * One row per address, in one order for everybody, so that two transactions with the same addresses never wait for each other. An
  * entity that claims an address wins over one that gave it up; otherwise the last change does.
  */
-export function captureRows(changes: readonly PendingChange[]): CaptureRow[] {
+export function captureRows(changes: readonly OfferedChange[]): CaptureRow[] {
   const merged = new Map<string, CaptureRow>();
   for (const change of changes) {
     const uri = atUri(change.address);
@@ -45,7 +50,9 @@ function captureRow({
   cid,
   keepRecord,
   givenUp,
-}: PendingChange): CaptureRow {
+  backfill,
+  unlessSettled = false,
+}: OfferedChange): CaptureRow {
   return {
     d: address.did,
     c: address.collection,
@@ -57,6 +64,8 @@ function captureRow({
     ...(cid !== null && { h: cid }),
     k: keepRecord ? 1 : 0,
     g: givenUp ? 1 : 0,
+    b: backfill ? 1 : 0,
+    v: unlessSettled ? 2 : 1,
   };
 }
 
@@ -64,7 +73,8 @@ function merge(before: CaptureRow, after: CaptureRow): CaptureRow {
   const sameClaimant = before.n === after.n && before.i === after.i;
   const [winner, other] = after.g && !before.g && !sameClaimant ? [before, after] : [after, before];
   const cid = winner.h ?? other.h;
-  return { ...winner, ...(cid !== undefined && { h: cid }) };
+  const b = before.b === 1 && after.b === 1 ? 1 : 0;
+  return { ...winner, b, ...(cid !== undefined && { h: cid }), v: 1 };
 }
 
 /** As the drivers give it: numbers may be strings, booleans 0 and 1. */
@@ -79,6 +89,7 @@ export interface LedgerRow {
   readonly cid: string | null;
   readonly keep_record: boolean | number;
   readonly given_up: boolean | number;
+  readonly backfill: boolean | number;
   readonly version: number | string;
   readonly created_at: number | string;
   readonly attempts: number | string;
@@ -87,7 +98,7 @@ export interface LedgerRow {
 
 export const LEDGER_COLUMNS =
   'l.did, l.collection, l.rkey, l.entity_name, l.entity_id, l.operation, l.triggered_by, l.cid, l.keep_record, ' +
-  'l.given_up, l.version, l.created_at, l.attempts, l.last_error';
+  'l.given_up, l.backfill, l.version, l.created_at, l.attempts, l.last_error';
 
 export function toSync(row: LedgerRow): PendingSync {
   const { did, collection, rkey } = row;
@@ -120,6 +131,7 @@ export function toEntry(row: LedgerRow): PendingEntry {
     cid: row.cid,
     keepRecord: Boolean(row.keep_record),
     givenUp: Boolean(row.given_up),
+    backfill: Boolean(row.backfill),
     version: Number(row.version),
   };
 }

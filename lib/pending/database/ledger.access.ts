@@ -1,5 +1,6 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import type { Answer, Connection } from './connection.js';
+import type { Answer } from '../../records/steps.js';
+import type { Connection } from './connection.js';
 import type { Fence, RowUpdate, SqlDialect, Updated, UpdateRow } from './dialect.js';
 import { sqlDialect } from './dialects.js';
 import { laneStatements, ledgerStatements } from './statements.js';
@@ -47,12 +48,9 @@ export class LedgerAccess {
     return (await this.query(sql, parameters)).rows as unknown as Row[];
   }
 
-  update(
-    update: RowUpdate,
-    rows: readonly UpdateRow[],
-    fence?: Fence,
-    runner?: QueryRunner,
-  ): Promise<Updated> {
-    return this.dialect.update(update, this.connection, rows, fence, runner);
+  update(update: RowUpdate, rows: readonly UpdateRow[], fence?: Fence): Promise<Updated> {
+    const { dialect, connection } = this;
+    const steps = dialect.update(connection, update, rows, fence);
+    return dialect.updatesAtOnce ? connection.inTurn(steps) : connection.transaction(steps);
   }
 }

@@ -1,4 +1,4 @@
-import type { Lane, Lease, Park } from '../pending-entry.js';
+import type { Lane, LaneNext, Lease, Park } from '../pending-entry.js';
 import type { LedgerAccess } from './ledger.access.js';
 import { micros, readable, toDate } from './ledger-row.js';
 
@@ -13,8 +13,12 @@ interface ReadyRow {
   readonly did: string;
   readonly token: number;
   readonly wakes: number;
-  readonly due: number | string;
+  readonly live: number | string;
+  readonly backfill: number | string;
 }
+
+/** The database's clock may differ from ours: it is told how long, not when. */
+const until = (at: Date): number => micros(at.getTime() - Date.now());
 
 /** DIDs that a sweep looks at. */
 const SWEPT = 500;
@@ -39,12 +43,16 @@ export class LedgerLanes {
     return affected > 0 ? { did, token, endsAt: asked + milliseconds } : null;
   }
 
-  async release({ did, token }: Lease, retryAt: Date | null, failures: number): Promise<void> {
+  async release({ did, token }: Lease, next: LaneNext, failures: number): Promise<void> {
     const { release } = this.access.sql.lanes;
-    const at = retryAt?.getTime();
-    // The database's clock may differ from ours: it is told how long, not when.
-    const times = at === undefined ? [] : [micros(at), micros(at - Date.now())];
-    await this.access.query(release(at !== undefined), [did, token, failures, ...times]);
+    const ours = [did, token, failures];
+    if (typeof next === 'string') await this.access.query(release(next), ours);
+    else if ('backfillAt' in next)
+      await this.access.query(release('backfill'), [...ours, until(next.backfillAt)]);
+    else {
+      const { retryAt } = next;
+      await this.access.query(release('retry'), [...ours, micros(retryAt.getTime()), until(retryAt)]);
+    }
   }
 
   async lane(did: string): Promise<Lane> {
@@ -66,20 +74,31 @@ export class LedgerLanes {
     await this.access.query(this.access.sql.lanes.unpark(retry), [did]);
   }
 
-  async wake(did: string): Promise<void> {
-    await this.access.query(this.access.sql.lanes.wake, [did]);
+  async wake(did: string, backfill = false): Promise<void> {
+    const { wake, wakeBackfill } = this.access.sql.lanes;
+    await this.access.query(backfill ? wakeBackfill : wake, [did]);
   }
 
   async ready(limit: number): Promise<string[]> {
-    const { ready, sleep } = this.access.sql.lanes;
+    const live = await this.readyBy('ready_at', limit);
+    return live.length < limit
+      ? [...live, ...(await this.readyBy('backfill_at', limit - live.length))]
+      : live;
+  }
+
+  private async readyBy(column: 'ready_at' | 'backfill_at', limit: number): Promise<string[]> {
+    const { ready, sleep, fallBehind } = this.access.sql.lanes;
     for (;;) {
-      const lanes = await this.access.rows<ReadyRow>(ready, [limit]);
-      const idle = lanes.filter(({ due }) => Number(due) === 0);
+      const lanes = await this.access.rows<ReadyRow>(ready(column), [limit]);
+      const hasTurn = ({ live, backfill }: ReadyRow): boolean =>
+        Number(column === 'ready_at' ? live : backfill) === 1;
+      const others = lanes.filter((lane) => !hasTurn(lane));
       // Unless somebody wakes it meanwhile, a lane with nothing to do is not looked at again.
-      for (const { did, token, wakes } of idle) await this.access.query(sleep, [did, token, wakes]);
-      if (idle.length === 0 || lanes.length < limit) {
-        return lanes.filter(({ due }) => Number(due) === 1).map(({ did }) => did);
+      for (const { did, token, wakes, backfill } of others) {
+        const step = column === 'ready_at' && Number(backfill) === 1 ? fallBehind : sleep(column);
+        await this.access.query(step, [did, token, wakes]);
       }
+      if (others.length === 0 || lanes.length < limit) return lanes.filter(hasTurn).map(({ did }) => did);
     }
   }
 

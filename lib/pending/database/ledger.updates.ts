@@ -1,11 +1,24 @@
 import type { RowUpdate } from './dialect.js';
 
-/** The changes of ledger rows by version. */
+const isDone = 'l.version = d.version AND d.stays = 0';
+const unlessDone = (column: string): string => `CASE WHEN NOT (${isDone}) THEN l.${column} END`;
+
+/**
+ * The changes of ledger rows by version. A row that is neither pending nor dead has a `tried_at` if its `cid` was made sure of. What is at an
+ * address is true of any version: a removal may have read its row before the record came into it.
+ */
 export const SETTLE: RowUpdate = {
-  fields: { cid: 'key' },
-  set: { cid: 'd.cid', pending_since: 'NULL', dead_at: 'NULL', dead_reason: 'NULL' },
-  // Also of a row that is not pending any more: what is at its address is true all the same.
+  fields: { cid: 'key', seen: 'int', stays: 'int' },
+  set: {
+    cid: `CASE WHEN d.seen = 1 OR (${isDone}) THEN d.cid ELSE l.cid END`,
+    tried_at: `CASE WHEN NOT (${isDone}) THEN l.tried_at WHEN d.seen = 1 THEN $now END`,
+    pending_since: unlessDone('pending_since'),
+    dead_at: unlessDone('dead_at'),
+    dead_reason: unlessDone('dead_reason'),
+  },
+  // Also of a row that is not pending any more.
   where: 'TRUE',
+  anyVersion: true,
 };
 
 export const FAIL: RowUpdate = {
@@ -27,12 +40,12 @@ export const GIVE_UP: RowUpdate = {
 
 export const REMOVE: RowUpdate = {
   fields: {},
-  set: { pending_since: 'NULL' },
+  set: { pending_since: 'NULL', tried_at: 'NULL' },
   where: 'l.pending_since IS NOT NULL',
 };
 
 export const PURGE: RowUpdate = {
   fields: {},
-  set: { dead_at: 'NULL', dead_reason: 'NULL' },
+  set: { tried_at: 'NULL', dead_at: 'NULL', dead_reason: 'NULL' },
   where: 'l.dead_at IS NOT NULL',
 };

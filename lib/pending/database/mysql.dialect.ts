@@ -1,11 +1,13 @@
 import type { QueryRunner } from 'typeorm';
 import { assignments, CAPTURED, recaptured } from './capture-sql.js';
+import type { Steps } from '../../records/steps.js';
 import { positional, Statements, type Connection, type Query } from './connection.js';
 import {
   keysOf,
   NEW_LANE,
   SqlDialect,
   UPDATE_FIELDS,
+  versionOf,
   type Fence,
   type FieldType,
   type RowUpdate,
@@ -33,10 +35,14 @@ const CAPTURE_FIELDS: Record<keyof CaptureRow, FieldType> = {
   h: 'key',
   k: 'int',
   g: 'int',
+  b: 'int',
+  v: 'int',
 };
 
 /** MySQL from 8, MariaDB from 10.6: JSON_TABLE and SKIP LOCKED. */
 export class MysqlDialect extends SqlDialect {
+  override readonly updatesAtOnce = false;
+
   private readonly statements = new Statements(positional(NOW));
 
   private readonly captureText =
@@ -54,9 +60,11 @@ export class MysqlDialect extends SqlDialect {
     return new ServerConnection(this.dataSource, this.statements, own);
   }
 
-  async capture(connection: Connection, rows: readonly CaptureRow[], runner?: QueryRunner): Promise<void> {
+  /** ON DUPLICATE KEY has no condition: every row is captured. */
+  async capture(connection: Connection, rows: readonly CaptureRow[], runner?: QueryRunner): Promise<[]> {
     const work = (query: Query) => query(this.captureText, [JSON.stringify(rows)]);
     await (runner ? work(connection.within(runner)) : connection.use(work));
+    return [];
   }
 
   table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string {
@@ -68,32 +76,35 @@ export class MysqlDialect extends SqlDialect {
    * Each statement locks rows by their whole key, never a range of them, so that no capture has to wait for a gap: first the lane, which
    * a capture leaves alone, then what no transaction holds.
    */
-  async update(
-    update: RowUpdate,
+  override *update(
     connection: Connection,
+    update: RowUpdate,
     rows: readonly UpdateRow[],
     fence?: Fence,
-    runner?: QueryRunner,
-  ): Promise<Updated> {
+  ): Steps<Updated> {
+    if (fence) {
+      const { did, token } = fence;
+      const held = yield connection.step(
+        `SELECT 1 FROM ${this.lane} WHERE did = $1 AND token = $2 AND leased LOCK IN SHARE MODE`,
+        [did, token],
+      );
+      if (held.rows.length === 0) return { held: false, keys: [] };
+    }
     const fields = { ...UPDATE_FIELDS, ...update.fields };
     const table = this.table(1, 'd', fields);
-    const work = async (query: Query): Promise<Updated> => {
-      if (fence && !(await this.holds(query, fence))) return { held: false, keys: [] };
-      const { rows: free } = await query(
-        `SELECT ${Object.keys(fields)
-          .map((name) => `d.${name}`)
-          .join(', ')} FROM ${table} STRAIGHT_JOIN ${this.ledger} l ` +
-          `FORCE INDEX (PRIMARY) ON ${this.sameKey} WHERE l.version = d.version AND ${update.where} FOR UPDATE SKIP LOCKED`,
-        [JSON.stringify(rows)],
-      );
-      if (free.length === 0) return { held: true, keys: [] };
-      await query(
-        `UPDATE ${table} STRAIGHT_JOIN ${this.ledger} l FORCE INDEX (PRIMARY) ON ${this.sameKey} SET ${assignments(update.set, 'l.')}`,
-        [JSON.stringify(free.map(withoutNulls))],
-      );
-      return { held: true, keys: keysOf(free) };
-    };
-    return runner ? work(connection.within(runner)) : connection.transaction(work);
+    const { rows: free } = yield connection.step(
+      `SELECT ${Object.keys(fields)
+        .map((name) => `d.${name}`)
+        .join(', ')} FROM ${table} STRAIGHT_JOIN ${this.ledger} l ` +
+        `FORCE INDEX (PRIMARY) ON ${this.sameKey} WHERE ${versionOf(update)} AND ${update.where} FOR UPDATE SKIP LOCKED`,
+      [JSON.stringify(rows)],
+    );
+    if (free.length === 0) return { held: true, keys: [] };
+    yield connection.step(
+      `UPDATE ${table} STRAIGHT_JOIN ${this.ledger} l FORCE INDEX (PRIMARY) ON ${this.sameKey} SET ${assignments(update.set, 'l.')}`,
+      [JSON.stringify(free.map(withoutNulls))],
+    );
+    return { held: true, keys: keysOf(free) };
   }
 
   upsertLane(
@@ -107,9 +118,19 @@ export class MysqlDialect extends SqlDialect {
     );
   }
 
+  /** Of some that make a missing lane at once, InnoDB may end one as a deadlock: another one gets it. */
   async lease(query: Query, did: string, microseconds: number): Promise<number | null> {
+    try {
+      return await this.tryLease(query, did, microseconds);
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'ER_LOCK_DEADLOCK') return null;
+      throw error;
+    }
+  }
+
+  private async tryLease(query: Query, did: string, microseconds: number): Promise<number | null> {
     const taken = await query(
-      `UPDATE ${this.lane} SET token = LAST_INSERT_ID(token + 1), leased = TRUE, ready_at = $now + $2, wakes = 0 ` +
+      `UPDATE ${this.lane} SET token = LAST_INSERT_ID(token + 1), leased = TRUE, owed = ready_at IS NOT NULL, ready_at = $now + $2, wakes = 0 ` +
         'WHERE did = $1 AND (NOT leased OR ready_at <= $now)',
       [did, microseconds],
     );
@@ -136,14 +157,6 @@ export class MysqlDialect extends SqlDialect {
       next:
         last && rows.length >= limit ? `${String(last['pending_since'])} ${String(last['did'])}` : undefined,
     };
-  }
-
-  private async holds(query: Query, { did, token }: Fence): Promise<boolean> {
-    const { rows } = await query(
-      `SELECT 1 FROM ${this.lane} WHERE did = $1 AND token = $2 AND leased LOCK IN SHARE MODE`,
-      [did, token],
-    );
-    return rows.length > 0;
   }
 }
 

@@ -1,4 +1,4 @@
-import { assignments, recaptured } from './capture-sql.js';
+import { assignments, recaptured, SETTLED } from './capture-sql.js';
 import type { Query } from './connection.js';
 import { NEW_LANE, SqlDialect, type RowUpdate } from './dialect.js';
 
@@ -15,10 +15,13 @@ export abstract class OnConflictDialect extends SqlDialect {
       ),
     );
 
+  protected readonly recaptureUnlessSettled = `${this.recapture} WHERE excluded.version = 1 OR (${SETTLED}) IS NOT TRUE`;
+
   protected readonly leaseText =
     this.upsertLane({ did: '$1', token: '1', leased: 'TRUE', ready_at: '$now + $2' }, (old) => ({
       token: `${old('token')} + 1`,
       leased: 'TRUE',
+      owed: `${old('ready_at')} IS NOT NULL`,
       ready_at: '$now + $2',
       wakes: '0',
     })) + ' WHERE NOT l.leased OR l.ready_at <= $now RETURNING token';

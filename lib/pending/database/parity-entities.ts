@@ -20,6 +20,7 @@ const LEDGER_COLUMNS = {
   cid: { kind: 'key(255)', nullable: true },
   keep_record: { kind: 'bool' },
   given_up: { kind: 'bool' },
+  backfill: { kind: 'bool' },
   version: { kind: 'int' },
   pending_since: { kind: 'time', nullable: true },
   changed_at: { kind: 'time' },
@@ -35,8 +36,10 @@ const LEDGER_COLUMNS = {
 const LANE_COLUMNS = {
   did: { kind: 'key(512)', primary: true },
   ready_at: { kind: 'time', nullable: true },
+  backfill_at: { kind: 'time', nullable: true },
   token: { kind: 'int' },
   leased: { kind: 'bool' },
+  owed: { kind: 'bool' },
   wakes: { kind: 'int' },
   retry_at: { kind: 'time', nullable: true },
   failures: { kind: 'int' },
@@ -47,6 +50,7 @@ const LANE_COLUMNS = {
   head: { kind: 'key(255)', nullable: true },
   in_flight: { kind: 'json', nullable: true },
   unsettled: { kind: 'json', nullable: true },
+  spent: { kind: 'json', nullable: true },
 } as const satisfies Record<string, Column>;
 
 /** The one index that stands in for partial ones; see {@link fitDialect}. */
@@ -94,7 +98,7 @@ export const parityEntities: EntitySchema[] = [
     withoutRowid: true,
     columns: schemaColumns(LEDGER_COLUMNS),
     indices: [
-      { columns: ['did', 'pending_since'], where: 'pending_since IS NOT NULL' },
+      { columns: ['did', 'backfill', 'pending_since'], where: 'pending_since IS NOT NULL' },
       { columns: ['dead_at'], where: 'dead_at IS NOT NULL' },
       { columns: [MYSQL_ONLY] },
     ],
@@ -105,7 +109,10 @@ export const parityEntities: EntitySchema[] = [
     tableName: LANE,
     withoutRowid: true,
     columns: schemaColumns(LANE_COLUMNS),
-    indices: [{ columns: ['ready_at'], where: 'ready_at IS NOT NULL' }],
+    indices: [
+      { columns: ['ready_at'], where: 'ready_at IS NOT NULL' },
+      { columns: ['backfill_at'], where: 'backfill_at IS NOT NULL' },
+    ],
   }),
 ];
 

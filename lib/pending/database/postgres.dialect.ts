@@ -1,16 +1,18 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { assignments, CAPTURED } from './capture-sql.js';
+import type { Steps } from '../../records/steps.js';
 import { numbered, Statements, type Connection, type Query } from './connection.js';
 import {
   keysOf,
   UPDATE_FIELDS,
+  versionOf,
   type Fence,
   type FieldType,
   type RowUpdate,
   type Updated,
   type UpdateRow,
 } from './dialect.js';
-import type { CaptureRow } from './ledger-row.js';
+import { uriOf, type CaptureRow } from './ledger-row.js';
 import { OnConflictDialect } from './on-conflict.dialect.js';
 import { PreparedStatement } from './postgres.prepared-statement.js';
 import { ServerConnection } from './server.connection.js';
@@ -18,17 +20,22 @@ import { ServerConnection } from './server.connection.js';
 /** The time of the statement, not of the transaction, which may have been open for long. */
 const NOW = '(extract(epoch FROM statement_timestamp()) * 1000000)::bigint';
 
+interface Capturing {
+  readonly text: string;
+  readonly prepared: PreparedStatement;
+}
+
 export class PostgresDialect extends OnConflictDialect {
   private readonly statements = new Statements(numbered(NOW));
-  private readonly prepared: PreparedStatement;
 
-  private readonly captureText =
+  private readonly offer =
     `INSERT INTO ${this.ledger} AS l (${Object.keys(CAPTURED).join(', ')}) SELECT ` +
     Object.values(CAPTURED)
-      .map((value) => (value === 'd.k' || value === 'd.g' ? `${value} = 1` : value))
+      .map((value) => (/^d\.[kgb]$/.test(value) ? `${value} = 1` : value))
       .join(', ') +
-    ' FROM json_to_recordset($1::json) AS d(d text, c text, r text, n text, i text, o text, t text, h text, k int, g int) ' +
-    this.recapture;
+    ' FROM json_to_recordset($1::json) AS d(d text, c text, r text, n text, i text, o text, t text, h text, k int, g int, b int, v int) ';
+  private readonly capturing: Capturing;
+  private readonly capturingUnlessSettled: Capturing;
 
   constructor(
     dataSource: DataSource,
@@ -36,18 +43,37 @@ export class PostgresDialect extends OnConflictDialect {
     private readonly prepares: boolean,
   ) {
     super(dataSource);
-    this.prepared = new PreparedStatement(dataSource, this.statements.of(this.captureText).text);
+    const capturing = (end: string): Capturing => {
+      const text = this.offer + end;
+      return { text, prepared: new PreparedStatement(dataSource, this.statements.of(text).text) };
+    };
+    this.capturing = capturing(this.recapture);
+    this.capturingUnlessSettled = capturing(
+      `${this.recaptureUnlessSettled} RETURNING l.did AS d, l.collection AS c, l.rkey AS r`,
+    );
   }
 
   connect(own: () => QueryRunner | undefined): Connection {
     return new ServerConnection(this.dataSource, this.statements, own);
   }
 
-  async capture(connection: Connection, rows: readonly CaptureRow[], runner?: QueryRunner): Promise<void> {
-    const json = JSON.stringify(rows);
-    if (!runner) await connection.use((query) => query(this.captureText, [json]));
-    else if (this.prepares) await this.prepared.run(runner, [json]);
-    else await connection.within(runner)(this.captureText, [json]);
+  async capture(
+    connection: Connection,
+    rows: readonly CaptureRow[],
+    runner?: QueryRunner,
+  ): Promise<CaptureRow[]> {
+    const asks = rows.some(({ v }) => v === 2);
+    const { text, prepared } = asks ? this.capturingUnlessSettled : this.capturing;
+    const parameters = [JSON.stringify(rows)];
+    const work = async (query: Query) => (await query(text, parameters)).rows;
+    const answer = await (!runner
+      ? connection.use(work)
+      : this.prepares
+        ? prepared.run(runner, parameters)
+        : work(connection.within(runner)));
+    if (!asks) return [];
+    const captured = new Set((answer as unknown as CaptureRow[]).map(uriOf));
+    return rows.filter((row) => !captured.has(uriOf(row)));
   }
 
   table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string {
@@ -57,18 +83,17 @@ export class PostgresDialect extends OnConflictDialect {
     return `json_to_recordset($${number}::json) AS ${alias}(${columns.join(', ')})`;
   }
 
-  async update(
-    update: RowUpdate,
+  override *update(
     connection: Connection,
+    update: RowUpdate,
     rows: readonly UpdateRow[],
     fence?: Fence,
-    runner?: QueryRunner,
-  ): Promise<Updated> {
+  ): Steps<Updated> {
     const { plain, fenced } = this.texts(update);
     const json = JSON.stringify(rows);
-    const work = (query: Query) =>
-      fence ? query(fenced, [json, fence.did, fence.token]) : query(plain, [json]);
-    const answer = await (runner ? work(connection.within(runner)) : connection.use(work));
+    const answer = yield fence
+      ? connection.step(fenced, [json, fence.did, fence.token])
+      : connection.step(plain, [json]);
     return { held: answer.rows.length > 0, keys: keysOf(answer.rows) };
   }
 
@@ -78,7 +103,7 @@ export class PostgresDialect extends OnConflictDialect {
     // SKIP LOCKED: what a transaction holds gets a new version by its commit, or is settled in the next round.
     const text = (fence: string): string =>
       `WITH fence AS MATERIALIZED (${fence}), free AS MATERIALIZED (SELECT d.* FROM fence, ${rows} JOIN ${this.ledger} l ` +
-      `ON ${this.sameKey} AND l.version = d.version WHERE ${update.where} FOR UPDATE OF l SKIP LOCKED), ` +
+      `ON ${this.sameKey} AND ${versionOf(update)} WHERE ${update.where} FOR UPDATE OF l SKIP LOCKED), ` +
       `done AS (UPDATE ${this.ledger} l SET ${assignments(update.set)} FROM free d WHERE ${this.sameKey} ` +
       'RETURNING l.did, l.collection, l.rkey) SELECT done.* FROM fence LEFT JOIN done ON TRUE';
     return {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { QueryFailedError, type DataSource, type QueryRunner } from 'typeorm';
+import type { Answer } from '../../records/steps.js';
 
 /** What is used of pg's client. */
 interface Client {
-  query(query: { name: string; text: string; values: readonly unknown[] }): Promise<unknown>;
+  query(query: { name: string; text: string; values: readonly unknown[] }): Promise<{ rows: Answer['rows'] }>;
 }
 
 /**
@@ -21,12 +22,12 @@ export class PreparedStatement {
     this.name = `parity_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
   }
 
-  async run(runner: QueryRunner, values: unknown[]): Promise<void> {
+  async run(runner: QueryRunner, values: unknown[]): Promise<Answer['rows']> {
     const { dataSource, name, text } = this;
     const client = (await runner.connect()) as Client;
     dataSource.logger.logQuery(text, values, runner);
     try {
-      await client.query({ name, text, values });
+      return (await client.query({ name, text, values })).rows;
     } catch (error) {
       dataSource.logger.logQueryError(error as Error, text, values, runner);
       throw new QueryFailedError(text, values, error as Error);

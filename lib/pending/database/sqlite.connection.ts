@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
-import type { Answer, Connection, Query, Statements } from './connection.js';
+import { runStepsAtOnce, type Answer, type Step, type Steps } from '../../records/steps.js';
+import type { Connection, Query, Statements } from './connection.js';
 
 /** How long to wait for a stranger's transaction, in ms. */
 const PATIENCE = 5_000;
@@ -9,7 +10,7 @@ const PATIENCE = 5_000;
 interface Handle {
   readonly inTransaction: boolean;
   prepare(sql: string): Prepared;
-  transaction(work: () => void): () => void;
+  transaction<T>(work: () => T): () => T;
 }
 
 interface Prepared {
@@ -48,9 +49,14 @@ export class SqliteConnection implements Connection {
     return work(this.database.inTransaction);
   }
 
-  /** Statements of the module on SQLite are whole in themselves. */
-  transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
-    return this.use(work);
+  inTurn<T>(steps: Steps<T>): Promise<T> {
+    return this.transaction(steps);
+  }
+
+  /** Without a pause, so that no stranger can join it. */
+  transaction<T>(steps: Steps<T>): Promise<T> {
+    const work = (): T => runStepsAtOnce(steps, (step) => this.runStep(step));
+    return this.whenFree(() => this.database.transaction(work)());
   }
 
   within(): Query {
@@ -59,32 +65,37 @@ export class SqliteConnection implements Connection {
 
   /** At once. */
   run(sql: string, parameters: readonly unknown[] = []): Answer {
+    return this.runStep(this.step(sql, parameters));
+  }
+
+  step(sql: string, parameters: readonly unknown[]): Step {
     const { text, order } = this.statements.of(sql);
     const now = this.now();
-    const values = order.map((index) => (index === 'now' ? now : parameters[index]));
-    this.dataSource.logger.logQuery(text, values);
+    return { text, parameters: order.map((index) => (index === 'now' ? now : parameters[index])) };
+  }
+
+  private runStep({ text, parameters }: Step): Answer {
+    this.dataSource.logger.logQuery(text, [...parameters]);
     const statement = this.statement(text);
     if (statement.reader) {
       // An array of the driver belongs to whoever loaded it first, which under a test runner is another realm.
-      const rows = [...statement.all(...values)];
+      const rows = [...statement.all(...parameters)];
       return { rows, affected: rows.length, insertId: 0 };
     }
-    return { rows: [], affected: statement.run(...values).changes, insertId: 0 };
+    return { rows: [], affected: statement.run(...parameters).changes, insertId: 0 };
   }
 
-  /** The same statement once per row: binding a prepared one again is cheaper than taking rows out of JSON. */
-  runEach(sql: string, rows: readonly (readonly unknown[])[]): void {
+  /** The same statement once per row: binding a prepared one again is cheaper than taking rows out of JSON. Gives how many rows each changed. */
+  runEach(sql: string, rows: readonly (readonly unknown[])[]): number[] {
     const { text, order } = this.statements.of(sql);
     this.dataSource.logger.logQuery(text, [`${rows.length} rows`]);
     const statement = this.statement(text);
-    const run = (): void => {
-      for (const row of rows) {
+    const run = (): number[] =>
+      rows.map((row) => {
         const now = this.now();
-        statement.run(...order.map((index) => (index === 'now' ? now : row[index])));
-      }
-    };
-    if (this.database.inTransaction || rows.length === 1) run();
-    else this.database.transaction(run)();
+        return statement.run(...order.map((index) => (index === 'now' ? now : row[index]))).changes;
+      });
+    return this.database.inTransaction || rows.length === 1 ? run() : this.database.transaction(run)();
   }
 
   /** SQLite has no clock but the machine's, and that in milliseconds. Two captures in one of them keep their order. */

@@ -1,9 +1,11 @@
 import type { QueryRunner } from 'typeorm';
 import { assignments, CAPTURED } from './capture-sql.js';
+import type { Steps } from '../../records/steps.js';
 import { positional, Statements, type Connection, type Query } from './connection.js';
 import {
   keysOf,
   UPDATE_FIELDS,
+  versionOf,
   type Fence,
   type FieldType,
   type RowUpdate,
@@ -14,7 +16,7 @@ import type { CaptureRow } from './ledger-row.js';
 import { OnConflictDialect } from './on-conflict.dialect.js';
 import { SqliteConnection } from './sqlite.connection.js';
 
-const FIELDS: readonly (keyof CaptureRow)[] = ['d', 'c', 'r', 'n', 'i', 'o', 't', 'h', 'k', 'g'];
+const FIELDS: readonly (keyof CaptureRow)[] = ['d', 'c', 'r', 'n', 'i', 'o', 't', 'h', 'k', 'g', 'b', 'v'];
 
 export class SqliteDialect extends OnConflictDialect {
   private readonly connection = new SqliteConnection(this.dataSource, new Statements(positional()));
@@ -26,7 +28,9 @@ export class SqliteDialect extends OnConflictDialect {
         value.replace(/^d\.(\w)$/, (_, name) => `$${FIELDS.indexOf(name as keyof CaptureRow) + 1}`),
       )
       .join(', ') +
-    `) ${this.recapture}`;
+    `) ${this.recaptureUnlessSettled}`;
+
+  override readonly forUpdate = '';
 
   private readonly heldText = `SELECT 1 FROM ${this.lane} WHERE did = $2 AND token = $3 AND leased`;
 
@@ -38,11 +42,11 @@ export class SqliteDialect extends OnConflictDialect {
     _connection: Connection,
     rows: readonly CaptureRow[],
     runner: QueryRunner | undefined,
-  ): Promise<void> {
+  ): Promise<CaptureRow[]> {
     const values = rows.map((row) => FIELDS.map((field) => row[field] ?? null));
-    const work = (): void => this.connection.runEach(this.captureText, values);
-    if (runner) work();
-    else await this.connection.whenFree(work);
+    const work = (): number[] => this.connection.runEach(this.captureText, values);
+    const changes = runner ? work() : await this.connection.whenFree(work);
+    return rows.filter((_, index) => changes[index] === 0);
   }
 
   /** A lease that is rolled back with a stranger's transaction would give its token out twice: then there is none. */
@@ -59,30 +63,26 @@ export class SqliteDialect extends OnConflictDialect {
     return `(SELECT ${columns.join(', ')} FROM json_each($${number})) AS ${alias}`;
   }
 
-  async update(
-    update: RowUpdate,
+  override *update(
     connection: Connection,
+    update: RowUpdate,
     rows: readonly UpdateRow[],
     fence?: Fence,
-    runner?: QueryRunner,
-  ): Promise<Updated> {
+  ): Steps<Updated> {
     const { plain, fenced } = this.texts(update);
     const json = JSON.stringify(rows);
-    const work = async (query: Query): Promise<Updated> => {
-      if (!fence) return { held: true, keys: keysOf((await query(plain, [json])).rows) };
-      const parameters = [json, fence.did, fence.token];
-      const { rows: changed } = await query(fenced, parameters);
-      const held = changed.length > 0 || (await query(this.heldText, parameters)).rows.length > 0;
-      return { held, keys: keysOf(changed) };
-    };
-    return runner ? work(connection.within(runner)) : connection.use(work);
+    if (!fence) return { held: true, keys: keysOf((yield connection.step(plain, [json])).rows) };
+    const parameters = [json, fence.did, fence.token];
+    const { rows: changed } = yield connection.step(fenced, parameters);
+    const held = changed.length > 0 || (yield connection.step(this.heldText, parameters)).rows.length > 0;
+    return { held, keys: keysOf(changed) };
   }
 
   protected updateTexts(update: RowUpdate): { plain: string; fenced: string } {
     const rows = this.table(1, 'd', { ...UPDATE_FIELDS, ...update.fields });
     const text = (fence: string): string =>
       `UPDATE ${this.ledger} AS l SET ${assignments(update.set)} FROM ${rows} WHERE ${this.sameKey} ` +
-      `AND l.version = d.version AND ${update.where}${fence} RETURNING did, collection, rkey`;
+      `AND ${versionOf(update)} AND ${update.where}${fence} RETURNING did, collection, rkey`;
     return { plain: text(''), fenced: text(` AND EXISTS (${this.heldText})`) };
   }
 }

@@ -3,7 +3,11 @@ import { LEDGER_COLUMNS } from './ledger-row.js';
 
 /** What can be tried: not left over from before the last unpark, and not waiting for a session. `lane` gives a column of the lane. */
 const isDue = (lane: (column: string) => string): string =>
-  `l.pending_since IS NOT NULL AND l.changed_at > COALESCE(${lane('backlog_before')}, 0) AND ${hasSession(lane)}`;
+  `l.pending_since IS NOT NULL AND l.changed_at > COALESCE(${lane('backlog_before')}, 0) AND ${hasSession(lane)} AND ${hasTurn(lane)}`;
+
+/** What is no backfill always has. */
+const hasTurn = (lane: (column: string) => string): string =>
+  `(NOT l.backfill OR COALESCE(${lane('backfill_at')}, 0) <= $now)`;
 
 const hasSession = (lane: (column: string) => string): string =>
   `(l.session_wanted_at IS NULL OR l.session_wanted_at <= COALESCE(${lane('unparked_at')}, 0))`;
@@ -15,25 +19,27 @@ export function ledgerStatements(dialect: SqlDialect) {
   const select = `SELECT ${LEDGER_COLUMNS} FROM ${ledger} l WHERE`;
   const isKey = 'did = $1 AND collection = $2 AND rkey = $3';
   const oldestFirst = 'ORDER BY l.pending_since, l.collection, l.rkey';
+  const inTurn = 'ORDER BY l.backfill, l.pending_since, l.collection, l.rkey';
   const pending = 'l.did = $1 AND l.pending_since IS NOT NULL';
   return {
-    due: `${select} l.did = $1 AND ${isDue(ofLane)} ${oldestFirst} LIMIT $2`,
-    dueWithBacklog: `${select} ${pending} AND ${hasSession(ofLane)} ${oldestFirst} LIMIT $2`,
+    due: `${select} l.did = $1 AND ${isDue(ofLane)} ${inTurn} LIMIT $2`,
+    dueWithBacklog: `${select} ${pending} AND ${hasSession(ofLane)} AND ${hasTurn(ofLane)} ${inTurn} LIMIT $2`,
+    // Without a DID of its own: SQLite would go through all that is pending in the lane, once for every key.
     at:
-      `SELECT ${LEDGER_COLUMNS} FROM ${dialect.table(2, 'd', KEY_FIELDS)} JOIN ${ledger} l ON l.did = d.did ` +
-      `AND l.collection = d.collection AND l.rkey = d.rkey WHERE ${pending}`,
+      `SELECT ${LEDGER_COLUMNS} FROM ${dialect.table(1, 'd', KEY_FIELDS)} JOIN ${ledger} l ON l.did = d.did ` +
+      'AND l.collection = d.collection AND l.rkey = d.rkey WHERE l.pending_since IS NOT NULL',
     forDid: `${select} ${pending} ${oldestFirst}`,
     count: `SELECT count(*) AS count FROM ${ledger} l WHERE ${pending}`,
     has: `SELECT 1 FROM ${ledger} l WHERE ${pending} LIMIT 1`,
     find: `${select} ${isKey} AND l.pending_since IS NOT NULL`,
-    remove: `UPDATE ${ledger} SET pending_since = NULL WHERE ${isKey} AND pending_since IS NOT NULL`,
+    remove: `UPDATE ${ledger} SET pending_since = NULL, tried_at = NULL WHERE ${isKey} AND pending_since IS NOT NULL`,
     versions: `SELECT l.did, l.collection, l.rkey, l.version FROM ${ledger} l WHERE ${pending} LIMIT $2`,
     expired: `${select} l.pending_since IS NOT NULL AND l.pending_since < $now - $1 AND l.operation <> 'unpublish' LIMIT $2`,
     /** Of these DIDs, those whose lane sleeps although something in it was never tried: whoever should have woken it died. */
     lost:
       `SELECT d.did FROM ${dialect.table(1, 'd', { did: 'key' })} LEFT JOIN ${lane} a ON a.did = d.did ` +
       `WHERE a.ready_at IS NULL AND a.park_reason IS NULL AND EXISTS (SELECT 1 FROM ${ledger} l WHERE l.did = d.did ` +
-      `AND ${isDue((column) => `a.${column}`)} AND l.tried_at IS NULL AND l.changed_at < $now - $2)`,
+      `AND (a.backfill_at IS NULL OR NOT l.backfill) AND ${isDue((column) => `a.${column}`)} AND l.tried_at IS NULL AND l.changed_at < $now - $2)`,
     dead: (ofDid: boolean) =>
       `SELECT ${LEDGER_COLUMNS}, l.dead_at, l.dead_reason FROM ${ledger} l WHERE l.dead_at >= $1 ` +
       `AND (l.dead_at > $1 OR (l.did, l.collection, l.rkey) > ($2, $3, $4))${ofDid ? ' AND l.did = $6' : ''} ` +
@@ -45,16 +51,44 @@ export function ledgerStatements(dialect: SqlDialect) {
   };
 }
 
+/** What `LaneNext` makes of the times of a lane. `$4` and `$5` say until when, and how long that is. */
+const RELEASED: Readonly<
+  Record<
+    'asleep' | 'as-before' | 'ready' | 'retry' | 'backfill',
+    { readonly ready: string; readonly backfill?: string; readonly retry?: string }
+  >
+> = {
+  // That a backfill has to wait stays true.
+  asleep: {
+    ready: 'WHEN wakes > 0 THEN $now',
+    backfill: 'CASE WHEN backfill_at > $now THEN backfill_at END',
+  },
+  'as-before': { ready: 'WHEN wakes > 0 OR owed THEN $now' },
+  ready: { ready: 'ELSE $now' },
+  retry: { ready: 'ELSE $now + $5', retry: '$4' },
+  backfill: { ready: 'WHEN wakes > 0 THEN $now', backfill: '$now + $4' },
+};
+
+/** Nobody has woken or taken the lane since it was looked at. */
+const asSeen = (column: string): string =>
+  `WHERE did = $1 AND token = $2 AND wakes = $3 AND ${column} <= $now`;
+
 /** The statements on the lanes. */
 export function laneStatements(dialect: SqlDialect) {
   const { ledger, lane } = dialect;
   const ours = 'did = $1 AND token = $2 AND leased';
+  const hasDue = (what: string): string =>
+    `EXISTS (SELECT 1 FROM ${ledger} l WHERE l.did = a.did AND ${what} AND ${isDue((column) => `a.${column}`)})`;
   return {
+    held: `SELECT 1 FROM ${lane} WHERE ${ours}${dialect.forUpdate}`,
     extend: `UPDATE ${lane} SET ready_at = $now + $3 WHERE ${ours}`,
-    release: (retry: boolean) =>
-      `UPDATE ${lane} SET leased = FALSE, failures = $3, retry_at = ${retry ? '$4' : 'NULL'}, ` +
-      `ready_at = CASE WHEN park_reason IS NOT NULL THEN NULL ${retry ? 'ELSE $now + $5' : 'WHEN wakes > 0 THEN $now'} END, ` +
-      `wakes = 0 WHERE ${ours}`,
+    release: (next: keyof typeof RELEASED) => {
+      const { ready, backfill = 'backfill_at', retry = 'NULL' } = RELEASED[next];
+      return (
+        `UPDATE ${lane} SET leased = FALSE, failures = $3, retry_at = ${retry}, backfill_at = ${backfill}, ` +
+        `ready_at = CASE WHEN park_reason IS NOT NULL THEN NULL ${ready} END, wakes = 0 WHERE ${ours}`
+      );
+    },
     lane:
       'SELECT a.park_reason, a.park_session, a.failures, CASE WHEN NOT a.leased AND a.ready_at > $now THEN a.retry_at END AS retry_at ' +
       `FROM ${lane} a WHERE a.did = $1`,
@@ -88,17 +122,25 @@ export function laneStatements(dialect: SqlDialect) {
       ready_at: `CASE WHEN ${old('park_reason')} IS NOT NULL AND NOT ${old('leased')} THEN NULL ELSE COALESCE(${old('ready_at')}, $now) END`,
       wakes: `${old('wakes')} + 1`,
     })),
-    ready:
-      `SELECT a.did, a.token, a.wakes, CASE WHEN EXISTS (SELECT 1 FROM ${ledger} l WHERE l.did = a.did ` +
-      `AND ${isDue((column) => `a.${column}`)}) THEN 1 ELSE 0 END AS due FROM ${lane} a ` +
-      'WHERE a.ready_at <= $now AND a.park_reason IS NULL ORDER BY a.ready_at LIMIT $1',
-    sleep: `UPDATE ${lane} SET ready_at = NULL, leased = FALSE WHERE did = $1 AND token = $2 AND wakes = $3 AND ready_at <= $now`,
-    state: `SELECT a.head, a.in_flight, a.unsettled FROM ${lane} a WHERE a.did = $1`,
-    saveState: dialect.upsertLane({ did: '$1', head: '$2', in_flight: '$3', unsettled: '$4' }, () => ({
-      head: '$2',
-      in_flight: '$3',
-      unsettled: '$4',
+    /** Only backfill is left in it: asleep for everybody else. */
+    wakeBackfill: dialect.upsertLane({ did: '$1', backfill_at: '$now' }, (old) => ({
+      backfill_at: `COALESCE(${old('backfill_at')}, $now)`,
+      wakes: `${old('wakes')} + 1`,
     })),
-    forgetState: `UPDATE ${lane} SET head = NULL, in_flight = NULL, unsettled = NULL WHERE did = $1`,
+    ready: (column: 'ready_at' | 'backfill_at') =>
+      `SELECT a.did, a.token, a.wakes, CASE WHEN ${hasDue('NOT l.backfill')} THEN 1 ELSE 0 END AS live, ` +
+      `CASE WHEN ${hasDue('l.backfill')} THEN 1 ELSE 0 END AS backfill FROM ${lane} a ` +
+      `WHERE a.${column} <= $now AND a.park_reason IS NULL ${column === 'backfill_at' ? 'AND a.ready_at IS NULL ' : ''}` +
+      `ORDER BY a.${column} LIMIT $1`,
+    sleep: (column: 'ready_at' | 'backfill_at') =>
+      `UPDATE ${lane} SET ${column} = NULL, leased = FALSE ${asSeen(column)}`,
+    /** Awake for its backfill alone: it waits with those. */
+    fallBehind: `UPDATE ${lane} SET backfill_at = COALESCE(backfill_at, ready_at), ready_at = NULL, leased = FALSE ${asSeen('ready_at')}`,
+    state: `SELECT a.head, a.in_flight, a.unsettled, a.spent FROM ${lane} a WHERE a.did = $1`,
+    saveState: dialect.upsertLane(
+      { did: '$1', head: '$2', in_flight: '$3', unsettled: '$4', spent: '$5' },
+      () => ({ head: '$2', in_flight: '$3', unsettled: '$4', spent: '$5' }),
+    ),
+    forgetState: `UPDATE ${lane} SET head = NULL, in_flight = NULL, unsettled = NULL, spent = NULL WHERE did = $1`,
   };
 }

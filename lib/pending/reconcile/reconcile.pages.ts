@@ -1,7 +1,8 @@
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { atUri } from '../../model/address.js';
 import { onCommittedData } from '../../records/committed-data.js';
-import { RecordRows, type RecordRow } from '../../records/record-row.js';
+import { RecordRows } from '../../records/record-row.js';
+import type { RecordRow } from '../../records/row-write.js';
 import { RowPages } from '../../records/row-pages.js';
 import type { SyncedEntity } from '../../records/synced-entity.js';
 import { assess, type Assessment } from '../../sync/assessment.js';

@@ -1,9 +1,7 @@
 import type { DueWrite } from '../../sync/assessment.js';
+import { WRITE_POINTS, type WriteBudget } from '../../pds/write-budget.js';
 import type { ReconcileFigures } from './reconciliation.js';
 
-const POINTS = { create: 3, update: 2, delete: 1 };
-const HOURLY = 5_000;
-const DAILY = 35_000;
 const ERRORS = 20;
 
 /** Counts what a run finds. */
@@ -16,9 +14,11 @@ export class ReconcileTally {
   private readonly counts = { create: 0, update: 0, delete: 0 };
   private readonly points = new Map<string, number>();
 
+  constructor(private readonly budget: WriteBudget) {}
+
   write({ did, action }: DueWrite): void {
     this.counts[action] += 1;
-    this.points.set(did, (this.points.get(did) ?? 0) + POINTS[action]);
+    this.points.set(did, (this.points.get(did) ?? 0) + WRITE_POINTS[action]);
   }
 
   fail(entityName: string, entityId: string, error: Error): void {
@@ -39,10 +39,7 @@ export class ReconcileTally {
       failed,
       errors: [...errors],
       points: points.reduce((sum, one) => sum + one, 0),
-      minutes: minutes(points.reduce((most, one) => Math.max(most, one), 0)),
+      minutes: Math.ceil(this.budget.secondsFor(points.reduce((most, one) => Math.max(most, one), 0)) / 60),
     };
   }
 }
-
-const minutes = (points: number): number =>
-  Math.floor(points / DAILY) * 24 * 60 + Math.ceil(((points % DAILY) / HOURLY) * 60);

@@ -2,13 +2,14 @@ import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { atUri } from '../../model/address.js';
 import { onCommittedData } from '../../records/committed-data.js';
 import type { EntityClass } from '../../records/record-mapper.js';
+import type { RepositoryWriter } from '../../pds/repository-writer.js';
 import type { SyncedEntities } from '../../records/synced-entities.js';
 import type { SyncedEntity } from '../../records/synced-entity.js';
 import type { DueWrite } from '../../sync/assessment.js';
 import type { Change, Touch } from '../../sync/change.js';
 import { resolveTouches } from '../../sync/change-resolver.js';
 import type { SyncDispatcher } from '../../sync/sync-dispatcher.js';
-import { toPending } from '../entry-change.js';
+import { toBackfill } from '../entry-change.js';
 import type { PendingSyncStore } from '../pending-sync.store.js';
 import { fromCursor, toCursor, type ReconcilePlace } from './reconcile.cursor.js';
 import { nextGone, nextRows, NO_INSTANCE, sameRows, type Finding } from './reconcile.pages.js';
@@ -18,6 +19,7 @@ import type { ReconcileOptions, ReconcileResult } from './reconciliation.js';
 export interface ReconcilerConfig {
   readonly entities: SyncedEntities;
   readonly dispatcher: SyncDispatcher;
+  readonly writer: RepositoryWriter;
   /** null while pending syncs are disabled: what is found is synced at once, page by page. */
   readonly store: PendingSyncStore | null;
   /** There is work for the lane loop; not waited for. */
@@ -52,7 +54,7 @@ export class Reconciler {
         `reconcile() takes as pageSize a whole number from 1, and got ${pageSize}.`,
       );
     const classes = this.classes(target);
-    const run: Run = { options, pageSize, tally: new ReconcileTally() };
+    const run: Run = { options, pageSize, tally: new ReconcileTally(this.config.writer.budget) };
     let place: ReconcilePlace | null = options.after
       ? fromCursor(options.after)
       : { entityName: classes[0]?.name ?? '', phase: 'rows', after: null };
@@ -191,7 +193,7 @@ export class Reconciler {
     // Somebody asked for it already, and maybe by hand: capturing it again could only take that back.
     const fresh = changes.filter(({ address }) => !known.has(atUri(address)));
     tally.waiting += changes.length - fresh.length;
-    await store.capture(fresh.map(toPending));
+    await store.capture(fresh.map(toBackfill));
     return fresh;
   }
 
@@ -209,7 +211,7 @@ export class Reconciler {
     const ids = unwanted.map(({ entityId }) => entityId);
     const now = await sameRows(entity, ids, { unpublishIneligible: true });
     const wanted = unwanted.filter(({ entityId }) => now.get(entityId)?.assessment.kind !== 'unwanted');
-    await store.capture((await this.changes(entity, wanted, tally)).map(toPending));
+    await store.capture((await this.changes(entity, wanted, tally)).map(toBackfill));
   }
 
   private async wake(changes: readonly Change[]): Promise<void> {
@@ -217,7 +219,7 @@ export class Reconciler {
     if (!store || changes.length === 0) return;
     // A lane that could not be woken is found by the store's sweep.
     for (const did of new Set(changes.map(({ address }) => address.did)))
-      await store.wake(did).catch(() => undefined);
+      await store.wake(did, { backfill: true }).catch(() => undefined);
     poke();
   }
 }

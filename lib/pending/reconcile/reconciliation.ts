@@ -35,7 +35,7 @@ export interface ReconcileFigures {
   }[];
   /** Write points, as a PDS counts them: create 3, update 2, delete 1. */
   readonly points: number;
-  /** How long the account with most of them takes at least, at 5,000 points an hour and 35,000 a day. */
+  /** How long the account with most of them has to wait at least for its write points; see the options `pds`. */
   readonly minutes: number;
 }
 

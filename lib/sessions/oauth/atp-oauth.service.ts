@@ -244,10 +244,13 @@ export class AtpOAuthService extends SessionProvider {
     if (known?.sessionId === sessionId && isFresh(session)) return known.agent;
     const restored = await this.#sessions.use(sessionId, () => this.#client.restore(did));
     if (known?.sessionId === sessionId) return known.agent;
-    const agent = new Agent({
+    const manager: Agent['sessionManager'] & { readonly dispatchUrl: URL } = {
       did: restored.did,
+      // Where an AtpAgent has it: whose limits and outages these are.
+      dispatchUrl: new URL(session.tokenSet.aud),
       fetchHandler: (path, init) => this.#sessions.use(sessionId, () => restored.fetchHandler(path, init)),
-    });
+    };
+    const agent = new Agent(manager);
     this.#agents.delete(did);
     this.#agents.set(did, { sessionId, agent });
     for (const oldest of this.#agents.keys()) {

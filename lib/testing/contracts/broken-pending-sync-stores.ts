@@ -1,10 +1,13 @@
 import { CachePendingSyncStore } from '../../pending/cache/cache-pending-sync.store.js';
 import type { PendingSyncStore } from '../../pending/pending-sync.store.js';
 import { brokenByAccount } from './broken-stores/account.js';
+import { brokenByBackfill } from './broken-stores/backfill.js';
 import { brokenByCapture } from './broken-stores/capture.js';
 import { brokenByLane } from './broken-stores/lane.js';
 import type { BrokenRule } from './broken-stores/rule.js';
 import { brokenByTry } from './broken-stores/try.js';
+import { brokenByView } from './broken-stores/view.js';
+import { brokenByUnlessSettled } from './broken-stores/unless-settled.js';
 import type { OpenSubject } from './contract-case.js';
 
 /** A store that breaks one rule, to see that the contract notices. */
@@ -41,7 +44,10 @@ function withRule(good: PendingSyncStore, broken: Partial<PendingSyncStore>): Pe
 /** Run against the contract made with `durable: true`. */
 export const brokenPendingSyncStores: readonly BrokenPendingSyncStore[] = [
   ...brokenByCapture,
+  ...brokenByUnlessSettled,
   ...brokenByTry,
   ...brokenByLane,
+  ...brokenByBackfill,
   ...brokenByAccount,
+  ...brokenByView,
 ].map(({ breaks, fails, rule }) => ({ breaks, fails, open: opens(rule) }));

@@ -1,11 +1,14 @@
 import type { ContractCase } from './contract-case.js';
 import { accountCases } from './pending-sync-store/account.cases.js';
+import { backfillCases } from './pending-sync-store/backfill.cases.js';
 import { captureCases } from './pending-sync-store/capture.cases.js';
 import { cleanupCases } from './pending-sync-store/cleanup.cases.js';
 import { laneCases } from './pending-sync-store/lane.cases.js';
 import { leaseCases } from './pending-sync-store/lease.cases.js';
 import { transactionCases } from './pending-sync-store/transaction.cases.js';
 import { tryCases } from './pending-sync-store/try.cases.js';
+import { memoryCases, viewCases } from './pending-sync-store/view.cases.js';
+import { unlessSettledCases } from './pending-sync-store/unless-settled.cases.js';
 
 export interface PendingSyncStoreContractOptions {
   /**
@@ -13,7 +16,7 @@ export interface PendingSyncStoreContractOptions {
    * {@link ContractSubject.pass}; some 250 where the cases have to wait for real.
    */
   readonly span?: number;
-  /** Adds the cases of stores that join the entity's transaction; their subjects have {@link ContractSubject.transaction}. */
+  /** Adds the cases of stores that join the entity's transaction, and remember what is done with; their subjects have {@link ContractSubject.transaction}. */
   readonly durable?: boolean;
 }
 
@@ -27,11 +30,14 @@ export function pendingSyncStoreContract({
 }: PendingSyncStoreContractOptions = {}): ContractCase[] {
   return [
     ...captureCases(),
+    ...unlessSettledCases(),
     ...tryCases(span),
     ...leaseCases(span),
     ...laneCases(span),
+    ...backfillCases(span),
     ...accountCases(),
     ...cleanupCases(span),
-    ...(durable ? transactionCases() : []),
+    ...viewCases(),
+    ...(durable ? [...transactionCases(), ...memoryCases()] : []),
   ];
 }

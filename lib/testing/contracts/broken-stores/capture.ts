@@ -1,6 +1,6 @@
 import { atUri } from '../../../model/address.js';
 import type { PendingChange, PendingEntry } from '../../../pending/pending-entry.js';
-import type { BrokenRule } from './rule.js';
+import { NONE, type BrokenRule } from './rule.js';
 
 export const brokenByCapture: readonly BrokenRule[] = [
   {
@@ -10,10 +10,11 @@ export const brokenByCapture: readonly BrokenRule[] = [
       let busy = false;
       return {
         capture: async (changes) => {
-          if (busy) return;
+          if (busy) return NONE;
           busy = true;
-          await good.capture(changes);
+          const left = await good.capture(changes);
           busy = false;
+          return left;
         },
       };
     },
@@ -40,6 +41,7 @@ export const brokenByCapture: readonly BrokenRule[] = [
         for (const change of changes) {
           if (!(await good.find(atUri(change.address)))) await good.capture([change]);
         }
+        return NONE;
       },
     }),
   },
@@ -53,6 +55,7 @@ export const brokenByCapture: readonly BrokenRule[] = [
           const { entityName, entityId } = before ?? change;
           await good.capture([{ ...change, entityName, entityId }]);
         }
+        return NONE;
       },
     }),
   },
@@ -62,7 +65,7 @@ export const brokenByCapture: readonly BrokenRule[] = [
     rule: (good) => ({
       capture: async (changes) => {
         for (const { address } of changes) await good.remove(atUri(address));
-        await good.capture(changes);
+        return good.capture(changes);
       },
     }),
   },
@@ -84,6 +87,7 @@ export const brokenByCapture: readonly BrokenRule[] = [
             if (change.givenUp) givenUp.set(atUri(change.address), change);
             await good.capture([givenUp.get(atUri(change.address)) ?? change]);
           }
+          return NONE;
         },
       };
     },
@@ -120,6 +124,7 @@ function countsFromOne(good: Parameters<BrokenRule['rule']>[0]): ReturnType<Brok
         const [entry] = await good.at(change.address.did, [uri]);
         if (isNew && entry) firsts.set(uri, entry.version - 1);
       }
+      return NONE;
     },
     at: async (did, uris) => (await good.at(did, uris)).map(shown),
     settle: (lease, done) => good.settle(lease, done.map(real)),

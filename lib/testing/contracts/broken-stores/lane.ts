@@ -79,7 +79,7 @@ export const brokenByLane: readonly BrokenRule[] = [
   {
     breaks: 'forgets that a lane backs off',
     fails: 'a lane that is backed off is not ready before its time',
-    rule: (good) => ({ release: (lease, { failures }) => good.release(lease, { retryAt: null, failures }) }),
+    rule: (good) => ({ release: (lease, { failures }) => good.release(lease, { next: 'asleep', failures }) }),
   },
   {
     breaks: 'takes a parked lane for ready',
@@ -152,8 +152,9 @@ export const brokenByLane: readonly BrokenRule[] = [
     fails: 'a lane that nobody woke is not ready, whatever it holds',
     rule: (good) => ({
       capture: async (changes) => {
-        await good.capture(changes);
+        const left = await good.capture(changes);
         for (const { address } of changes) await good.wake(address.did);
+        return left;
       },
     }),
   },
@@ -198,9 +199,10 @@ export const brokenByLane: readonly BrokenRule[] = [
     rule: (good) => {
       let retryAt: Date | null = null;
       return {
-        release: (lease, next) => {
-          ({ retryAt } = next);
-          return good.release(lease, next);
+        release: (lease, after) => {
+          const { next } = after;
+          retryAt = typeof next === 'object' && 'retryAt' in next ? next.retryAt : null;
+          return good.release(lease, after);
         },
         lane: async (did) => ({ ...(await good.lane(did)), retryAt }),
       };

@@ -8,6 +8,9 @@ export interface BrokenRule {
   readonly rule: (good: PendingSyncStore) => Partial<PendingSyncStore>;
 }
 
+/** No change was left alone. */
+export const NONE: ReadonlySet<string> = new Set();
+
 /** Remembers who has a lane now, for stores that take anybody for its holder. */
 export function holders(good: PendingSyncStore) {
   const held = new Map<string, Lease>();

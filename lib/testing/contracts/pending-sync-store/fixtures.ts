@@ -27,6 +27,7 @@ export function aChange(
     cid: null,
     keepRecord: false,
     givenUp: false,
+    backfill: false,
     ...rest,
   };
 }
@@ -78,7 +79,7 @@ export class Scene {
   }
 
   async release(lease: Lease): Promise<void> {
-    await this.store.release(lease, { retryAt: null, failures: 0 });
+    await this.store.release(lease, { next: 'asleep', failures: 0 });
   }
 
   /** Leases Alice's lane, works, and gives it back. */

@@ -22,13 +22,13 @@ export const laneCases = (span: number): ContractCase[] => [
     const lease = await store.lease(ALICE, LONG);
     assert.ok(lease);
     const retryAt = new Date(Date.now() + LONG);
-    await store.release(lease, { retryAt, failures: 3 });
+    await store.release(lease, { next: { retryAt }, failures: 3 });
     const lane = await peer.lane(ALICE);
     assert.equal(lane.failures, 3);
     assert.ok(lane.retryAt && Math.abs(lane.retryAt.getTime() - retryAt.getTime()) < 1_000);
     const again = await store.lease(ALICE, LONG);
     assert.ok(again, 'a lane that is backed off can still be leased');
-    await store.release(again, { retryAt: null, failures: 0 });
+    await store.release(again, { next: 'asleep', failures: 0 });
     assert.deepEqual(await store.lane(ALICE), { did: ALICE, park: null, retryAt: null, failures: 0 });
   }),
 
@@ -148,7 +148,7 @@ export const laneCases = (span: number): ContractCase[] => [
   contractCase('a lane that is backed off is not ready before its time', async (scene) => {
     await wakeWith(scene, aChange('a'));
     const lease = await scene.lease();
-    await scene.store.release(lease, { retryAt: new Date(Date.now() + LONG), failures: 1 });
+    await scene.store.release(lease, { next: { retryAt: new Date(Date.now() + LONG) }, failures: 1 });
     await scene.store.wake(ALICE);
     assert.deepEqual(await scene.store.readyLanes(10), []);
   }),
@@ -156,7 +156,7 @@ export const laneCases = (span: number): ContractCase[] => [
   contractCase('a lane that was backed off is ready in time', async (scene) => {
     await wakeWith(scene, aChange('a'));
     const lease = await scene.lease();
-    await scene.store.release(lease, { retryAt: new Date(Date.now() + span), failures: 1 });
+    await scene.store.release(lease, { next: { retryAt: new Date(Date.now() + span) }, failures: 1 });
     await scene.pass(span);
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
   }),
@@ -164,7 +164,7 @@ export const laneCases = (span: number): ContractCase[] => [
   contractCase('a lane that was backed off is ready when it is unparked with retry', async (scene) => {
     await wakeWith(scene, aChange('a'));
     const lease = await scene.lease();
-    await scene.store.release(lease, { retryAt: new Date(Date.now() + LONG), failures: 1 });
+    await scene.store.release(lease, { next: { retryAt: new Date(Date.now() + LONG) }, failures: 1 });
     await scene.store.unpark(ALICE, { retry: true });
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
     assert.equal((await scene.store.lane(ALICE)).retryAt, null);
@@ -172,7 +172,7 @@ export const laneCases = (span: number): ContractCase[] => [
 
   contractCase('a lane that somebody works on is not backed off', async (scene) => {
     const lease = await scene.lease();
-    await scene.store.release(lease, { retryAt: new Date(Date.now() + LONG), failures: 1 });
+    await scene.store.release(lease, { next: { retryAt: new Date(Date.now() + LONG) }, failures: 1 });
     await scene.lease();
     assert.equal((await scene.peer.lane(ALICE)).retryAt, null);
   }),
@@ -190,7 +190,7 @@ export const laneCases = (span: number): ContractCase[] => [
     await scene.store.capture([aChange('a')]);
     const lease = await scene.lease();
     await scene.store.park(ALICE, PARK);
-    await scene.store.release(lease, { retryAt: new Date(Date.now() + LONG), failures: 1 });
+    await scene.store.release(lease, { next: { retryAt: new Date(Date.now() + LONG) }, failures: 1 });
     await scene.store.unpark(ALICE, { retry: false });
     assert.equal((await scene.peer.lane(ALICE)).retryAt, null);
     await wakeWith(scene, aChange('b'));

@@ -78,7 +78,7 @@ export const leaseCases = (span: number): ContractCase[] => [
 
   contractCase('release changes nothing once somebody has taken the lane over', async (scene) => {
     const stale = await scene.staleLease(span);
-    await scene.store.release(stale, { retryAt: new Date(Date.now() + LONG), failures: 7 });
+    await scene.store.release(stale, { next: { retryAt: new Date(Date.now() + LONG) }, failures: 7 });
     assert.equal(await scene.store.lease(ALICE, LONG), null);
     const { retryAt, failures } = await scene.store.lane(ALICE);
     assert.deepEqual([retryAt, failures], [null, 0]);

@@ -9,7 +9,9 @@ export const transactionCases = (): ContractCase[] => [
   }),
 
   contractCase('what was captured in a transaction is there after its commit', async (scene) => {
-    await transactionOf(scene)((runner) => scene.store.capture([aChange('a'), aChange('b')], runner));
+    await transactionOf(scene)(async (runner) => {
+      await scene.store.capture([aChange('a'), aChange('b')], runner);
+    });
     assert.equal(await scene.store.countForDid(ALICE), 2);
     await scene.store.wake(ALICE);
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);

@@ -1,0 +1,111 @@
+import {
+  CircuitState,
+  circuitBreaker,
+  ConsecutiveBreaker,
+  DelegateBackoff,
+  handleAll,
+  isBrokenCircuitError,
+} from 'cockatiel';
+import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
+import { RateLimitedError } from '../errors/rate-limited.error.js';
+import { backoff } from './backoff.js';
+import { HostPausedError } from './held-back.js';
+
+/** Failures in a row, without a success of anybody in between, that say it is the host. */
+const PATIENCE = 5;
+/** In ms. One probe in so long a time costs nobody anything, and everybody waits for it. */
+const LONGEST_PAUSE = 60_000;
+/** DIDs whose host is remembered. */
+const MAX_DIDS = 10_000;
+
+/** The PDS hosts as this process finds them: one that is down, or limits us, is left alone, and no other. */
+export class HostGates {
+  private readonly gates = new Map<string, HostGate>();
+  private readonly hosts = new Map<string, string>();
+
+  /**
+   * Makes some requests of an account to its host.
+   *
+   * @throws HostPausedError if none is to be made now
+   */
+  async run<T>(did: string, host: string, requests: () => Promise<T>): Promise<T> {
+    this.remember(did, host);
+    let gate = this.gates.get(host);
+    if (!gate) this.gates.set(host, (gate = new HostGate()));
+    try {
+      return await gate.run(requests);
+    } catch (error) {
+      if (error === CLOSED) throw new HostPausedError(did, host, new Date(gate.opensAt));
+      throw error;
+    } finally {
+      if (gate.isIdle) this.gates.delete(host);
+    }
+  }
+
+  /** When the host of an account is tried again; null: it can be tried now, as far as is known. */
+  pausedUntil(did: string): Date | null {
+    const host = this.hosts.get(did);
+    const gate = host === undefined ? undefined : this.gates.get(host);
+    return gate && gate.opensAt > Date.now() ? new Date(gate.opensAt) : null;
+  }
+
+  private remember(did: string, host: string): void {
+    // A Map keeps the order of insertion: what was written last goes to the end.
+    this.hosts.delete(did);
+    this.hosts.set(did, host);
+    const [oldest] = this.hosts.keys();
+    if (this.hosts.size > MAX_DIDS && oldest !== undefined) this.hosts.delete(oldest);
+  }
+}
+
+const CLOSED = Symbol('closed');
+
+class HostGate {
+  /** Milliseconds since 1970; nothing is sent before. */
+  opensAt = 0;
+  private running = 0;
+  private readonly failures = new ConsecutiveBreaker(PATIENCE);
+  private readonly breaker = circuitBreaker(handleAll, {
+    breaker: this.failures,
+    halfOpenAfter: new DelegateBackoff(({ attempt }) => {
+      const pause = backoff(attempt, LONGEST_PAUSE);
+      this.opensAt = Date.now() + pause;
+      return pause;
+    }),
+  });
+
+  get isIdle(): boolean {
+    const healthy = this.breaker.state === CircuitState.Closed && this.failures.state === 0;
+    return healthy && this.running === 0 && this.opensAt <= Date.now();
+  }
+
+  /** @throws CLOSED */
+  async run<T>(requests: () => Promise<T>): Promise<T> {
+    if (this.opensAt > Date.now()) throw CLOSED;
+    this.running += 1;
+    try {
+      // Every other failure is an answer, and shows that the host is there.
+      const outcome = await this.breaker.execute(() =>
+        requests().then(
+          (value) => ({ value }),
+          (error: unknown) => {
+            if (isOutage(error)) throw error;
+            return { error };
+          },
+        ),
+      );
+      if ('value' in outcome) return outcome.value;
+      if (isHostLimit(outcome.error)) this.opensAt = Math.max(this.opensAt, outcome.error.retryAt.getTime());
+      throw outcome.error;
+    } catch (error) {
+      throw isBrokenCircuitError(error) ? CLOSED : error;
+    } finally {
+      this.running -= 1;
+    }
+  }
+}
+
+const isOutage = (error: unknown): boolean => error instanceof PdsUnavailableError && error.outage;
+
+const isHostLimit = (error: unknown): error is RateLimitedError =>
+  error instanceof RateLimitedError && error.limitOf === 'host';

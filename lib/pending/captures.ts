@@ -1,0 +1,63 @@
+import type { QueryRunner } from 'typeorm';
+import { atUri } from '../model/address.js';
+import type { SyncResult } from '../model/sync-result.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
+import { atOnce } from '../sync/at-once.js';
+import type { Change } from '../sync/change.js';
+import type { Resolved } from '../sync/change-resolver.js';
+import { mergedByAddress } from '../sync/merged-changes.js';
+import { foreseenResult } from '../sync/quick-result.js';
+import { toPending } from './entry-change.js';
+import type { OfferedChange } from './pending-entry.js';
+import type { PendingSyncStore } from './pending-sync.store.js';
+
+const offered = (change: Change, unlessSettled: boolean): OfferedChange => ({
+  ...toPending(change),
+  unlessSettled,
+});
+
+/** Captures what was resolved in a durable store. What leaves its record as it is costs no more than that, if the store knows the record to be so. */
+export class Captures {
+  /** Classes whose own code waits for something: it is not asked again inside a transaction. */
+  private readonly waiting = new WeakSet<SyncedEntity>();
+
+  constructor(private readonly store: PendingSyncStore) {}
+
+  /** @returns the same, with what was left alone marked as settled */
+  async capture(resolved: Resolved, runner: QueryRunner): Promise<Resolved> {
+    const merged = mergedByAddress(resolved.changes);
+    if (merged.size === 0) return resolved;
+    const unchanged = await this.unchanged([...merged.values()]);
+    const left = await this.store.capture(
+      [...merged.values()].map((change) => offered(change, unchanged.has(change))),
+      runner,
+    );
+    if (left.size === 0) return resolved;
+    const changes = resolved.changes.map((change) => {
+      const uri = atUri(change.address);
+      const claim = merged.get(uri);
+      const settled = claim && left.has(uri) ? unchanged.get(claim) : undefined;
+      return settled ? { ...change, settled } : change;
+    });
+    return { ...resolved, changes };
+  }
+
+  /**
+   * The changes that leave their records as they are, as far as their rows know. A mapper that throws throws again when the change is
+   * tried; if that was an error of SQL on this connection, the capture meets what it did to the transaction.
+   */
+  private async unchanged(changes: readonly Change[]): Promise<Map<Change, SyncResult>> {
+    const unchanged = new Map<Change, SyncResult>();
+    const asked = changes.filter(
+      ({ operation, entity, whole }) => operation === 'republish' && whole && !this.waiting.has(entity),
+    );
+    if (asked.length === 0) return unchanged;
+    const results = await atOnce(asked.map(foreseenResult));
+    asked.forEach((change, index) => {
+      const result = results[index];
+      if (result === undefined) this.waiting.add(change.entity);
+      else if (result?.status === 'unchanged') unchanged.set(change, result);
+    });
+    return unchanged;
+  }
+}

@@ -1,0 +1,37 @@
+import { parseAtUri } from '../../model/address.js';
+import type { RepositoryState } from '../../pds/repository-state.store.js';
+import type { Steps } from '../../records/steps.js';
+import type { Lease, SettledEntry } from '../pending-entry.js';
+import { stateValues } from './database-repository-state.store.js';
+import type { UpdateRow } from './dialect.js';
+import type { LedgerAccess } from './ledger.access.js';
+import { SETTLE } from './ledger.updates.js';
+
+/** `PendingSyncStore.settleWith`. The lane comes first: nobody can take it before the transaction ends. */
+export function* settlement<T>(
+  { connection, dialect, sql }: LedgerAccess,
+  { did, token }: Lease,
+  work: Steps<T>,
+  along: (result: T) => {
+    readonly done: readonly SettledEntry[];
+    readonly state: RepositoryState | undefined;
+  },
+): Steps<T | null> {
+  const { rows: held } = yield connection.step(sql.lanes.held, [did, token]);
+  if (held.length === 0) return null;
+  const result = yield* work;
+  const { done, state } = along(result);
+  if (done.length > 0) yield* dialect.update(connection, SETTLE, settledRows(done));
+  if (state) yield connection.step(sql.lanes.saveState, stateValues(did, state));
+  return result;
+}
+
+export const settledRows = (done: readonly SettledEntry[]): UpdateRow[] =>
+  done.flatMap(({ uri, version, cid, asIs = false, stays = false }) =>
+    keyed(uri, version, { cid: cid ?? undefined, seen: asIs ? 0 : 1, stays: stays ? 1 : 0 }),
+  );
+
+export function keyed(uri: string, version: number, rest: UpdateRow): UpdateRow[] {
+  const address = parseAtUri(uri);
+  return address ? [{ ...address, version, ...rest }] : [];
+}

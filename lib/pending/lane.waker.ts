@@ -1,0 +1,49 @@
+import type { PendingSyncStore } from './pending-sync.store.js';
+
+export interface LaneWakerOptions {
+  readonly store: PendingSyncStore;
+  /** Some lanes are ready. */
+  readonly poke: () => void;
+  readonly log: { error(message: string): void };
+}
+
+/** In ms: saves that come one after the other wake their lane once. */
+const DELAY = 10;
+
+/** Wakes lanes for commits that wait for nobody. A wake that is lost with its process is made up for by the store's sweep. */
+export class LaneWaker {
+  private readonly dids = new Set<string>();
+  private timer: NodeJS.Timeout | undefined;
+  private waking: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: LaneWakerOptions) {}
+
+  wake(did: string): void {
+    this.dids.add(did);
+    this.timer ??= setTimeout(() => this.flush(), DELAY).unref();
+  }
+
+  /** Resolves when every lane is awake. */
+  async drain(): Promise<void> {
+    this.flush();
+    await this.waking;
+  }
+
+  private flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const dids = [...this.dids];
+    this.dids.clear();
+    if (dids.length > 0) this.waking = this.waking.then(() => this.wakeAll(dids));
+  }
+
+  private async wakeAll(dids: readonly string[]): Promise<void> {
+    const { store, poke, log } = this.options;
+    try {
+      for (const did of dids) await store.wake(did);
+    } catch (error) {
+      log.error(`Waking the pending syncs of ${dids.length} accounts failed: ${String(error)}`);
+    }
+    poke();
+  }
+}

@@ -1,0 +1,62 @@
+import type { QueryRunner } from 'typeorm';
+import { dataSourceOf } from '../metadata/data-source-of.js';
+
+/** A statement as the driver takes it. */
+export interface Step {
+  readonly text: string;
+  readonly parameters: readonly unknown[];
+}
+
+export interface Answer {
+  readonly rows: readonly Record<string, unknown>[];
+  readonly affected: number;
+  /** MySQL: what `LAST_INSERT_ID(n)` was given. */
+  readonly insertId: number;
+}
+
+/**
+ * Statements of which each may depend on the answers before it. Whoever runs them decides whether to wait in between: on SQLite, where
+ * everybody shares one connection, a transaction that waits lets strangers' statements in.
+ */
+export type Steps<T> = Generator<Step, T, Answer>;
+
+/** On a server's connection, or on any other for which it does not matter who comes in between. */
+export async function runSteps<T>(steps: Steps<T>, runner: QueryRunner): Promise<T> {
+  let next = steps.next();
+  while (!next.done) next = steps.next(await runStep(next.value, runner));
+  return next.value;
+}
+
+export function runStepsAtOnce<T>(steps: Steps<T>, run: (step: Step) => Answer): T {
+  let next = steps.next();
+  while (!next.done) next = steps.next(run(next.value));
+  return next.value;
+}
+
+export async function runStep({ text, parameters }: Step, runner: QueryRunner): Promise<Answer> {
+  const { records, affected, raw } = await runner.query(text, [...parameters], true);
+  const header = raw as { insertId?: number } | undefined;
+  return { rows: records ?? [], affected: affected ?? 0, insertId: Number(header?.insertId ?? 0) };
+}
+
+/** Databases where each connection has transactions of its own, and that lock rows. */
+const LOCKING: ReadonlySet<string> = new Set(['postgres', 'mysql', 'mariadb']);
+
+export const locksRows = ({ options: { type } }: ReturnType<typeof dataSourceOf>): boolean =>
+  LOCKING.has(type);
+
+/** Steps that happen together or not at all, where the database has transactions of a connection's own; in one that is open, with it. */
+export async function runTogether<T>(steps: Steps<T>, runner: QueryRunner): Promise<T> {
+  if (runner.isTransactionActive || !locksRows(dataSourceOf(runner))) return runSteps(steps, runner);
+  // By hand: `startTransaction` would raise transaction events, which are the application's.
+  await runner.query('START TRANSACTION');
+  try {
+    const result = await runSteps(steps, runner);
+    await runner.query('COMMIT');
+    return result;
+  } catch (error) {
+    // What went wrong is worth more than that undoing it did, too.
+    await runner.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}

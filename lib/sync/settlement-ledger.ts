@@ -1,0 +1,26 @@
+import type { RepositoryState } from '../pds/repository-state.store.js';
+import type { Steps } from '../records/steps.js';
+import type { Target } from './target.js';
+
+/** A target whose row is written. */
+export interface Settling {
+  readonly target: Target;
+  /** Otherwise it is pending still: more has to be found out, or done elsewhere. */
+  readonly isFinal: boolean;
+}
+
+/** Port to what keeps changes until they are done, in the database of their entities: it settles them together with the rows. */
+export interface SettlementLedger {
+  /**
+   * All of it in one transaction, or nothing. First the look whether the lane is still ours: without it nothing may be written, because
+   * whoever has the lane now decides on what he read.
+   *
+   * @param rows writes rows, and gives what is done by that
+   * @param state what the repository is remembered with then; undefined: as it is
+   * @returns what `rows` gave; null, and nothing is written, if the lane is somebody else's by now
+   */
+  settle<T extends Settling>(
+    rows: Steps<readonly T[]>,
+    state: (done: readonly T[]) => RepositoryState | undefined,
+  ): Promise<readonly T[] | null>;
+}

@@ -1,0 +1,64 @@
+import { LocalNetwork } from 'nestjs-parity/testing';
+import { PENDING_STORE } from '../../lib/parity.module-pending.js';
+import type { PendingSyncStore } from '../../lib/pending/pending-sync.store.js';
+import { FaultProxy } from '../support/fault-proxy.js';
+import { until } from '../support/until.js';
+import { Crowd } from './crowd.js';
+
+const APPLY = 'com.atproto.repo.applyWrites';
+
+let network: LocalNetwork;
+let proxy: FaultProxy;
+let crowd: Crowd;
+let store: PendingSyncStore;
+beforeAll(async () => {
+  network = await LocalNetwork.start();
+  proxy = await FaultProxy.start();
+  proxy.target = network.pdsUrl;
+});
+afterAll(async () => {
+  await proxy[Symbol.asyncDispose]();
+  await network.stop();
+});
+beforeEach(async () => {
+  crowd = await Crowd.gather(network, [proxy.url]);
+  store = crowd.app.module.get<PendingSyncStore>(PENDING_STORE);
+  proxy.reset();
+  proxy.log.splice(0);
+  // Every lease is nearly over when it is taken.
+  const { lease } = store;
+  store.lease = async (did, milliseconds) => {
+    const taken = await lease.call(store, did, milliseconds);
+    return taken && { ...taken, endsAt: performance.now() + 1 };
+  };
+});
+afterEach(() => crowd.app.stop());
+
+const writes = (): number => proxy.log.filter(({ nsid }) => nsid === APPLY).length;
+
+it('is prolonged before a request that could outlive it', async () => {
+  const { extend } = store;
+  const extended: number[] = [];
+  store.extend = (lease, milliseconds) => {
+    extended.push(writes());
+    return extend.call(store, lease, milliseconds);
+  };
+  await crowd.save(crowd.user(0), 1);
+  await until(async () => (await crowd.pending(crowd.user(0))) === 0);
+  expect(extended[0]).toBe(0);
+  expect(writes()).toBe(1);
+});
+
+it('that somebody else has taken lets nothing more be sent, and nothing fails for it', async () => {
+  let tried = 0;
+  store.extend = async () => {
+    tried += 1;
+    return null;
+  };
+  const [post] = await crowd.save(crowd.user(0), 1);
+  await until(() => tried > 0);
+  await until(async () => (await crowd.app.parity.stats())?.leased === 0);
+  expect(writes()).toBe(0);
+  expect(await crowd.pending(crowd.user(0))).toBe(1);
+  expect(await crowd.app.parity.statusOf(post!)).toMatchObject({ status: 'retrying' });
+});

@@ -1,0 +1,113 @@
+import { PendingSyncRetried, RecordPublished } from 'nestjs-parity';
+import { LocalNetwork } from 'nestjs-parity/testing';
+import { Post } from '../support/blog.js';
+import { answer, FaultProxy } from '../support/fault-proxy.js';
+import { until } from '../support/until.js';
+import { Crowd } from './crowd.js';
+
+const NSID = 'app.bsky.feed.post';
+const APPLY = 'com.atproto.repo.applyWrites';
+
+let network: LocalNetwork;
+let proxy: FaultProxy;
+beforeAll(async () => {
+  network = await LocalNetwork.start();
+  proxy = await FaultProxy.start();
+  proxy.target = network.pdsUrl;
+});
+afterAll(async () => {
+  await proxy[Symbol.asyncDispose]();
+  await network.stop();
+});
+beforeEach(() => proxy.reset());
+
+describe('the write points of an account', () => {
+  it('are kept by a backfill, which leaves a part of them, and waits without a failed try', async () => {
+    const crowd = await Crowd.gather(network, [network.pdsUrl], {
+      pds: { writeLimits: [{ points: 60, seconds: 3_600 }], backfillShare: 0.5 },
+    });
+    const user = crowd.user(0);
+    await crowd.insertUnseen(user, 30);
+    await crowd.app.parity.reconcile(Post);
+    await until(async () => (await crowd.pending(user)) === 20);
+    // What it left is there for users.
+    await crowd.save(user, 10, 'live');
+    await until(async () => (await network.listRecords(user.did, NSID)).length === 20);
+    expect(await crowd.pending(user)).toBe(20);
+    const [waiting] = await crowd.save(user, 1, 'too much');
+    await until(async () => (await crowd.app.parity.statusOf(waiting!)).status === 'retrying');
+    expect(crowd.app.taken(PendingSyncRetried).filter(({ success }) => !success)).toEqual([]);
+    expect(await network.listRecords(user.did, NSID)).toHaveLength(20);
+    await crowd.app.stop();
+  });
+
+  it('come back, and the rest goes out by itself', async () => {
+    const crowd = await Crowd.gather(network, [network.pdsUrl], {
+      pds: { writeLimits: [{ points: 30, seconds: 1 }], timeoutMs: 1_000 },
+    });
+    const user = crowd.user(0);
+    await crowd.insertUnseen(user, 20);
+    await crowd.app.parity.reconcile(Post);
+    await until(async () => (await crowd.pending(user)) === 0, 25_000);
+    const [, ...commits] = await network.commits(user.did);
+    expect(commits.map(({ ops }) => ops.length)).toEqual([8, 8, 4]);
+    await crowd.app.stop();
+  });
+
+  it('of one account delay no other', async () => {
+    const crowd = await Crowd.gather(network, [network.pdsUrl, network.pdsUrl], {
+      pds: { writeLimits: [{ points: 9, seconds: 3_600 }] },
+    });
+    await crowd.save(crowd.user(0), 10);
+    await until(async () => (await crowd.pending(crowd.user(0))) === 7);
+    await crowd.save(crowd.user(1), 2);
+    await until(async () => (await crowd.pending(crowd.user(1))) === 0);
+    expect(await crowd.pending(crowd.user(0))).toBe(7);
+    await crowd.app.stop();
+  });
+});
+
+describe('a PDS host', () => {
+  it('that is down is asked by one account at a time, and delays no other host', async () => {
+    const crowd = await Crowd.gather(network, [...Array<string>(8).fill(proxy.url), network.pdsUrl]);
+    const down = crowd.users.slice(0, 8);
+    proxy.fault(APPLY, answer(502, '<html>'), Infinity);
+    proxy.log.splice(0);
+    crowd.sessions.close();
+    for (const user of down) await crowd.save(user, 1);
+    await until(() => crowd.sessions.waiting.size === 8);
+    crowd.sessions.open();
+    const stats = crowd.app.parity;
+    await until(() => proxy.log.filter(({ nsid }) => nsid === APPLY).length >= 8);
+    await until(async () => (await stats.stats())?.leased === 0);
+    const asked = proxy.log.length;
+    for (const user of down) await crowd.save(user, 1, 'more');
+    await crowd.save(crowd.user(8), 1);
+    await until(async () => (await crowd.pending(crowd.user(8))) === 0);
+    expect(proxy.log.length).toBe(asked);
+    proxy.reset();
+    await until(async () => (await stats.stats())?.pending === 0, 25_000);
+    for (const user of down) expect(await network.listRecords(user.did, NSID)).toHaveLength(2);
+    await crowd.app.stop();
+  }, 60_000);
+
+  it('that limits us is left alone for as long as it says, by all its accounts, and inline saves are kept', async () => {
+    const crowd = await Crowd.gather(network, [proxy.url, proxy.url, network.pdsUrl], {
+      sync: { mode: 'inline' },
+    });
+    await crowd.save(crowd.user(1), 1);
+    const limited = { 'retry-after': '2', 'ratelimit-policy': '3000;w=300' };
+    proxy.fault(APPLY, answer(429, { error: 'RateLimitExceeded' }, limited));
+    await crowd.save(crowd.user(0), 1);
+    const asked = proxy.log.length;
+    const [kept] = await crowd.save(crowd.user(1), 1, 'kept');
+    expect(kept?.hasAtpRecord()).toBe(false);
+    expect(proxy.log.length).toBe(asked);
+    const [elsewhere] = await crowd.save(crowd.user(2), 1);
+    expect(elsewhere?.hasAtpRecord()).toBe(true);
+    crowd.app.taken(RecordPublished);
+    await until(async () => (await crowd.app.parity.stats())?.pending === 0, 20_000);
+    expect(crowd.app.taken(RecordPublished)).toHaveLength(2);
+    await crowd.app.stop();
+  }, 60_000);
+});
