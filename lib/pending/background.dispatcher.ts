@@ -1,7 +1,7 @@
 import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import type { Change } from '../sync/change.js';
-import type { Results } from '../sync/inline.dispatcher.js';
+import { mergedByAddress } from '../sync/merged-changes.js';
 import { toPending } from './entry-change.js';
 import type { LaneWaker } from './lane.waker.js';
 import { PendingDispatcher, type PendingDispatcherOptions } from './pending.dispatcher.js';
@@ -24,20 +24,19 @@ export class BackgroundDispatcher extends PendingDispatcher {
     await this.waker.drain();
   }
 
-  /** Whether nothing has to be done is for the worker to say: it may be writing just now. */
-  protected override async quick(): Promise<null> {
-    return null;
-  }
-
-  protected override async work(did: string, changes: readonly Change[]): Promise<Results> {
+  /** Nobody waits for the lanes here, so there is no turn to wait for and no deadline. */
+  protected override async deliver(changes: readonly Change[]): Promise<SyncResult[]> {
+    const open = changes.filter(({ settled }) => !settled);
     const { store } = this.tries.options;
-    if (!store.durable) await store.capture(changes.map(toPending));
-    this.waker.wake(did);
-    return new Map(
-      changes.map(({ address }) => {
-        const uri = atUri(address);
-        return [uri, new SyncResult('pending', { reason: 'in the background', uri })];
-      }),
-    );
+    let failure: SyncResult | undefined;
+    try {
+      if (!store.durable) await store.capture([...mergedByAddress(open).values()].map(toPending));
+      for (const { address } of open) this.waker.wake(address.did);
+    } catch (error) {
+      failure = this.storeFailed(open, error as Error);
+    }
+    const pending = ({ address }: Change): SyncResult =>
+      failure ?? new SyncResult('pending', { reason: 'in the background', uri: atUri(address) });
+    return changes.map((change) => change.settled ?? pending(change));
   }
 }

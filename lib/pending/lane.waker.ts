@@ -7,20 +7,22 @@ export interface LaneWakerOptions {
   readonly log: { error(message: string): void };
 }
 
-/** In ms: saves that come one after the other wake their lane once. */
-const DELAY = 10;
+/** In ms: saves that come one after the other wake their lanes once in a while, and the first of them at once. */
+const INTERVAL = 50;
 
 /** Wakes lanes for commits that wait for nobody. A wake that is lost with its process is made up for by the store's sweep. */
 export class LaneWaker {
   private readonly dids = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
+  private flushed = -Infinity;
   private waking: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: LaneWakerOptions) {}
 
   wake(did: string): void {
     this.dids.add(did);
-    this.timer ??= setTimeout(() => this.flush(), DELAY).unref();
+    const delay = Math.max(0, this.flushed + INTERVAL - performance.now());
+    this.timer ??= setTimeout(() => this.flush(), delay).unref();
   }
 
   /** Resolves when every lane is awake. */
@@ -32,6 +34,7 @@ export class LaneWaker {
   private flush(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
+    this.flushed = performance.now();
     const dids = [...this.dids];
     this.dids.clear();
     if (dids.length > 0) this.waking = this.waking.then(() => this.wakeAll(dids));

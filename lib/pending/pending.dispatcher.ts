@@ -50,6 +50,9 @@ export class PendingDispatcher extends InlineDispatcher {
   ): Promise<Resolved> {
     const { store } = this.tries.options;
     if (!store.durable) return super.resolve(dataSource, touches, run);
+    const [first] = touches;
+    const only = first && this.captured.get(first);
+    if (only && touches.every((touch) => this.captured.get(touch) === only)) return only;
     const early = [...new Set(touches.map((touch) => this.captured.get(touch)))].filter(
       (one) => one !== undefined,
     );
@@ -101,12 +104,17 @@ export class PendingDispatcher extends InlineDispatcher {
       const one = { lease, failures, changes: known, entries, next: 'as-before' } as const;
       return this.results(await tries.run({ ...one, backfill: false, isRetry: false }, run));
     } catch (error) {
-      // The store failed: a durable one has the change all the same.
-      const status = store.durable ? 'pending' : 'failed';
-      const result = new SyncResult(status, { error: error as Error });
-      for (const change of changes) this.report({ change, result, entity: change.instance }, store.durable);
+      const result = this.storeFailed(changes, error as Error);
       return new Map(changes.map(({ address }) => [atUri(address), result]));
     }
+  }
+
+  /** A durable store has the changes all the same. */
+  protected storeFailed(changes: readonly Change[], error: Error): SyncResult {
+    const { durable } = this.tries.options.store;
+    const result = new SyncResult(durable ? 'pending' : 'failed', { error });
+    for (const change of changes) this.report({ change, result, entity: change.instance }, durable);
+    return result;
   }
 
   private async later(
