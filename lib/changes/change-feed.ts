@@ -3,7 +3,7 @@ import type { AuthenticationError } from '../errors/authentication.error.js';
 import type { Touch } from '../sync/change.js';
 import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { CommitScope, currentScope, inScope } from './commit-scope.js';
-import { TransactionLogs } from './transaction-log.js';
+import { TransactionLogs, type TransactionLog } from './transaction-log.js';
 import { currentUnit, type UnitParticipant } from './unit-of-work.js';
 
 /**
@@ -24,20 +24,21 @@ export class ChangeFeed implements UnitParticipant {
     private readonly maxWaiting = Infinity,
   ) {}
 
-  log(runner: QueryRunner): ReturnType<TransactionLogs['of']> {
+  log(runner: QueryRunner): TransactionLog {
     return this.logs.of(runner);
   }
 
   /** An entity was written. Outside a transaction that is a commit of its own. */
-  async touched(touch: Touch, runner: QueryRunner): Promise<void> {
+  touched(touch: Touch, runner: QueryRunner): Promise<void> | void {
     const log = this.log(runner);
-    // Not `isTransactionActive`: on SQLite a stranger's BEGIN may be under way, which starts the log only when it is done.
-    if (log.isOpen) return log.add(touch);
     const scope = currentScope();
-    if (scope) {
-      scope.committed.push(touch);
-      return;
-    }
+    // Not `isTransactionActive`: on SQLite a stranger's BEGIN may be under way, which starts the log only when it is done.
+    if (log.isOpen) log.add(touch);
+    else if (scope) scope.committed.push(touch);
+    else return this.loose(touch, log, runner);
+  }
+
+  private async loose(touch: Touch, log: TransactionLog, runner: QueryRunner): Promise<void> {
     // TypeORM raises the events of one statement together: they are one batch.
     log.loose.push(touch);
     await Promise.resolve();

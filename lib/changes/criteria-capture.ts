@@ -123,7 +123,7 @@ export class CriteriaCapture {
     entityId: string,
     manager: EntityManager,
     removal: ReturnType<RemovalWatch['take']>,
-  ): Promise<void> {
+  ): Promise<void> | void {
     const touch = { entity, entityId, instance: undefined, inserted: false, removal, origin: currentScope() };
     return this.feed.touched(touch, manager.queryRunner!);
   }

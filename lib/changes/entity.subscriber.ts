@@ -62,7 +62,8 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
   beforeInsert(event: InsertEvent<ObjectLiteral>): void {
     const entity = this.options.entities.find(event.metadata.target);
     if (!entity || !event.entity) return;
-    entity.show(event.entity, { uri: null, cid: null, syncedAt: null, rkey: reservedKey(entity, event) });
+    entity.discard(event.entity);
+    entity.show(event.entity, { rkey: reservedKey(entity, event) });
   }
 
   afterInsert(event: InsertEvent<ObjectLiteral>): Promise<void> | void {
@@ -183,7 +184,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     entityId: string,
     { entity: instance, queryRunner }: EntityEvent,
     more: Partial<Touch>,
-  ): Promise<void> {
+  ): Promise<void> | void {
     const touch = { entity, entityId, instance, inserted: false, removal: undefined, origin: currentScope() };
     return this.options.feed.touched({ ...touch, ...more }, queryRunner);
   }

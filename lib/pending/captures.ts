@@ -16,6 +16,8 @@ const offered = (change: Change, unlessSettled: boolean): OfferedChange => ({
   unlessSettled,
 });
 
+const NONE: ReadonlyMap<Change, SyncResult> = new Map();
+
 /** Captures what was resolved in a durable store. What leaves its record as it is costs no more than that, if the store knows the record to be so. */
 export class Captures {
   /** Classes whose own code waits for something: it is not asked again inside a transaction. */
@@ -27,9 +29,13 @@ export class Captures {
   async capture(resolved: Resolved, runner: QueryRunner): Promise<Resolved> {
     const merged = mergedByAddress(resolved.changes);
     if (merged.size === 0) return resolved;
-    const unchanged = await this.unchanged([...merged.values()]);
+    const changed = [...merged.values()];
+    const asked = changed.filter(
+      ({ operation, entity, whole }) => operation === 'republish' && whole && !this.waiting.has(entity),
+    );
+    const unchanged = asked.length > 0 ? await this.unchanged(asked) : NONE;
     const left = await this.store.capture(
-      [...merged.values()].map((change) => offered(change, unchanged.has(change))),
+      changed.map((change) => offered(change, unchanged.has(change))),
       runner,
     );
     if (left.size === 0) return resolved;
@@ -46,12 +52,8 @@ export class Captures {
    * The changes that leave their records as they are, as far as their rows know. A mapper that throws throws again when the change is
    * tried; if that was an error of SQL on this connection, the capture meets what it did to the transaction.
    */
-  private async unchanged(changes: readonly Change[]): Promise<Map<Change, SyncResult>> {
+  private async unchanged(asked: readonly Change[]): Promise<Map<Change, SyncResult>> {
     const unchanged = new Map<Change, SyncResult>();
-    const asked = changes.filter(
-      ({ operation, entity, whole }) => operation === 'republish' && whole && !this.waiting.has(entity),
-    );
-    if (asked.length === 0) return unchanged;
     const results = await atOnce(asked.map(foreseenResult));
     asked.forEach((change, index) => {
       const result = results[index];

@@ -1,4 +1,5 @@
 import type { EntityMetadata } from 'typeorm';
+import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import type { RecordMapper } from './record-mapper.js';
 
 export interface RelationTree {
@@ -25,17 +26,24 @@ export function isWhole(instance: object, metadata: EntityMetadata, relations: R
   return (
     typeof metadata.target === 'function' &&
     instance instanceof metadata.target &&
-    metadata.columns.every(
-      (column) =>
-        !column.isSelect ||
-        column.isVirtual ||
-        column.relationMetadata ||
-        // TypeORM leaves it undefined after an insert.
-        column.isDeleteDate ||
-        column.getEntityValue(instance) !== undefined,
-    ) &&
+    neededColumns(metadata).every((column) => column.getEntityValue(instance) !== undefined) &&
     hasRelations(instance, metadata, relations)
   );
+}
+
+const columns = new WeakMap<EntityMetadata, ColumnMetadata[]>();
+
+function neededColumns(metadata: EntityMetadata): ColumnMetadata[] {
+  let needed = columns.get(metadata);
+  if (!needed) {
+    needed = metadata.columns.filter(
+      ({ isSelect, isVirtual, relationMetadata, isDeleteDate }) =>
+        // TypeORM leaves the date of a deletion undefined after an insert.
+        isSelect && !isVirtual && !relationMetadata && !isDeleteDate,
+    );
+    columns.set(metadata, needed);
+  }
+  return needed;
 }
 
 function hasRelations(instance: object, metadata: EntityMetadata, relations: RelationTree): boolean {

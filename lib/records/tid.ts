@@ -8,6 +8,7 @@ let last = 0;
  * per process collide between processes; within this process the microseconds only grow, so a bulk insert gets no key twice.
  */
 export function newTid(): string {
-  last = Math.max(last + 1, Date.now() * 1000 + randomInt(1000));
-  return TID.fromTime(last, randomInt(1024)).toString();
+  const random = randomInt(1000 * 1024);
+  last = Math.max(last + 1, Date.now() * 1000 + Math.floor(random / 1024));
+  return TID.fromTime(last, random % 1024).toString();
 }

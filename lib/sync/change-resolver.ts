@@ -143,8 +143,8 @@ const show = (entity: SyncedEntity, instance: object, { uri, cid, rkey }: Record
 
 async function changesOf(touch: Touch, instance: object, runner: QueryRunner | undefined): Promise<Change[]> {
   const { entity } = touch;
-  await reserveKey(entity, touch.entityId, instance, runner);
-  await renewKey(entity, touch.entityId, instance, runner);
+  if (recordStateOf(instance).rkey === null) await reserveKey(entity, touch.entityId, instance, runner);
+  if (entity.sync.followOwner) await renewKey(entity, touch.entityId, instance, runner);
   const { uri, cid } = recordStateOf(instance);
   const published = parseAtUri(uri);
   const address = await entity.addressOf(instance, touch.did);
@@ -165,9 +165,7 @@ async function reserveKey(
   instance: object,
   runner: QueryRunner | undefined,
 ): Promise<void> {
-  const { uri, rkey } = recordStateOf(instance);
-  if (rkey !== null) return;
-  const reserved = parseAtUri(uri)?.rkey ?? entity.newRkey(instance);
+  const reserved = parseAtUri(recordStateOf(instance).uri)?.rkey ?? entity.newRkey(instance);
   const rows = new RecordRows(entity);
   if (await rows.reserve(open(runner), id, reserved)) entity.show(instance, { rkey: reserved });
   else entity.show(instance, { rkey: (await rows.read(open(runner), [id])).get(id)?.rkey ?? null });
@@ -182,7 +180,6 @@ async function renewKey(
   instance: object,
   runner: QueryRunner | undefined,
 ): Promise<void> {
-  if (!entity.sync.followOwner) return;
   const { uri, rkey } = recordStateOf(instance);
   const published = parseAtUri(uri);
   const address = published && (await entity.addressOf(instance));

@@ -32,6 +32,8 @@ export class PostgresDialect extends OnConflictDialect {
     `INSERT INTO ${this.ledger} AS l (${Object.keys(CAPTURED).join(', ')}) SELECT ` +
     Object.values(CAPTURED)
       .map((value) => (/^d\.[kgb]$/.test(value) ? `${value} = 1` : value))
+      // Once for all rows: it is no cheap sum.
+      .map((value) => (value === '$now' ? '(SELECT $now)' : value))
       .join(', ') +
     ' FROM json_to_recordset($1::json) AS d(d text, c text, r text, n text, i text, o text, t text, h text, k int, g int, b int, v int) ';
   private readonly capturing: Capturing;
