@@ -23,30 +23,33 @@ export interface Ratio {
  * Medians in milliseconds of several ways to do a thing, side by side: one after the other in every round, in changing order, so that
  * what the machine does meanwhile hits all.
  *
- * @param options.rest milliseconds after each, for what one has not waited for and the other would have to
+ * @param options.times in a row in each round: an application does one of them, and does not find the other's in the processor's caches
+ * @param options.rest milliseconds after that, for what one has not waited for and the other would have to
  */
 export async function medians(
   contestants: readonly Contestant[],
-  { rounds = 200, warmUp = 50, rest = 0 } = {},
+  { rounds = 200, warmUp = 50, times = 1, rest = 0 } = {},
 ): Promise<number[]> {
-  const times = contestants.map((contestant) => ({ contestant, spent: [] as number[] }));
+  const all = contestants.map((contestant) => ({ contestant, spent: [] as number[] }));
   for (let round = -warmUp; round < rounds; round++) {
-    for (const { contestant, spent } of round % 2 === 0 ? times : times.toReversed()) {
-      await contestant.prepare?.();
-      const start = performance.now();
-      await contestant.run();
-      if (round >= 0) spent.push(performance.now() - start);
+    for (const { contestant, spent } of round % 2 === 0 ? all : all.toReversed()) {
+      for (let time = 0; time < times; time++) {
+        await contestant.prepare?.();
+        const start = performance.now();
+        await contestant.run();
+        if (round >= 0) spent.push(performance.now() - start);
+      }
       if (rest > 0) await sleep(rest);
     }
   }
-  return times.map(({ spent }) => median(spent));
+  return all.map(({ spent }) => median(spent));
 }
 
 export async function compare(
   what: string,
   limit: number,
   contestants: readonly [Contestant, Contestant],
-  options: { readonly rounds?: number; readonly warmUp?: number; readonly rest?: number } = {},
+  options: Parameters<typeof medians>[1] = {},
 ): Promise<Ratio> {
   const [ours = 0, theirs = 0] = await medians(contestants, options);
   return { what, ratio: ours / theirs, limit, ours, theirs };
