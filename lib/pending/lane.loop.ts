@@ -23,6 +23,8 @@ const TIDY_INTERVAL = 60_000;
 /** Works on the lanes that are ready, for as long as the application runs. It keeps no process from exiting. */
 export class LaneLoop {
   private readonly working = new Set<string>();
+  /** Lanes that were ready at the last look, for the workers that become free. */
+  private ready: string[] = [];
   private timers: NodeJS.Timeout[] = [];
   private looking: Promise<void> | undefined;
   private tidying: Promise<void> | undefined;
@@ -85,19 +87,27 @@ export class LaneLoop {
   }
 
   private async look(): Promise<void> {
-    const { store, concurrency } = this.options;
-    const ready = await store.readyLanes(concurrency);
-    for (const did of ready) {
-      if (this.stopped || this.working.size >= concurrency) return;
+    this.ready = await this.options.store.readyLanes(this.options.concurrency);
+    this.begin();
+  }
+
+  private begin(): void {
+    while (!this.stopped && !this.isFull) {
+      const did = this.ready.shift();
+      if (did === undefined) return;
       if (!this.working.has(did)) void this.work(did);
     }
+  }
+
+  private get isFull(): boolean {
+    return this.working.size >= this.options.concurrency;
   }
 
   private async work(did: string): Promise<void> {
     const { worker, log } = this.options;
     this.working.add(did);
     try {
-      const result = await worker.work(did, { backlog: false, turn: true });
+      const result = await worker.work(did, { backlog: false, turn: () => this.stopped || this.isFull });
       if (!result.isEmpty()) {
         log.log(
           `Pending syncs of ${did}: ${result.succeeded} of ${result.total} done, ${result.failed} failed, ${result.skipped} given up.`,
@@ -109,7 +119,8 @@ export class LaneLoop {
         log.error(`Pending syncs of ${did} failed: ${message(error)}`);
     } finally {
       this.working.delete(did);
-      this.poke();
+      this.begin();
+      if (this.ready.length === 0) this.poke();
     }
   }
 }

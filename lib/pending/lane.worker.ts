@@ -37,10 +37,11 @@ export class LaneWorker {
    * Tries each pending sync of the lane once. Two calls for one DID come one after the other, so that nothing is tried twice.
    *
    * @param options.backlog also what was captured before the account signed in last
-   * @param options.turn only as much as one request takes: then it is another account's turn, and the lane is ready again
+   * @param options.turn asked after each request: whether it is another account's turn, and the rest of the lane waits for its next one.
+   *   Whoever takes turns has seen that something is due
    * @throws AuthenticationError if the account still has to act; everything is left as it was, and the lane is parked
    */
-  work(did: string, options: { backlog: boolean; turn: boolean }): Promise<PendingSyncRetryResult> {
+  work(did: string, options: { backlog: boolean; turn?: () => boolean }): Promise<PendingSyncRetryResult> {
     return this.queue.run(did, () => this.round(did, options));
   }
 
@@ -51,13 +52,13 @@ export class LaneWorker {
 
   private async round(
     did: string,
-    options: { backlog: boolean; turn: boolean },
+    options: { backlog: boolean; turn?: () => boolean },
   ): Promise<PendingSyncRetryResult> {
     const { store } = this.options.tries.options;
     const tally = new Tally();
     // Here, in the queue: before it, a worker that sees the lane free would take what the caller wants to hear of.
     if (options.backlog) await store.unpark(did, { retry: true });
-    // A lease that finds nothing to do would send an inline save away meanwhile; whoever takes turns has looked already.
+    // A lease that finds nothing to do would send an inline save away meanwhile.
     if (!options.turn && (await store.due(did, { limit: 1, ...options })).length === 0) return tally.result();
     let goesOn = false;
     try {
@@ -71,7 +72,7 @@ export class LaneWorker {
         else
           await store.release(lease, { next: next === 'asleep' && retryAt ? { retryAt } : next, failures });
         goesOn = batch.length > 0 && next !== 'asleep' && !tally.outage;
-      } while (goesOn && !options.turn);
+      } while (goesOn && !options.turn?.());
       return tally.result();
     } finally {
       if (!goesOn) this.failed.delete(did);

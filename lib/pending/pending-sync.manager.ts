@@ -47,7 +47,7 @@ export class PendingSyncManager {
    */
   async retryForDid(did: string): Promise<PendingSyncRetryResult> {
     if (!this.pending) return new PendingSyncRetryResult(0, 0, 0, 0);
-    return this.pending.worker.work(did, { backlog: true, turn: false });
+    return this.pending.worker.work(did, { backlog: true });
   }
 
   async countForDid(did: string): Promise<number> {
