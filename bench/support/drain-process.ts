@@ -36,6 +36,8 @@ async function run({ task, pdsUrl, accounts, each, database }: DrainInput): Prom
       sessions,
       sync: { mode: 'background' },
       pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
+      // What is drained for the second time would go beyond the hour of its accounts.
+      pds: { writeLimits: [] },
     },
   );
   const parity = app.get(ParityService);

@@ -1,5 +1,7 @@
+import { jest } from '@jest/globals';
 import { PendingSyncManager, RecordPublished } from 'nestjs-parity';
 import { LocalNetwork } from 'nestjs-parity/testing';
+import { LaneWorker } from '../../lib/pending/lane.worker.js';
 import { Post } from '../support/blog.js';
 import { until } from '../support/until.js';
 import { Crowd } from './crowd.js';
@@ -33,6 +35,20 @@ it('ten accounts with much to do take turns with one that has little', async () 
   expect(await network.listRecords(big[0]!.did, NSID)).toHaveLength(250);
   await crowd.app.stop();
 }, 90_000);
+
+it('an account goes on while nobody waits for its place', async () => {
+  const crowd = await Crowd.gather(network, [network.pdsUrl]);
+  const user = crowd.user(0);
+  const work = jest.spyOn(LaneWorker.prototype, 'work');
+  await crowd.save(user, 450);
+  await until(async () => (await crowd.pending(user)) === 0, 20_000);
+  const results = await Promise.all(
+    work.mock.results.map(({ value }) => value as ReturnType<LaneWorker['work']>),
+  );
+  work.mockRestore();
+  expect(results.filter((result) => !result.isEmpty())).toMatchObject([{ total: 450, succeeded: 450 }]);
+  await crowd.app.stop();
+}, 60_000);
 
 it('what a user does now goes before what a reconciliation has found', async () => {
   const crowd = await Crowd.gather(network, [network.pdsUrl]);

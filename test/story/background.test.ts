@@ -1,5 +1,7 @@
-import { AppPasswordSessionProvider, RecordPublished } from 'nestjs-parity';
+import { jest } from '@jest/globals';
+import { AppPasswordSessionProvider, RecordPublished, SyncFailed } from 'nestjs-parity';
 import { LocalNetwork } from 'nestjs-parity/testing';
+import { CachePendingSyncStore } from '../../lib/pending/cache/cache-pending-sync.store.js';
 import { Post, PostMapper, User } from '../support/blog.js';
 import { ParityApp } from '../support/parity-app.js';
 import { until } from '../support/until.js';
@@ -47,6 +49,20 @@ it('in background mode save() returns before the record is there, and ten edits 
   expect((await network.getRecord(saved.getAtpUri()!))?.value).toMatchObject({ text: 'edit 10' });
   expect((await written(did)).length).toBeLessThan(11);
   expect(app.taken(RecordPublished).length).toBe((await written(did)).length);
+  await app.stop();
+});
+
+it('in background mode save() tells of a change that could not be kept, and returns all the same', async () => {
+  const { app, user } = await start('background', 'unkept.test');
+  const posts = app.repository(Post);
+  const broken = jest
+    .spyOn(CachePendingSyncStore.prototype, 'capture')
+    .mockRejectedValueOnce(new Error('the cache is full'));
+  const { id } = await posts.save(posts.create({ content: 'lost', user }));
+  broken.mockRestore();
+  expect(app.taken(SyncFailed)).toMatchObject([
+    { entityId: String(id), willRetry: false, error: { message: 'the cache is full' } },
+  ]);
   await app.stop();
 });
 
