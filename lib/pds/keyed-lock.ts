@@ -5,7 +5,7 @@ export class KeyedLock {
   async run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const before = this.tails.get(key) ?? Promise.resolve();
     const result = before.then(task);
-    const tail = result.catch(() => undefined);
+    const tail = result.then(forget, forget);
     this.tails.set(key, tail);
     try {
       return await result;
@@ -19,3 +19,5 @@ export class KeyedLock {
     return this.tails.size;
   }
 }
+
+const forget = (): void => undefined;

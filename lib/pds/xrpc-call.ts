@@ -32,9 +32,9 @@ async function withinTime<T>(
 ): Promise<T> {
   signal?.throwIfAborted();
   const controller = new AbortController();
-  const stopped = new Promise<never>((_resolve, reject) => {
-    controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error));
-  });
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const isStopped = (): void => reject(controller.signal.reason as Error);
+  controller.signal.addEventListener('abort', isStopped);
   const timeout = (): void =>
     controller.abort(new DOMException(`No answer within ${timeoutMs} ms`, 'TimeoutError'));
   const stop = (): void => controller.abort(signal?.reason);
@@ -45,6 +45,8 @@ async function withinTime<T>(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', stop);
+    // `fetch` keeps the signal until the garbage of the whole heap is collected, and through this it would keep the answer.
+    controller.signal.removeEventListener('abort', isStopped);
   }
 }
 

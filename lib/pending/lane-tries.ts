@@ -1,5 +1,4 @@
 import type { QueryRunner } from 'typeorm';
-import { LeaseLostError } from '../errors/lease-lost.error.js';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
@@ -13,8 +12,9 @@ import type { Change } from '../sync/change.js';
 import type { Outcome } from '../sync/outcome.js';
 import type { SyncEngine, SyncRun } from '../sync/sync-engine.js';
 import { toPending } from './entry-change.js';
+import { HeldLane } from './held-lane.js';
 import { LaneSettlement } from './lane-settlement.js';
-import { backedOff, nextTry } from './next-try.js';
+import { nextTry } from './next-try.js';
 import type { Discarded, FailedTry, Lane, LaneNext, Lease, PendingEntry } from './pending-entry.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
 
@@ -32,9 +32,7 @@ export interface LaneOptions {
 
 /** Some changes of a lane, to be tried under its lease. */
 export interface Try {
-  readonly lease: Lease;
-  /** Transient failures of the lane in a row. */
-  readonly failures: number;
+  readonly held: HeldLane;
   readonly changes: readonly Change[];
   readonly entries: ReadonlyMap<string, PendingEntry>;
   /** What becomes of the lane if nothing fails in passing. */
@@ -51,15 +49,12 @@ export interface Tried {
   readonly kept: ReadonlyMap<string, PendingEntry>;
 }
 
-/** How long a lane is leased for one try, in ms; prolonged before a request that could outlive it. */
-const LEASE = 120_000;
-
 class Running {
   readonly dids = new Set<string>();
   ended = 0;
 }
 
-/** What the dispatcher and the worker have in common: one try of some changes of a lane, under its lease. */
+/** What the dispatcher and the worker have in common: one try of some changes of a lane that is held. */
 export class LaneTries {
   constructor(
     readonly options: LaneOptions,
@@ -98,20 +93,21 @@ export class LaneTries {
   }
 
   /** null: somebody else works on the lane. */
-  lease(did: string): Promise<Lease | null> {
-    return this.options.store.lease(did, LEASE);
+  hold(lane: Lane): Promise<HeldLane | null> {
+    return HeldLane.of(lane, this.options.store);
   }
 
-  /** Tries changes, settles what succeeded, remembers what failed, and gives the lane back. */
+  /** Tries changes, settles what succeeded, and remembers what failed. */
   async run(one: Try, run: SyncRun = {}): Promise<Tried> {
-    const { lease, changes, entries, backfill, isRetry } = one;
+    const { held, changes, entries, backfill, isRetry, next } = one;
+    const { lease, failures, permit } = held;
     const { store, engine } = this.options;
     const { did } = lease;
     const sessionId = await this.sessionId(did);
     this.running.dids.add(did);
+    held.beginsTry();
     try {
       const ledger = store.settleWith && new LaneSettlement(store, lease, entries);
-      const permit = this.permit(lease);
       const outcomes = await engine.run(did, changes, {
         ...run,
         ...(ledger && { ledger }),
@@ -128,11 +124,8 @@ export class LaneTries {
       const kept = await this.keep(lease, failed, isRetry ? entries : null);
       const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
       if (auth) await this.park(did, auth.error.message, sessionId);
-      await store.release(lease, nextTry(failed, one));
+      held.endsTry(nextTry(failed, { failures, next, backfill }));
       return { outcomes, kept };
-    } catch (error) {
-      await store.release(lease, backedOff(one.failures));
-      throw error;
     } finally {
       this.running.dids.delete(did);
       this.running.ended += 1;
@@ -245,17 +238,6 @@ export class LaneTries {
     // The account may have signed in while the try was under way, and whoever listens to that was too early.
     const now = await this.sessionId(did);
     if (now !== null && now !== sessionId) await store.unpark(did, { retry: autoRetry });
-  }
-
-  /** No request is sent that could outlive the lease, and none once somebody else has it. */
-  private permit(lease: Lease): (milliseconds: number) => Promise<void> {
-    let held = lease;
-    return async (milliseconds) => {
-      if (held.endsAt - performance.now() >= milliseconds) return;
-      const longer = await this.options.store.extend(held, Math.max(LEASE, 2 * milliseconds));
-      if (!longer) throw new LeaseLostError(held.did);
-      held = longer;
-    };
   }
 
   private async sessionId(did: string): Promise<string | null> {

@@ -3,10 +3,12 @@ import { PendingSyncFailed } from '../events/pending-sync-failed.event.js';
 import { PendingSyncRetried } from '../events/pending-sync-retried.event.js';
 import { SyncFailed } from '../events/sync-failed.event.js';
 import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
+import type { RepositoryState } from '../pds/repository-state.store.js';
 import type { Change } from '../sync/change.js';
 import { LaneQueue } from '../sync/lane-queue.js';
 import { toChange } from './entry-change.js';
-import type { LaneTries, Tried, Try } from './lane-tries.js';
+import type { HeldLane } from './held-lane.js';
+import type { LaneTries, Tried } from './lane-tries.js';
 import { heldBack } from './next-try.js';
 import type { LaneNext, PendingEntry } from './pending-entry.js';
 
@@ -20,10 +22,18 @@ interface Taken {
   /** All of them backfill, or none. */
   readonly batch: readonly PendingEntry[];
   readonly next: LaneNext;
+  /** What is remembered of the repository, if that was asked. */
+  readonly state?: RepositoryState | null | undefined;
 }
 
 /** Entries of one try: one request to the PDS, and the most that a crash makes uncertain. */
 const BATCH = 200;
+/**
+ * Entries of all tries that are under way, as far as the batches don't get too small for it (50 go through a PDS almost as fast as 200):
+ * what has to wait for its answer longer than it takes to make as much garbage again is garbage that stays.
+ */
+const UNDER_WAY = 500;
+const SMALL_BATCH = 50;
 
 /** Works off what is pending in a lane. */
 export class LaneWorker {
@@ -61,20 +71,22 @@ export class LaneWorker {
     // A lease that finds nothing to do would send an inline save away meanwhile.
     if (!options.turn && (await store.due(did, { limit: 1, ...options })).length === 0) return tally.result();
     let goesOn = false;
+    let held: HeldLane | null = null;
     try {
+      held = await this.options.tries.hold(await store.lane(did));
+      if (!held) return tally.result();
       do {
-        const { failures, retryAt } = await store.lane(did);
-        const lease = await this.options.tries.lease(did);
-        if (!lease) return tally.result();
-        const { batch, next } = await this.take(did, options);
         goesOn = false;
-        if (batch.length > 0) await this.batch({ lease, failures, next }, batch, tally);
-        else
-          await store.release(lease, { next: next === 'asleep' && retryAt ? { retryAt } : next, failures });
+        await held.permit();
+        const taken = await this.take(did, options);
+        const { batch, next } = taken;
+        if (batch.length > 0) await this.batch(held, taken, tally);
+        else held.leftAlone(next);
         goesOn = batch.length > 0 && next !== 'asleep' && !tally.outage;
       } while (goesOn && !options.turn?.());
       return tally.result();
     } finally {
+      await held?.release();
       if (!goesOn) this.failed.delete(did);
     }
   }
@@ -83,24 +95,21 @@ export class LaneWorker {
   private async take(did: string, options: { backlog: boolean }): Promise<Taken> {
     const { store, writer } = this.options.tries.options;
     const failed = this.failed.get(did) ?? new Set();
-    const all = await store.due(did, { limit: BATCH + failed.size + 1, ...options });
+    const size = Math.min(BATCH, Math.max(SMALL_BATCH, Math.floor(UNDER_WAY / this.queue.size)));
+    const all = await store.due(did, { limit: size + failed.size + 1, ...options });
     const due = all.filter(({ sync, version }) => !failed.has(`${sync.uri} ${version}`));
     const [first] = due;
     if (!first) return { batch: [], next: 'asleep' };
-    const { writes, retryAt } = await writer.admits(did, first.backfill);
+    const { writes, retryAt, state } = await writer.admits(did, first.backfill);
     if (writes === 0) return { batch: [], next: heldBack(retryAt, first.backfill) };
     const alike = due.filter(({ backfill }) => backfill === first.backfill);
-    const batch = alike.slice(0, Math.min(BATCH, writes));
+    const batch = alike.slice(0, Math.min(size, writes));
     const [rest] = due.slice(batch.length);
-    if (!rest) return { batch, next: 'asleep' };
-    return { batch, next: rest.backfill ? { backfillAt: new Date() } : 'ready' };
+    if (!rest) return { batch, next: 'asleep', state };
+    return { batch, next: rest.backfill ? { backfillAt: new Date() } : 'ready', state };
   }
 
-  private async batch(
-    lane: Pick<Try, 'lease' | 'failures' | 'next'>,
-    batch: readonly PendingEntry[],
-    tally: Tally,
-  ): Promise<void> {
+  private async batch(held: HeldLane, { batch, next, state }: Taken, tally: Tally): Promise<void> {
     const { tries, maxAttempts } = this.options;
     const { entities, store } = tries.options;
     const changes = new Map<Change, PendingEntry>();
@@ -117,12 +126,12 @@ export class LaneWorker {
         given.push({ entry, reason: `there is no entity ${entry.entityName} any more` });
       } else changes.set(change, entry);
     }
-    if (given.length > 0) tally.skipped += await tries.discard(lane.lease, given);
+    if (given.length > 0) tally.skipped += await tries.discard(held.lease, given);
     const entries = new Map([...changes.values()].map((entry) => [entry.sync.uri, entry]));
     const backfill = batch[0]?.backfill ?? false;
-    const one = { ...lane, changes: [...changes.keys()], entries, backfill, isRetry: true };
-    const tried = await tries.run(one);
-    const { did } = lane.lease;
+    const one = { held, next, changes: [...changes.keys()], entries, backfill, isRetry: true };
+    const tried = await tries.run(one, { state });
+    const { did } = held.lease;
     const failed = new Set(this.failed.get(did));
     for (const { sync, version } of entries.values())
       if (tried.kept.get(sync.uri)?.version === version) failed.add(`${sync.uri} ${version}`);

@@ -9,8 +9,15 @@ const LONGEST = 15 * 60_000;
 /** In ms: lanes that wait for the same host come back one after the other. */
 const SPREAD = 2_000;
 
+/** What becomes of a lane that is given back. */
+export interface LaneAfter {
+  readonly next: LaneNext;
+  /** Transient failures in a row. */
+  readonly failures: number;
+}
+
 /** What becomes of a lane after an error that says nothing of when to try again. */
-export const backedOff = (failures: number) => ({
+export const backedOff = (failures: number): LaneAfter & { readonly next: { readonly retryAt: Date } } => ({
   next: { retryAt: new Date(Date.now() + backoff(failures + 1, LONGEST)) },
   failures: failures + 1,
 });
@@ -23,7 +30,7 @@ export const heldBack = (retryAt: Date, backfill: boolean): LaneNext =>
 export function nextTry(
   failed: readonly Outcome[],
   { failures, next, backfill }: { failures: number; next: LaneNext; backfill: boolean },
-): { readonly next: LaneNext; readonly failures: number } {
+): LaneAfter {
   const errors = failed.flatMap(({ failure }) => (failure?.kind === 'transient' ? [failure.error] : []));
   if (errors.length === 0) return { next, failures: 0 };
   const told = errors.filter(

@@ -90,19 +90,22 @@ export class PendingDispatcher extends InlineDispatcher {
     try {
       const lane = await store.lane(did);
       const closed = await tries.closed(lane);
-      const lease = closed === null ? await tries.lease(did) : null;
-      if (!lease) {
+      const held = closed === null ? await tries.hold(lane) : null;
+      if (!held) {
         const reason = closed ?? 'another worker has the lane';
         const later = await this.later(tries, did, changes, reason, lane.park !== null);
         // Its host may have to wait, but the lane knows nothing of it.
         if (!lane.park) await store.wake(did);
         return later;
       }
-      const entries = await tries.entriesAt(did, changes);
-      const known = changes.map((change) => withLedger(change, entries.get(atUri(change.address))));
-      const { failures } = lane;
-      const one = { lease, failures, changes: known, entries, next: 'as-before' } as const;
-      return this.results(await tries.run({ ...one, backfill: false, isRetry: false }, run));
+      try {
+        const entries = await tries.entriesAt(did, changes);
+        const known = changes.map((change) => withLedger(change, entries.get(atUri(change.address))));
+        const one = { held, changes: known, entries, next: 'as-before' } as const;
+        return this.results(await tries.run({ ...one, backfill: false, isRetry: false }, run));
+      } finally {
+        await held.release();
+      }
     } catch (error) {
       const result = this.storeFailed(changes, error as Error);
       return new Map(changes.map(({ address }) => [atUri(address), result]));

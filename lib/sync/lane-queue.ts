@@ -14,6 +14,11 @@ export class LaneQueue {
     return { ended, stop: () => void this.watches.delete(ended) };
   }
 
+  /** DIDs that are worked on. */
+  get size(): number {
+    return this.tails.size;
+  }
+
   isBusy(did: string): boolean {
     return this.tails.has(did);
   }

@@ -35,6 +35,8 @@ export interface SyncRun {
   readonly onDeadline?: () => void;
   /** In ms, for a caller that cannot wait as long as others. */
   readonly deadline?: number;
+  /** What is remembered of the repository, for a caller that has just looked. */
+  readonly state?: RepositoryState | null | undefined;
   /** See `WriteRequest`. */
   readonly backfill?: boolean;
   readonly permit?: (milliseconds: number) => Promise<void>;
@@ -77,7 +79,7 @@ class SyncPass {
     private readonly run: SyncRun,
   ) {
     const state = run.runner ? options.state.on(run.runner) : options.state;
-    this.state = new UntakenState(state, this.written);
+    this.state = new UntakenState(state, this.written, run.state);
   }
 
   /** @returns the changes whose row went or changed its address under the write: they have to be decided again */

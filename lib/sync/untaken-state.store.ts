@@ -8,12 +8,17 @@ export class UntakenState extends RepositoryStateStore {
   private kept: RepositoryState | undefined;
   private loaded: Promise<RepositoryState | null> | undefined;
 
-  /** @param untaken at-uri to CID */
+  /**
+   * @param untaken at-uri to CID
+   * @param known what the store has; undefined: that has to be asked
+   */
   constructor(
     private readonly store: RepositoryStateStore,
     private readonly untaken: ReadonlyMap<string, string | null>,
+    known?: RepositoryState | null,
   ) {
     super();
+    if (known !== undefined) this.loaded = Promise.resolve(known);
   }
 
   /** Once for whoever decides and whoever writes: in between nobody else has the lane. */

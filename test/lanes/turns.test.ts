@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
 import { PendingSyncManager, RecordPublished } from 'nestjs-parity';
 import { LocalNetwork } from 'nestjs-parity/testing';
+import { LaneTries } from '../../lib/pending/lane-tries.js';
 import { LaneWorker } from '../../lib/pending/lane.worker.js';
 import { Post } from '../support/blog.js';
 import { until } from '../support/until.js';
@@ -20,6 +21,7 @@ it('ten accounts with much to do take turns with one that has little', async () 
   const small = crowd.user(10);
   crowd.sessions.close();
   for (const user of big) await crowd.save(user, 250);
+  const run = jest.spyOn(LaneTries.prototype, 'run');
   await until(() => crowd.sessions.waiting.size === 10);
   await crowd.save(small, 1);
   crowd.app.taken(RecordPublished);
@@ -33,6 +35,10 @@ it('ten accounts with much to do take turns with one that has little', async () 
   expect(through.length).toBeLessThan(big.length);
   expect(before.length).toBeLessThan(2_500);
   expect(await network.listRecords(big[0]!.did, NSID)).toHaveLength(250);
+  // The more accounts, the less of each: after those that began while there were fewer.
+  const later = run.mock.calls.slice(10, 15).map(([{ changes }]) => changes.length);
+  run.mockRestore();
+  expect(Math.max(...later)).toBe(50);
   await crowd.app.stop();
 }, 90_000);
 

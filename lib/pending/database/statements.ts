@@ -19,7 +19,8 @@ export function ledgerStatements(dialect: SqlDialect) {
   const select = `SELECT ${LEDGER_COLUMNS} FROM ${ledger} l WHERE`;
   const isKey = 'did = $1 AND collection = $2 AND rkey = $3';
   const oldestFirst = 'ORDER BY l.pending_since, l.collection, l.rkey';
-  const inTurn = 'ORDER BY l.backfill, l.pending_since, l.collection, l.rkey';
+  // As the index has them; sorting what one transaction has captured would take longer with every one of it.
+  const inTurn = 'ORDER BY l.backfill, l.pending_since';
   const pending = 'l.did = $1 AND l.pending_since IS NOT NULL';
   return {
     due: `${select} l.did = $1 AND ${isDue(ofLane)} ${inTurn} LIMIT $2`,

@@ -1,0 +1,64 @@
+import { LeaseLostError } from '../errors/lease-lost.error.js';
+import { backedOff, type LaneAfter } from './next-try.js';
+import type { Lane, LaneNext, Lease } from './pending-entry.js';
+import type { PendingSyncStore } from './pending-sync.store.js';
+
+/** How long a lane is leased, in ms; prolonged before a request that could outlive it. */
+const LEASE = 120_000;
+
+/** A lane that this process has, from one try to the next. */
+export class HeldLane {
+  /** Undefined: nobody knows how its work has ended. */
+  private after: LaneAfter | undefined;
+
+  private constructor(
+    private readonly store: PendingSyncStore,
+    private held: Lease,
+    /** Transient failures in a row. */
+    public failures: number,
+    private retryAt: Date | null,
+  ) {}
+
+  /** null: somebody else works on the lane. */
+  static async of({ did, failures, retryAt }: Lane, store: PendingSyncStore): Promise<HeldLane | null> {
+    const lease = await store.lease(did, LEASE);
+    return lease && new HeldLane(store, lease, failures, retryAt);
+  }
+
+  get lease(): Lease {
+    return this.held;
+  }
+
+  /**
+   * No request is sent that could outlive the lease, and none once somebody else has it.
+   *
+   * @throws LeaseLostError
+   */
+  readonly permit = async (milliseconds: number = LEASE / 2): Promise<void> => {
+    if (this.held.endsAt - performance.now() >= milliseconds) return;
+    const longer = await this.store.extend(this.held, Math.max(LEASE, 2 * milliseconds));
+    if (!longer) throw new LeaseLostError(this.held.did);
+    this.held = longer;
+  };
+
+  beginsTry(): void {
+    this.after = undefined;
+  }
+
+  endsTry(after: LaneAfter): void {
+    this.after = after;
+    this.failures = after.failures;
+    this.retryAt = null;
+  }
+
+  /** Nothing was tried: a lane that is to be tried later still is. */
+  leftAlone(next: LaneNext): void {
+    const later = next === 'asleep' && this.retryAt ? { retryAt: this.retryAt } : next;
+    this.after = { next: later, failures: this.failures };
+  }
+
+  /** Gives the lane back. */
+  release(): Promise<void> {
+    return this.store.release(this.held, this.after ?? backedOff(this.failures));
+  }
+}
