@@ -20,6 +20,7 @@ export interface CapturedWrite {
 
 const scopes = new AsyncLocalStorage<CommitScope>();
 const captured = new AsyncLocalStorage<CapturedWrite>();
+const alone = new AsyncLocalStorage<true>();
 const unreloaded = new AsyncLocalStorage<true>();
 
 export const currentScope = (): CommitScope | undefined => {
@@ -33,6 +34,11 @@ export const inScope = <T>(scope: CommitScope, fn: () => T): T => scopes.run(sco
 export const withoutReload = <T>(fn: () => T): T => unreloaded.run(true, fn);
 
 export const isReloadOff = (): boolean => unreloaded.getStore() === true;
+
+/** Inside, entities are saved whose relations write nothing else. */
+export const whileSavedAlone = <T>(fn: () => T): T => alone.run(true, fn);
+
+export const isSavedAlone = (): boolean => alone.getStore() === true;
 
 /** Inside, the events of this write are not reported, as they name no rows. */
 export const whileCaptured = <T>(write: CapturedWrite, fn: () => T): T => captured.run(write, fn);

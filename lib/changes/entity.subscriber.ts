@@ -18,7 +18,13 @@ import type { SyncedEntity } from '../records/synced-entity.js';
 import type { Touch } from '../sync/change.js';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { currentScope, isCapturedTarget, isCapturedValue, isReloadOff } from './commit-scope.js';
+import {
+  currentScope,
+  isCapturedTarget,
+  isCapturedValue,
+  isReloadOff,
+  isSavedAlone,
+} from './commit-scope.js';
 import { EventBatches } from './event-batches.js';
 import type { InverseUpdates } from './inverse-updates.js';
 import type { MarkedRows } from './marked-rows.js';
@@ -45,8 +51,6 @@ export interface EntityChangeSubscriberOptions {
 
 /** Hears the life of one marked class and its subclasses. One per class, because a subscriber to all would slow every entity down. */
 export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectLiteral> {
-  /** Instances that lacked something before the write, which TypeORM sets to null during it. */
-  private readonly partial = new WeakSet<object>();
   private readonly leaving = new EventBatches<EntityEvent>((events, runner) =>
     this.askLeaving(events, runner),
   );
@@ -76,25 +80,25 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     return this.touched(entity, id, event, { inserted, whole: inserted });
   }
 
-  beforeUpdate(event: UpdateEvent<ObjectLiteral>): void {
-    if (event.entity && event.databaseEntity) {
-      if (this.classOf(event)?.isWhole(event.entity)) this.partial.delete(event.entity);
-      else this.partial.add(event.entity);
-    } else if (event.entity) this.bulkWrite(event, 'An update');
-    else this.options.inverse.expect(event.metadata.target, event.queryRunner);
+  /** Not there where it has nothing to do: once a hook has run before a write, TypeORM computes all that it will write anew. */
+  get beforeUpdate(): (event: UpdateEvent<ObjectLiteral>) => void {
+    return (isSavedAlone() ? undefined : this.expectUpdate) as (event: UpdateEvent<ObjectLiteral>) => void;
   }
 
   afterUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> | void {
-    if (event.databaseEntity) {
-      const whole = event.entity && !this.partial.has(event.entity) && !isReloadOff();
+    const { databaseEntity, entity, updatedColumns } = event;
+    if (databaseEntity) {
+      const known = this.classOf(event);
       const settledCount = currentScope()?.settledCount;
-      const row = recordStateOf(event.databaseEntity);
+      const row = recordStateOf(databaseEntity);
       return this.written(event, {
-        whole: whole === true,
+        whole: !isReloadOff() && !!entity && known?.wasWhole(entity, databaseEntity, updatedColumns) === true,
         ...(settledCount !== undefined && { before: { row, settledCount } }),
       });
     }
-    if (!event.entity) return this.updatedFromOtherSide(event);
+    if (!entity) return this.updatedFromOtherSide(event);
+    // By a query builder in a hook of the application, while it saves something else: the error takes that back.
+    if (isSavedAlone()) this.bulkWrite(event, 'An update');
   }
 
   beforeRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> | void {
@@ -127,6 +131,11 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
 
   afterRecover(event: RecoverEvent<ObjectLiteral>): Promise<void> | void {
     if (names(event)) return this.written(event);
+  }
+
+  private expectUpdate(event: UpdateEvent<ObjectLiteral>): void {
+    if (event.entity && !event.databaseEntity) this.bulkWrite(event, 'An update');
+    else if (!event.entity) this.options.inverse.expect(event.metadata.target, event.queryRunner);
   }
 
   private written(event: EntityEvent, more: Partial<Touch> = {}): Promise<void> | void {

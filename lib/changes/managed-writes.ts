@@ -8,7 +8,7 @@ import type {
 } from 'typeorm';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { whileCaptured, withoutReload } from './commit-scope.js';
+import { whileCaptured, whileSavedAlone, withoutReload } from './commit-scope.js';
 import type { CriteriaCapture, WriteMethod } from './criteria-capture.js';
 import type { InverseUpdates } from './inverse-updates.js';
 import type { MarkedRows } from './marked-rows.js';
@@ -69,8 +69,9 @@ export class ManagedWrites {
     const { feed, bulk, rows } = this.options;
     if (COMMITS.includes(name)) {
       return ({ queryRunner }, original, args) => {
-        const write = (): Promise<unknown> =>
+        const save = (): Promise<unknown> =>
           isUnreloaded(args) ? withoutReload(() => original(...args)) : original(...args);
+        const write = name === 'save' && this.isAlone(args) ? () => whileSavedAlone(save) : save;
         // Inside a transaction the commit is somebody else's, who will wait for the sync.
         return queryRunner?.isTransactionActive || (name !== 'transaction' && !this.concerns(args[0]))
           ? write()
@@ -125,6 +126,17 @@ export class ManagedWrites {
     const isEntity = typeof subject === 'object' && subject !== null && !Array.isArray(subject);
     const metadata = this.metadataOf(isEntity ? subject.constructor : subject);
     return !metadata || this.options.rows.reaches(metadata);
+  }
+
+  /** @param args of `save()` */
+  private isAlone([target, subject]: readonly unknown[]): boolean {
+    const isClassGiven = typeof target !== 'object';
+    const saved = isClassGiven ? subject : target;
+    const isAlone = (one: unknown): boolean => {
+      const metadata = this.metadataOf(isClassGiven ? target : one?.constructor);
+      return metadata !== undefined && this.options.rows.isAlone(metadata);
+    };
+    return Array.isArray(saved) ? saved.every(isAlone) : isAlone(saved);
   }
 
   private metadataOf(target: unknown): EntityMetadata | undefined {

@@ -3,10 +3,19 @@ import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 
 type Where = FindOptionsWhere<object> | FindOptionsWhere<object>[];
+type Relation = EntityMetadata['relations'][number];
+
+const cascades = ({
+  isCascadeInsert,
+  isCascadeUpdate,
+  isCascadeSoftRemove,
+  isCascadeRecover,
+}: Relation): boolean => isCascadeInsert || isCascadeUpdate || isCascadeSoftRemove || isCascadeRecover;
 
 /** Of which marked class a row is: in a single-table hierarchy the class that was written to need not be the row's own. */
 export class MarkedRows {
   private readonly reached = new WeakMap<EntityMetadata, boolean>();
+  private readonly alone = new WeakMap<EntityMetadata, boolean>();
 
   constructor(private readonly entities: SyncedEntities) {}
 
@@ -30,6 +39,19 @@ export class MarkedRows {
       this.reached.set(metadata, reaches);
     }
     return reaches;
+  }
+
+  /** Whether this is a marked class, and saving an entity of it writes its own row and no other, from whichever side of a relation. */
+  isAlone(metadata: EntityMetadata): boolean {
+    let isAlone = this.alone.get(metadata);
+    if (isAlone === undefined) {
+      isAlone =
+        this.classes(metadata).length > 0 &&
+        metadata.childEntityMetadatas.length === 0 &&
+        metadata.relations.every((one) => one.isOwning && !one.isManyToMany && !cascades(one));
+      this.alone.set(metadata, isAlone);
+    }
+    return isAlone;
   }
 
   /** By class, the ids of rows; without a query where the class tells. */

@@ -8,6 +8,7 @@ import {
 } from 'cockatiel';
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { RateLimitedError } from '../errors/rate-limited.error.js';
+import { Recent } from '../records/recent.js';
 import { backoff } from './backoff.js';
 import { HostPausedError } from './held-back.js';
 
@@ -21,7 +22,7 @@ const MAX_DIDS = 10_000;
 /** The PDS hosts as this process finds them: one that is down, or limits us, is left alone, and no other. */
 export class HostGates {
   private readonly gates = new Map<string, HostGate>();
-  private readonly hosts = new Map<string, string>();
+  private readonly hosts = new Recent<string, string>(MAX_DIDS);
 
   /**
    * Makes some requests of an account to its host.
@@ -29,7 +30,7 @@ export class HostGates {
    * @throws HostPausedError if none is to be made now
    */
   async run<T>(did: string, host: string, requests: () => Promise<T>): Promise<T> {
-    this.remember(did, host);
+    this.hosts.set(did, host);
     let gate = this.gates.get(host);
     if (!gate) this.gates.set(host, (gate = new HostGate()));
     try {
@@ -47,14 +48,6 @@ export class HostGates {
     const host = this.hosts.get(did);
     const gate = host === undefined ? undefined : this.gates.get(host);
     return gate && gate.opensAt > Date.now() ? new Date(gate.opensAt) : null;
-  }
-
-  private remember(did: string, host: string): void {
-    // A Map keeps the order of insertion: what was written last goes to the end.
-    this.hosts.delete(did);
-    this.hosts.set(did, host);
-    const [oldest] = this.hosts.keys();
-    if (this.hosts.size > MAX_DIDS && oldest !== undefined) this.hosts.delete(oldest);
   }
 }
 

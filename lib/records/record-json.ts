@@ -3,6 +3,7 @@ import { encode } from '@atproto/lex-cbor';
 import { CBOR_DATA_CODEC, createCid, SHA256_HASH_CODE } from '@atproto/lex-data';
 import { jsonToLex, type JsonValue } from '@atproto/lex-json';
 import { InvalidRecordError } from '../errors/invalid-record.error.js';
+import { KnownCids } from './known-cids.js';
 import type { RecordSchema } from './record-mapper.js';
 
 /** A record in its JSON form, with `$type`, and the CID that the PDS will compute for it. */
@@ -24,6 +25,7 @@ export async function prepareRecord(
   value: unknown,
   collection: string,
   schema?: RecordSchema,
+  known = new KnownCids(),
 ): Promise<PreparedRecord> {
   if (!isPlainObject(value)) throw invalid('$', `is ${describe(value)}; a record is a plain object`);
   if (value['$type'] !== undefined && value['$type'] !== collection) {
@@ -33,12 +35,17 @@ export async function prepareRecord(
     );
   }
   const record = { $type: collection, ...(toJson(value, '$') as object) };
+  const json = JSON.stringify(record);
+  const before = known.get(json);
+  if (before !== undefined) return { record, cid: before };
   const lex = asLex(record);
   const checked = schema?.safeValidate(lex);
   if (checked && !checked.success) throw misfit(collection, checked.reason);
   // As cidForLex does, without its asynchronous hash: this runs for every save of a marked entity.
   const digest = hash('sha256', encode(lex), 'buffer');
-  return { record, cid: createCid(CBOR_DATA_CODEC, SHA256_HASH_CODE, digest).toString() };
+  const cid = createCid(CBOR_DATA_CODEC, SHA256_HASH_CODE, digest).toString();
+  known.set(json, cid);
+  return { record, cid };
 }
 
 /** What the lexicon asks for, and where; without the value that it got, which belongs in no log. */

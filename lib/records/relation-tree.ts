@@ -33,7 +33,8 @@ export function isWhole(instance: object, metadata: EntityMetadata, relations: R
 
 const columns = new WeakMap<EntityMetadata, ColumnMetadata[]>();
 
-function neededColumns(metadata: EntityMetadata): ColumnMetadata[] {
+/** All that an instance has to have of its own. */
+export function neededColumns(metadata: EntityMetadata): ColumnMetadata[] {
   let needed = columns.get(metadata);
   if (!needed) {
     needed = metadata.columns.filter(

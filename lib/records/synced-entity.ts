@@ -6,8 +6,9 @@ import { MapperError } from '../errors/mapper.error.js';
 import { recordStateOf, type RecordState } from '../metadata/record-state.js';
 import type { SyncFunctions, SyncMetadata } from '../metadata/sync-metadata.js';
 import { parseAtUri, type Address } from '../model/address.js';
+import { KnownCids } from './known-cids.js';
 import { prepareRecord, type PreparedRecord } from './record-json.js';
-import { isWhole, neededRelations, type RelationTree } from './relation-tree.js';
+import { isWhole, neededColumns, neededRelations, type RelationTree } from './relation-tree.js';
 import type { RecordMapper } from './record-mapper.js';
 import { chunks } from './chunks.js';
 import { newTid } from './tid.js';
@@ -23,6 +24,7 @@ export interface RecordColumns {
 export class SyncedEntity {
   readonly name: string;
   private readonly relations: RelationTree;
+  private readonly cids = new KnownCids();
 
   constructor(
     readonly dataSource: DataSource,
@@ -76,6 +78,22 @@ export class SyncedEntity {
   /** Whether the instance has its class, every column and the relations that are needed. */
   isWhole(instance: object): boolean {
     return isWhole(instance, this.metadata, this.relations);
+  }
+
+  /**
+   * Whether an instance that was saved had been whole: what it lacked TypeORM has set to null on it, whatever the row has. The record
+   * columns are read from the row anyway.
+   *
+   * @param before the row before
+   * @param updated what was written to it
+   */
+  wasWhole(instance: object, before: object, updated: readonly ColumnMetadata[]): boolean {
+    const { uri, cid, rkey, syncedAt } = this.columns;
+    const lacked = (column: ColumnMetadata): boolean =>
+      column.getEntityValue(instance) === null &&
+      column.getEntityValue(before) !== null &&
+      ![uri, cid, rkey, syncedAt, ...updated].includes(column);
+    return this.isWhole(instance) && !neededColumns(this.metadata).some(lacked);
   }
 
   /** Whole instances by id, soft-deleted ones included. */
@@ -138,11 +156,15 @@ export class SyncedEntity {
    * null without a DID or a record key.
    *
    * @param did the account to reserve it in, instead of the one that `syncAsDid` gives
+   * @param published where its record is
    */
-  async addressOf(entity: object, did?: string): Promise<Address | null> {
-    const { uri, rkey } = recordStateOf(entity);
+  async addressOf(
+    entity: object,
+    did?: string,
+    published = parseAtUri(recordStateOf(entity).uri),
+  ): Promise<Address | null> {
+    const { rkey } = recordStateOf(entity);
     const collection = this.mapper?.collection;
-    const published = parseAtUri(uri);
     if (published) {
       const owner = this.sync.followOwner ? await this.didOf(entity) : null;
       const place = { did: owner ?? published.did, collection: collection ?? published.collection };
@@ -175,7 +197,7 @@ export class SyncedEntity {
     const { mapper } = this;
     if (!mapper) throw this.failed('toRecord', entity, new Error('there is no mapper'));
     try {
-      return await prepareRecord(await mapper.toRecord(entity), mapper.collection, mapper.schema);
+      return await prepareRecord(await mapper.toRecord(entity), mapper.collection, mapper.schema, this.cids);
     } catch (cause) {
       if (!(cause instanceof InvalidRecordError)) throw this.failed('toRecord', entity, cause);
       throw cause.about({ entityName: this.name, entityId: this.idOf(entity) ?? undefined });

@@ -147,7 +147,7 @@ async function changesOf(touch: Touch, instance: object, runner: QueryRunner | u
   if (entity.sync.followOwner) await renewKey(entity, touch.entityId, instance, runner);
   const { uri, cid } = recordStateOf(instance);
   const published = parseAtUri(uri);
-  const address = await entity.addressOf(instance, touch.did);
+  const address = await entity.addressOf(instance, touch.did, published);
   if (!address) return [];
   const moved = published !== null && atUri(published) !== atUri(address);
   const operation = published ? 'republish' : 'publish';

@@ -1,8 +1,8 @@
-import type { Repository, SelectQueryBuilder } from 'typeorm';
+import type { EntitySubscriberInterface, Repository, SelectQueryBuilder } from 'typeorm';
 import { BulkWriteError } from 'nestjs-parity';
 import type { BulkWriteReaction } from '../../lib/changes/bulk-write.policy.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { aBook, anAuthor, Author, Book, library } from './library.js';
+import { aBook, anAuthor, aNote, Author, Book, library, Note } from './library.js';
 import { track, type Tracked } from './tracked.js';
 
 const builder = (books: Repository<Book>): SelectQueryBuilder<Book> => books.createQueryBuilder();
@@ -68,6 +68,33 @@ for (const kind of databaseKinds) {
       await authors.createQueryBuilder().update().set({ name: 'x' }).where('id > 0').execute();
       await authors.updateAll({ name: 'y' });
       expect(strict.warnings).toEqual([]);
+    });
+
+    it('an update by query builder in a hook of a save is prevented, and the save with it', async () => {
+      for (const [reaction, prevented] of [
+        ['throw', true],
+        ['warn', false],
+      ] as const) {
+        const [db] = await seeded(reaction);
+        const notes = db.dataSource.getRepository(Note);
+        const note = await notes.save(aNote({ text: 'before' }));
+        const hook: EntitySubscriberInterface<Note> = {
+          listenTo: () => Note,
+          afterUpdate: async ({ entity, queryRunner: { manager } }) => {
+            if (entity?.['text'] === 'after')
+              await manager.createQueryBuilder().update(Note).set({ text: 'hooked' }).execute();
+          },
+        };
+        db.dataSource.subscribers.push(hook);
+        const saving = notes.save(Object.assign(note, { text: 'after' }));
+        const failure: unknown = await saving.then(() => null).catch((error: unknown) => error);
+        db.dataSource.subscribers.pop();
+        expect(failure instanceof BulkWriteError).toBe(prevented);
+        const { text } = await notes.findOneByOrFail({ id: note.id });
+        expect(text).toBe(prevented ? 'before' : 'hooked');
+        expect(db.warnings.splice(0)).toHaveLength(prevented ? 0 : 1);
+        db.dispatcher.taken();
+      }
     });
 
     const write = (books: Repository<Book>, name: string): Promise<unknown> => writes[name]!(books);

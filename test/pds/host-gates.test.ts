@@ -241,7 +241,6 @@ describe('HostGates', () => {
 
   it('remembers the hosts of so many accounts only', async () => {
     for (let index = 0; index <= 10_000; index++) await gates.run(`did:plc:${index}`, HOST, fine);
-    expect(gates['hosts'].size).toBe(10_000);
     await fail(PATIENCE, ['did:plc:10000']);
     expect(gates.pausedUntil('did:plc:0')).toBeNull();
     expect(gates.pausedUntil('did:plc:1')).not.toBeNull();
