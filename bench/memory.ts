@@ -1,7 +1,6 @@
 /**
  * What the memory of a process grows by while it drains 100,000 pending syncs (PARITY_BENCH_PENDING: another number), 1,000 of each
- * account. They are saved by another process, so that the one that drains begins fresh. Node collects its garbage when it has to, so
- * this is done twice: as Node is, and with a heap that is limited. `node bench/dist/memory.js`
+ * account. They are saved by another process, so that the one that drains begins fresh. `node bench/dist/memory.js`
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +14,6 @@ const PENDING = Number(process.env['PARITY_BENCH_PENDING'] ?? 100_000);
 const EACH = 1_000;
 /** In MB. */
 const LIMIT = 150;
-const HEAPS = { 'as Node is': [], 'with 128 MB of old space': ['--max-old-space-size=128'] };
 
 const network = await LocalNetwork.start();
 const accounts: Account[] = [];
@@ -25,27 +23,25 @@ for (let number = 1; number <= PENDING / EACH; number++)
 const ratios: Ratio[] = [];
 await onEachDatabase(async (kind, { entities: _entities, ...database }) => {
   const input = { pdsUrl: network.pdsUrl, accounts, each: EACH, database };
-  for (const [heap, flags] of Object.entries(HEAPS)) {
-    await inProcess({ ...input, task: 'save' }, []);
-    const { idle, most, seconds, left } = await inProcess({ ...input, task: 'drain' }, flags);
-    const time = `${Math.round(most - idle)} MB more, in ${Math.round(seconds)} s`;
-    ratios.push({
-      what: `${kind}, ${heap}: what ${PENDING} pending syncs add to an idle process while they are drained, of ${LIMIT} MB`,
-      ratio: left === 0 ? (most - idle) / LIMIT : Infinity,
-      limit: 1,
-      ours: most,
-      theirs: idle,
-      unit: 'MB',
-      notes: left === 0 ? time : `${time}; ${left} are still pending`,
-    });
-  }
+  await inProcess({ ...input, task: 'save' });
+  const { idle, most, seconds, left } = await inProcess({ ...input, task: 'drain' });
+  const time = `${Math.round(most - idle)} MB more, in ${Math.round(seconds)} s`;
+  ratios.push({
+    what: `${kind}: what ${PENDING} pending syncs add to an idle process while they are drained, of ${LIMIT} MB`,
+    ratio: left === 0 ? (most - idle) / LIMIT : Infinity,
+    limit: 1,
+    ours: most,
+    theirs: idle,
+    unit: 'MB',
+    notes: left === 0 ? time : `${time}; ${left} are still pending`,
+  });
 });
 await network.stop();
 report(ratios);
 
-async function inProcess(input: DrainInput, flags: readonly string[]): Promise<Drained> {
+async function inProcess(input: DrainInput): Promise<Drained> {
   const file = fileURLToPath(new URL('support/drain-process.js', import.meta.url));
-  const child = fork(file, { execArgv: ['--expose-gc', ...flags] });
+  const child = fork(file, { execArgv: ['--expose-gc'] });
   child.send(input);
   const [answer] = (await Promise.race([
     once(child, 'message'),

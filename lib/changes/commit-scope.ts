@@ -20,7 +20,7 @@ export interface CapturedWrite {
 
 const scopes = new AsyncLocalStorage<CommitScope>();
 const captured = new AsyncLocalStorage<CapturedWrite>();
-const alone = new AsyncLocalStorage<true>();
+const alone = new AsyncLocalStorage<boolean>();
 const unreloaded = new AsyncLocalStorage<true>();
 
 export const currentScope = (): CommitScope | undefined => {
@@ -35,8 +35,9 @@ export const withoutReload = <T>(fn: () => T): T => unreloaded.run(true, fn);
 
 export const isReloadOff = (): boolean => unreloaded.getStore() === true;
 
-/** Inside, entities are saved whose relations write nothing else. */
-export const whileSavedAlone = <T>(fn: () => T): T => alone.run(true, fn);
+/** Inside, entities are saved whose relations write nothing else; or, in a hook of such a save, something else is written. */
+export const whileSaved = <T>(isAlone: boolean, fn: () => T): T =>
+  isAlone || isSavedAlone() ? alone.run(isAlone, fn) : fn();
 
 export const isSavedAlone = (): boolean => alone.getStore() === true;
 

@@ -8,7 +8,7 @@ import type {
 } from 'typeorm';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { whileCaptured, whileSavedAlone, withoutReload } from './commit-scope.js';
+import { whileCaptured, whileSaved, withoutReload } from './commit-scope.js';
 import type { CriteriaCapture, WriteMethod } from './criteria-capture.js';
 import type { InverseUpdates } from './inverse-updates.js';
 import type { MarkedRows } from './marked-rows.js';
@@ -69,9 +69,9 @@ export class ManagedWrites {
     const { feed, bulk, rows } = this.options;
     if (COMMITS.includes(name)) {
       return ({ queryRunner }, original, args) => {
-        const save = (): Promise<unknown> =>
-          isUnreloaded(args) ? withoutReload(() => original(...args)) : original(...args);
-        const write = name === 'save' && this.isAlone(args) ? () => whileSavedAlone(save) : save;
+        const isAlone = name === 'save' && this.isAlone(args);
+        const call = (): Promise<unknown> => whileSaved(isAlone, () => original(...args));
+        const write = isUnreloaded(args) ? () => withoutReload(call) : call;
         // Inside a transaction the commit is somebody else's, who will wait for the sync.
         return queryRunner?.isTransactionActive || (name !== 'transaction' && !this.concerns(args[0]))
           ? write()

@@ -1,4 +1,4 @@
-import type { Repository } from 'typeorm';
+import type { EntitySubscriberInterface, Repository } from 'typeorm';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { aBook, anAuthor, aNote, Author, Book, library, Note } from './library.js';
 import { track, type Tracked } from './tracked.js';
@@ -35,6 +35,25 @@ for (const kind of databaseKinds) {
       one!.title = 'Changed';
       await authors.save(author);
       expect(taken()).toEqual([[`Book ${one!.id}`]]);
+    });
+
+    it('sees what a hook of a save writes from the other side', async () => {
+      const [author, one, other] = [
+        await authors.save(anAuthor()),
+        ...(await notes.save([aNote(), aNote()])),
+      ];
+      const hook: EntitySubscriberInterface<Note> = {
+        listenTo: () => Note,
+        afterUpdate: async ({ entity, manager }) => {
+          if (entity?.['text'] === 'hooked')
+            await manager.save(Author, { id: author.id, notes: [{ id: other!.id }] });
+        },
+      };
+      db.dataSource.subscribers.push(hook);
+      taken();
+      await notes.save(Object.assign(one!, { text: 'hooked' }));
+      db.dataSource.subscribers.pop();
+      expect(taken()).toEqual([[`Note ${one!.id}`, `Note ${other!.id}`].toSorted()]);
     });
 
     it('sees entities that are removed as orphans', async () => {
