@@ -67,7 +67,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     const entity = this.options.entities.find(event.metadata.target);
     if (!entity || !event.entity) return;
     entity.discard(event.entity);
-    entity.show(event.entity, { rkey: reservedKey(entity, event) });
+    entity.columns.rkey.setEntityValue(event.entity, reservedKey(entity, event));
   }
 
   afterInsert(event: InsertEvent<ObjectLiteral>): Promise<void> | void {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { XRPCError } from '@atproto/api';
+import { LeaseLostError } from '../errors/lease-lost.error.js';
 import { atUri } from '../model/address.js';
 import { applyWrites } from './apply-writes.js';
 import { ChunkLimits, type SizedWrite } from './chunk-limits.js';
@@ -75,8 +76,8 @@ export class WriteRun {
       await this.memory.save();
       return { committed: this.committed, refused: this.refusals.byUri, found, head: this.memory.head };
     } catch (error) {
-      // A store that fails on top of it keeps an older state, which costs requests and is safe.
-      await this.memory.save().catch(() => undefined);
+      // A store that fails on top of it keeps an older state, which costs requests and is safe. Who has the lease by now has a newer one.
+      if (!(error instanceof LeaseLostError)) await this.memory.save().catch(() => undefined);
       throw error;
     }
   }

@@ -83,11 +83,8 @@ function lastTouches(touches: readonly Touch[]): [removals: Touch[], written: To
       written.delete(key);
       removals.push(touch);
     } else {
-      written.set(key, {
-        ...touch,
-        instance: touch.instance ?? before?.instance,
-        inserted: touch.inserted || (before?.inserted ?? false),
-      });
+      const instance = touch.instance ?? before?.instance;
+      written.set(key, before ? { ...touch, instance, inserted: touch.inserted || before.inserted } : touch);
     }
   }
   return [removals, [...written.values()]];

@@ -1,3 +1,4 @@
+import { LeaseLostError } from '../../lib/errors/lease-lost.error.js';
 import { XRPCError } from '@atproto/api';
 import { RateLimitedError } from '../../lib/errors/rate-limited.error.js';
 import { rateLimited } from '../../lib/pds/rate-limit.js';
@@ -141,6 +142,24 @@ describe('RepositoryWriter under rate limits', () => {
     await app.save({ a: 'two' }, { permit });
     expect(asked).toBe(3);
     expect(servers.proxy.calls.filter((call) => call === 'applyWrites')).toHaveLength(3);
+  });
+
+  it('leaves what is remembered to whoever has the lease by now', async () => {
+    const app = await servers.app();
+    await app.save({ a: 'one' });
+    servers.proxy.reset();
+    servers.proxy.fault(isWrite, answer(502, '<html>'));
+    const before = (await app.state.load(app.did))!;
+    const theirs = { ...before, inFlight: { head: before.head ?? '', cids: { [app.uri('b')]: 'bafy' } } };
+    let asked = 0;
+    const permit = async (): Promise<void> => {
+      // The request, its fence, and the request again.
+      if (++asked < 3) return;
+      await app.state.sending(app.did, theirs);
+      throw new LeaseLostError(app.did);
+    };
+    expect(await rejection(app.save({ a: 'two' }, { permit }))).toBeInstanceOf(LeaseLostError);
+    expect(await app.state.load(app.did)).toEqual(theirs);
   });
 
   it('has a fence for an exhausted account as well', async () => {
