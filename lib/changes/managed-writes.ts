@@ -69,13 +69,12 @@ export class ManagedWrites {
     const { feed, bulk, rows } = this.options;
     if (COMMITS.includes(name)) {
       return ({ queryRunner }, original, args) => {
-        const isAlone = name === 'save' && this.isAlone(args);
+        const isOurs = name === 'transaction' || this.concerns(args[0]);
+        const isAlone = isOurs && name === 'save' && this.isAlone(args);
         const call = (): Promise<unknown> => whileSaved(isAlone, () => original(...args));
         const write = isUnreloaded(args) ? () => withoutReload(call) : call;
         // Inside a transaction the commit is somebody else's, who will wait for the sync.
-        return queryRunner?.isTransactionActive || (name !== 'transaction' && !this.concerns(args[0]))
-          ? write()
-          : feed.managed(queryRunner, write);
+        return isOurs && !queryRunner?.isTransactionActive ? feed.managed(queryRunner, write) : write();
       };
     }
     if (STATEMENTS.includes(name))
