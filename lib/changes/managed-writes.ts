@@ -69,12 +69,12 @@ export class ManagedWrites {
     const { feed, bulk, rows } = this.options;
     if (COMMITS.includes(name)) {
       return ({ queryRunner }, original, args) => {
-        const isOurs = name === 'transaction' || this.concerns(args[0]);
-        const isAlone = isOurs && name === 'save' && this.isAlone(args);
+        if (name !== 'transaction' && !this.concerns(args[0])) return original(...args);
+        const isAlone = name === 'save' && this.isAlone(args);
         const call = (): Promise<unknown> => whileSaved(isAlone, () => original(...args));
         const write = isUnreloaded(args) ? () => withoutReload(call) : call;
         // Inside a transaction the commit is somebody else's, who will wait for the sync.
-        return isOurs && !queryRunner?.isTransactionActive ? feed.managed(queryRunner, write) : write();
+        return queryRunner?.isTransactionActive ? write() : feed.managed(queryRunner, write);
       };
     }
     if (STATEMENTS.includes(name))
