@@ -2,7 +2,7 @@ import type { QueryRunner } from 'typeorm';
 import type { AuthenticationError } from '../errors/authentication.error.js';
 import type { Touch } from '../sync/change.js';
 import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
-import { CommitScope, currentScope, inScope } from './commit-scope.js';
+import { CommitScope, currentScope, during, type Call } from './commit-scope.js';
 import { TransactionLogs, type TransactionLog } from './transaction-log.js';
 import { currentUnit, type UnitParticipant } from './unit-of-work.js';
 
@@ -71,11 +71,15 @@ export class ChangeFeed implements UnitParticipant {
   }
 
   /** Runs a call of the application; resolves, or rejects for an auth failure, when what it committed is dispatched. */
-  async managed<T>(runner: QueryRunner | undefined, call: () => Promise<T>): Promise<T> {
+  async managed<T>(
+    runner: QueryRunner | undefined,
+    call: () => Promise<T>,
+    known: Partial<Call> = {},
+  ): Promise<T> {
     const scope = new CommitScope(this.dispatcher.settledCount);
     let result: T;
     try {
-      result = await inScope(scope, call);
+      result = await during({ ...known, scope }, call);
     } catch (error) {
       await this.finish(scope, runner);
       throw error;
@@ -138,5 +142,5 @@ export class ChangeFeed implements UnitParticipant {
   }
 }
 
-/** Nothing that the instance says of its row is relied upon. */
-const unproven = (touch: Touch): Touch => ({ ...touch, inserted: false, whole: false });
+/** Nothing that the instance says of its row is relied upon, and what was captured is undone. */
+const unproven = (touch: Touch): Touch => ({ ...touch, inserted: false, whole: false, captured: undefined });

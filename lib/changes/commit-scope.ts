@@ -18,33 +18,28 @@ export interface CapturedWrite {
   readonly values: readonly unknown[];
 }
 
-const scopes = new AsyncLocalStorage<CommitScope>();
-const captured = new AsyncLocalStorage<CapturedWrite>();
-const alone = new AsyncLocalStorage<boolean>();
-const unreloaded = new AsyncLocalStorage<true>();
+/** What is known of a call into TypeORM while it runs. */
+export interface Call {
+  readonly scope: CommitScope | undefined;
+  /** Entities are saved whose relations write nothing else. */
+  readonly isAlone: boolean;
+  /** Instances do not learn what the database set (`save(x, { reload: false })`). */
+  readonly isUnreloaded: boolean;
+  /** The events of this write are not reported, as they name no rows. */
+  readonly captured: CapturedWrite | undefined;
+}
+
+const NOTHING: Call = { scope: undefined, isAlone: false, isUnreloaded: false, captured: undefined };
+
+const calls = new AsyncLocalStorage<Call>();
+
+/** Runs `fn` with more known of it than of the call that it is part of. */
+export const during = <T>(known: Partial<Call>, fn: () => T): T =>
+  calls.run({ ...currentCall(), ...known }, fn);
+
+export const currentCall = (): Call => calls.getStore() ?? NOTHING;
 
 export const currentScope = (): CommitScope | undefined => {
-  const scope = scopes.getStore();
+  const { scope } = currentCall();
   return scope?.isOpen ? scope : undefined;
 };
-
-export const inScope = <T>(scope: CommitScope, fn: () => T): T => scopes.run(scope, fn);
-
-/** Inside, instances do not learn what the database set (`save(x, { reload: false })`). */
-export const withoutReload = <T>(fn: () => T): T => unreloaded.run(true, fn);
-
-export const isReloadOff = (): boolean => unreloaded.getStore() === true;
-
-/** Inside, entities are saved whose relations write nothing else; or, in a hook of such a save, something else is written. */
-export const whileSaved = <T>(isAlone: boolean, fn: () => T): T =>
-  isAlone || isSavedAlone() ? alone.run(isAlone, fn) : fn();
-
-export const isSavedAlone = (): boolean => alone.getStore() === true;
-
-/** Inside, the events of this write are not reported, as they name no rows. */
-export const whileCaptured = <T>(write: CapturedWrite, fn: () => T): T => captured.run(write, fn);
-
-export const isCapturedTarget = (target: unknown): boolean => captured.getStore()?.target === target;
-
-export const isCapturedValue = (value: unknown): boolean =>
-  captured.getStore()?.values.includes(value) ?? false;

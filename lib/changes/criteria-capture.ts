@@ -8,7 +8,7 @@ import {
 import type { SyncedEntity } from '../records/synced-entity.js';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { currentScope, whileCaptured } from './commit-scope.js';
+import { currentScope, during } from './commit-scope.js';
 import type { MarkedRows } from './marked-rows.js';
 import type { RemovalWatch } from './removal-watch.js';
 
@@ -53,7 +53,7 @@ export class CriteriaCapture {
     if (name === 'delete') {
       for (const [entity, ids] of found) await this.removals.ask(entity, ids, manager.queryRunner!, log);
     }
-    const result = await whileCaptured({ target: metadata.target, values: [] }, () => write(...args));
+    const result = await during({ captured: { target: metadata.target, values: [] } }, () => write(...args));
     let count = 0;
     for (const [entity, ids] of found) {
       count += ids.length;
@@ -100,7 +100,7 @@ export class CriteriaCapture {
     // Otherwise an upsert that meets a row would overwrite its record columns, or claim to.
     const discard = (): void => values.forEach((value) => any?.discard(value));
     discard();
-    const result = await whileCaptured({ target: metadata.target, values }, () => write(...args));
+    const result = await during({ captured: { target: metadata.target, values } }, () => write(...args));
     discard();
     const columns = conflictPaths(args[2]).flatMap((path) => metadata.findColumnsWithPropertyPath(path));
     const where = values.map((value) => {

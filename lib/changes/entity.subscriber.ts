@@ -18,13 +18,7 @@ import type { SyncedEntity } from '../records/synced-entity.js';
 import type { Touch } from '../sync/change.js';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import {
-  currentScope,
-  isCapturedTarget,
-  isCapturedValue,
-  isReloadOff,
-  isSavedAlone,
-} from './commit-scope.js';
+import { currentCall, currentScope } from './commit-scope.js';
 import { EventBatches } from './event-batches.js';
 import type { InverseUpdates } from './inverse-updates.js';
 import type { MarkedRows } from './marked-rows.js';
@@ -72,7 +66,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
 
   afterInsert(event: InsertEvent<ObjectLiteral>): Promise<void> | void {
     const entity = this.classOf(event);
-    if (!entity || isCapturedValue(event.entity)) return;
+    if (!entity || currentCall().captured?.values.includes(event.entity)) return;
     const id = idOf(entity, event);
     if (!id) return this.nameless.add(event, event.queryRunner);
     // A query builder's event names no row: it may have met one (ON CONFLICT), which has a key of its own.
@@ -82,7 +76,9 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
 
   /** Not there where it has nothing to do: once a hook has run before a write, TypeORM computes all that it will write anew. */
   get beforeUpdate(): (event: UpdateEvent<ObjectLiteral>) => void {
-    return (isSavedAlone() ? undefined : this.expectUpdate) as (event: UpdateEvent<ObjectLiteral>) => void;
+    return (currentCall().isAlone ? undefined : this.expectUpdate) as (
+      event: UpdateEvent<ObjectLiteral>,
+    ) => void;
   }
 
   afterUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> | void {
@@ -92,13 +88,16 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
       const settledCount = currentScope()?.settledCount;
       const row = recordStateOf(databaseEntity);
       return this.written(event, {
-        whole: !isReloadOff() && !!entity && known?.wasWhole(entity, databaseEntity, updatedColumns) === true,
+        whole:
+          !currentCall().isUnreloaded &&
+          !!entity &&
+          known?.wasWhole(entity, databaseEntity, updatedColumns) === true,
         ...(settledCount !== undefined && { before: { row, settledCount } }),
       });
     }
     if (!entity) return this.updatedFromOtherSide(event);
     // By a query builder in a hook of the application, while it saves something else: the error takes that back.
-    if (isSavedAlone()) this.bulkWrite(event, 'An update');
+    if (currentCall().isAlone) this.bulkWrite(event, 'An update');
   }
 
   beforeRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> | void {
@@ -194,13 +193,16 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     { entity: instance, queryRunner }: EntityEvent,
     more: Partial<Touch>,
   ): Promise<void> | void {
-    const touch = { entity, entityId, instance, inserted: false, removal: undefined, origin: currentScope() };
-    return this.options.feed.touched({ ...touch, ...more }, queryRunner);
+    const { inserted = false, whole = false, before, removal } = more;
+    const origin = currentScope();
+    const touch: Touch = { entity, entityId, instance, inserted, whole, before, removal, origin };
+    return this.options.feed.touched(touch, queryRunner);
   }
 
   private bulkWrite({ metadata }: EntityEvent, what: string): void {
     const [entity] = this.options.rows.classes(metadata);
-    if (entity && !isCapturedTarget(metadata.target)) this.options.bulk.met(entity.name, what);
+    if (entity && currentCall().captured?.target !== metadata.target)
+      this.options.bulk.met(entity.name, what);
   }
 
   /** The row tells better than the class it was written through. */

@@ -8,7 +8,7 @@ import type {
 } from 'typeorm';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { whileCaptured, whileSaved, withoutReload } from './commit-scope.js';
+import { during } from './commit-scope.js';
 import type { CriteriaCapture, WriteMethod } from './criteria-capture.js';
 import type { InverseUpdates } from './inverse-updates.js';
 import type { MarkedRows } from './marked-rows.js';
@@ -70,11 +70,12 @@ export class ManagedWrites {
     if (COMMITS.includes(name)) {
       return ({ queryRunner }, original, args) => {
         if (name !== 'transaction' && !this.concerns(args[0])) return original(...args);
-        const isAlone = name === 'save' && this.isAlone(args);
-        const call = (): Promise<unknown> => whileSaved(isAlone, () => original(...args));
-        const write = isUnreloaded(args) ? () => withoutReload(call) : call;
+        const known = { isAlone: name === 'save' && this.isAlone(args), isUnreloaded: isUnreloaded(args) };
+        const write = (): Promise<unknown> => original(...args);
         // Inside a transaction the commit is somebody else's, who will wait for the sync.
-        return queryRunner?.isTransactionActive ? write() : feed.managed(queryRunner, write);
+        return queryRunner?.isTransactionActive
+          ? during(known, write)
+          : feed.managed(queryRunner, write, known);
       };
     }
     if (STATEMENTS.includes(name))
@@ -84,7 +85,7 @@ export class ManagedWrites {
       const [entity] = metadata ? rows.classes(metadata) : [];
       if (!entity) return original(...args);
       bulk.met(entity.name, WHOLE_TABLE[name]!);
-      return whileCaptured({ target: metadata?.target, values: [] }, () => original(...args));
+      return during({ captured: { target: metadata?.target, values: [] } }, () => original(...args));
     };
   }
 

@@ -1,10 +1,12 @@
 import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
-import type { Change } from '../sync/change.js';
+import type { Change, Touch } from '../sync/change.js';
 import { mergedByAddress } from '../sync/merged-changes.js';
+import type { Dispatched } from '../sync/sync-dispatcher.js';
+import type { SyncRun } from '../sync/sync-engine.js';
 import { toPending } from './entry-change.js';
 import type { LaneWaker } from './lane.waker.js';
-import { PendingDispatcher, type PendingDispatcherOptions } from './pending.dispatcher.js';
+import { capturedOf, PendingDispatcher, type PendingDispatcherOptions } from './pending.dispatcher.js';
 
 export interface BackgroundDispatcherOptions extends PendingDispatcherOptions {
   readonly waker: LaneWaker;
@@ -24,19 +26,34 @@ export class BackgroundDispatcher extends PendingDispatcher {
     await this.waker.drain();
   }
 
+  /** What was captured with its commit asks for nothing but that its lane is awake. */
+  override afterCommit(touches: readonly Touch[], run?: SyncRun): Promise<Dispatched[]> {
+    const captured = capturedOf(touches);
+    const asksMore =
+      touches.some((touch) => !touch.captured) ||
+      captured.some(({ unresolved, unowned }) => unresolved.length > 0 || unowned.length > 0);
+    if (asksMore) return super.afterCommit(touches, run);
+    for (const { changes } of captured) this.wake(changes);
+    return Promise.resolve([]);
+  }
+
   /** Nobody waits for the lanes here, so there is no turn to wait for and no deadline. */
   protected override async deliver(changes: readonly Change[]): Promise<SyncResult[]> {
     const open = changes.filter(({ settled }) => !settled);
     const { store } = this.tries.options;
     let failure: SyncResult | undefined;
     try {
-      if (!store.durable) await store.capture([...mergedByAddress(open).values()].map(toPending));
-      for (const { address } of open) this.waker.wake(address.did);
+      if (!store.durable) await store.capture(mergedByAddress(open).map(toPending));
+      this.wake(open);
     } catch (error) {
       failure = this.storeFailed(open, error as Error);
     }
     const pending = ({ address }: Change): SyncResult =>
       failure ?? new SyncResult('pending', { reason: 'in the background', uri: atUri(address) });
     return changes.map((change) => change.settled ?? pending(change));
+  }
+
+  private wake(changes: readonly Change[]): void {
+    for (const { address, settled } of changes) if (!settled) this.waker.wake(address.did);
   }
 }

@@ -3,18 +3,15 @@ import { atUri } from '../model/address.js';
 import type { SyncResult } from '../model/sync-result.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import { atOnce } from '../sync/at-once.js';
-import type { Change } from '../sync/change.js';
-import type { Resolved } from '../sync/change-resolver.js';
+import type { Change, Resolved } from '../sync/change.js';
 import { mergedByAddress } from '../sync/merged-changes.js';
 import { foreseenResult } from '../sync/quick-result.js';
 import { toPending } from './entry-change.js';
 import type { OfferedChange } from './pending-entry.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
 
-const offered = (change: Change, unlessSettled: boolean): OfferedChange => ({
-  ...toPending(change),
-  unlessSettled,
-});
+const offered = (change: Change, unlessSettled: boolean): OfferedChange =>
+  unlessSettled ? { ...toPending(change), unlessSettled } : toPending(change);
 
 const NONE: ReadonlyMap<Change, SyncResult> = new Map();
 
@@ -27,9 +24,8 @@ export class Captures {
 
   /** @returns the same, with what was left alone marked as settled */
   async capture(resolved: Resolved, runner: QueryRunner): Promise<Resolved> {
-    const merged = mergedByAddress(resolved.changes);
-    if (merged.size === 0) return resolved;
-    const changed = [...merged.values()];
+    const changed = mergedByAddress(resolved.changes);
+    if (changed.length === 0) return resolved;
     const asked = changed.filter(
       ({ operation, entity, whole }) => operation === 'republish' && whole && !this.waiting.has(entity),
     );
@@ -39,11 +35,10 @@ export class Captures {
       runner,
     );
     if (left.size === 0) return resolved;
+    const settled = new Map([...unchanged].map(([{ address }, result]) => [atUri(address), result]));
     const changes = resolved.changes.map((change) => {
       const uri = atUri(change.address);
-      const claim = merged.get(uri);
-      const settled = claim && left.has(uri) ? unchanged.get(claim) : undefined;
-      return settled ? { ...change, settled } : change;
+      return left.has(uri) ? { ...change, settled: settled.get(uri) } : change;
     });
     return { ...resolved, changes };
   }

@@ -2,8 +2,8 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
-import type { Change, Touch } from '../sync/change.js';
-import { resolveTouches, type Resolved } from '../sync/change-resolver.js';
+import type { Change, Resolved, Touch } from '../sync/change.js';
+import { resolveTouches } from '../sync/change-resolver.js';
 import { InlineDispatcher, type InlineDispatcherOptions, type Results } from '../sync/inline.dispatcher.js';
 import type { Outcome } from '../sync/outcome.js';
 import type { SyncRun } from '../sync/sync-engine.js';
@@ -19,8 +19,6 @@ export interface PendingDispatcherOptions extends InlineDispatcherOptions {
 /** Inline with pending syncs: what fails, or meets a lane where nothing can be done now, is kept, and its caller goes on. */
 export class PendingDispatcher extends InlineDispatcher {
   protected readonly tries: LaneTries;
-  /** What was captured in a transaction, by each touch of it. */
-  private readonly captured = new WeakMap<Touch, Resolved>();
   private readonly captures: Captures;
 
   constructor(options: PendingDispatcherOptions) {
@@ -39,7 +37,7 @@ export class PendingDispatcher extends InlineDispatcher {
     if (!store.durable) return;
     const resolved = await resolveTouches(touches, runner, this.settledCount);
     const captured = await this.captures.capture(resolved, runner);
-    for (const touch of touches) this.captured.set(touch, captured);
+    for (const touch of touches) touch.captured = captured;
   }
 
   /** What was captured before the commit is known; what joined the transaction after that is captured now. */
@@ -50,13 +48,10 @@ export class PendingDispatcher extends InlineDispatcher {
   ): Promise<Resolved> {
     const { store } = this.tries.options;
     if (!store.durable) return super.resolve(dataSource, touches, run);
-    const [first] = touches;
-    const only = first && this.captured.get(first);
-    if (only && touches.every((touch) => this.captured.get(touch) === only)) return only;
-    const early = [...new Set(touches.map((touch) => this.captured.get(touch)))].filter(
-      (one) => one !== undefined,
-    );
-    const rest = touches.filter((touch) => !this.captured.has(touch));
+    const early = capturedOf(touches);
+    const rest = touches.filter((touch) => !touch.captured);
+    const [only] = early;
+    if (only && early.length === 1 && rest.length === 0) return only;
     const late =
       rest.length > 0
         ? await super.resolve(dataSource, rest, run)
@@ -151,6 +146,10 @@ export class PendingDispatcher extends InlineDispatcher {
     return results;
   }
 }
+
+/** What touches came to that were captured with their commits. */
+export const capturedOf = (touches: readonly Touch[]): Resolved[] =>
+  [...new Set(touches.map(({ captured }) => captured))].filter((one) => one !== undefined);
 
 /** What is at the address as the ledger knows it: a row may not have heard of its record (its write-back was rolled back by a stranger). */
 const withLedger = (change: Change, entry: PendingEntry | undefined): Change =>

@@ -5,20 +5,7 @@ import { atUri, parseAtUri, type Address } from '../model/address.js';
 import { RecordRows } from '../records/record-row.js';
 import type { RecordRow } from '../records/row-write.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
-import type { Change, Touch } from './change.js';
-
-/** A touched entity whose address could not be told because its own code or its mapper failed. */
-export interface Unresolved {
-  readonly touch: Touch;
-  readonly error: Error;
-}
-
-export interface Resolved {
-  readonly changes: Change[];
-  readonly unresolved: Unresolved[];
-  /** No account owns them, so there is nothing to sync. */
-  readonly unowned: Touch[];
-}
+import type { Change, Resolved, Touch } from './change.js';
 
 /**
  * From touched entities to changed addresses: one per entity, two where its record moves.
@@ -32,48 +19,47 @@ export async function resolveTouches(
   runner: QueryRunner | undefined,
   settledCount = -1,
 ): Promise<Resolved> {
-  const changes: Change[] = [];
-  const unresolved: Unresolved[] = [];
-  const unowned: Touch[] = [];
+  const resolved: Resolved = { changes: [], unresolved: [], unowned: [] };
+  const { changes, unresolved, unowned } = resolved;
   const [removals, written] = lastTouches(touches);
   for (const touch of removals) {
     const { address = null, next = null, cid = null, keepRecord = true } = touch.removal ?? {};
     if (address) changes.push(change(touch, address, { operation: 'unpublish', cid, keepRecord }));
     if (next) changes.push(change(touch, next, { operation: 'unpublish', cid: null, keepRecord }));
   }
-  for (const [entity, group] of Map.groupBy(written, (touch) => touch.entity)) {
-    const instances = await wholeInstances(entity, group, runner, settledCount);
-    for (const touch of group) {
-      const instance = instances.get(touch.entityId);
-      if (!instance) continue;
-      try {
-        const found = await changesOf(touch, instance, runner);
-        if (found.length === 0) unowned.push(touch);
-        changes.push(...found);
-      } catch (error) {
-        // An error of SQL has to go on: inside a transaction, swallowing it would turn the commit into a silent rollback.
-        if (!(error instanceof MapperError)) throw error;
-        unresolved.push({ touch, error });
-      }
+  for (const [touch, instance] of await instancesOf(written, runner, settledCount)) {
+    try {
+      const found = await changesOf(touch, instance, runner);
+      if (found.length === 0) unowned.push(touch);
+      changes.push(...found);
+    } catch (error) {
+      // An error of SQL has to go on: inside a transaction, swallowing it would turn the commit into a silent rollback.
+      if (!(error instanceof MapperError)) throw error;
+      unresolved.push({ touch, error });
     }
   }
-  return { changes, unresolved, unowned };
+  return resolved;
 }
 
 /** Whether a touch says all that its row would: nothing has to be read to resolve it. */
-export function isKnown(
-  { entity, instance, inserted, removal, whole, before }: Touch,
+export const isKnown = (touch: Touch, settledCount: number): boolean =>
+  touch.removal !== undefined || knownInstance(touch, settledCount) !== null;
+
+/** The instance of a touch if it is as its row, but for the record columns of an update. */
+function knownInstance(
+  { entity, instance, inserted, whole, before }: Touch,
   settledCount: number,
-): boolean {
-  if (removal) return true;
-  if (!instance || !whole || !entity.isWhole(instance)) return false;
+): object | null {
+  if (!instance || !whole || !entity.isWhole(instance)) return null;
+  // Another process may have written it since: which address a moving record leaves has to be certain.
+  if (!inserted && (entity.sync.followOwner || before?.settledCount !== settledCount)) return null;
   const { rkey } = before?.row ?? recordStateOf(instance);
-  if (!inserted && entity.sync.followOwner) return false;
-  return rkey !== null && (inserted || before?.settledCount === settledCount);
+  return rkey === null ? null : instance;
 }
 
 /** An entity that was written and then removed is removed; one that was removed and then inserted again is both. */
-function lastTouches(touches: readonly Touch[]): [removals: Touch[], written: Touch[]] {
+function lastTouches(touches: readonly Touch[]): [removals: readonly Touch[], written: readonly Touch[]] {
+  if (touches.length === 1) return touches[0]?.removal ? [touches, []] : [[], touches];
   const removals: Touch[] = [];
   const written = new Map<string, Touch>();
   for (const touch of touches) {
@@ -95,11 +81,36 @@ function open(runner: QueryRunner | undefined): QueryRunner {
   throw new Error('A row has to be read, and there is no connection to read it on.');
 }
 
-async function wholeInstances(
-  entity: SyncedEntity,
+/** The whole instances of touches whose rows are there. */
+async function instancesOf(
   touches: readonly Touch[],
   runner: QueryRunner | undefined,
   settledCount: number,
+): Promise<[Touch, object][]> {
+  const found: [Touch, object][] = [];
+  const unknown: Touch[] = [];
+  for (const touch of touches) {
+    const instance = knownInstance(touch, settledCount);
+    const { entity, inserted, before } = touch;
+    if (instance && before && !inserted) show(entity, instance, before.row);
+    if (instance) found.push([touch, instance]);
+    else unknown.push(touch);
+  }
+  if (unknown.length === 0) return found;
+  for (const [entity, group] of Map.groupBy(unknown, (touch) => touch.entity)) {
+    const read = await readInstances(entity, group, open(runner));
+    for (const touch of group) {
+      const instance = read.get(touch.entityId);
+      if (instance) found.push([touch, instance]);
+    }
+  }
+  return found;
+}
+
+async function readInstances(
+  entity: SyncedEntity,
+  touches: readonly Touch[],
+  runner: QueryRunner,
 ): Promise<Map<string, object>> {
   const whole = new Map<string, object>();
   const partial: string[] = [];
@@ -108,16 +119,11 @@ async function wholeInstances(
     else partial.push(entityId);
   }
   // An instance that is older than somebody's write-back names a record that is no longer, or not yet, its own.
-  const updated: string[] = [];
-  for (const { entityId, inserted, before } of touches) {
-    const instance = whole.get(entityId);
-    if (inserted || !instance) continue;
-    // Another process may have written it since: which address a moving record leaves has to be certain.
-    if (before?.settledCount === settledCount && !entity.sync.followOwner) show(entity, instance, before.row);
-    else updated.push(entityId);
-  }
+  const updated = touches
+    .filter(({ entityId, inserted }) => !inserted && whole.has(entityId))
+    .map(({ entityId }) => entityId);
   if (updated.length > 0) {
-    const rows = await new RecordRows(entity).read(open(runner), updated);
+    const rows = await new RecordRows(entity).read(runner, updated);
     for (const id of updated) {
       const row = rows.get(id);
       const instance = whole.get(id);
@@ -126,7 +132,7 @@ async function wholeInstances(
     }
   }
   if (partial.length > 0) {
-    for (const [id, row] of await entity.load(partial, open(runner).manager)) whole.set(id, row);
+    for (const [id, row] of await entity.load(partial, runner.manager)) whole.set(id, row);
     for (const { entityId, instance } of touches) {
       const row = whole.get(entityId);
       if (instance && row && row !== instance) show(entity, instance, recordStateOf(row));

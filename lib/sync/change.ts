@@ -16,7 +16,7 @@ export interface Touch {
   /** Before the write the instance had every column; what it lacked would be null after it, whatever the row holds. */
   readonly whole?: boolean;
   /** The record columns as the update read them, while `settledCount` of the dispatcher was this at most. */
-  readonly before?: { readonly row: RecordState; readonly settledCount: number };
+  readonly before?: { readonly row: RecordState; readonly settledCount: number } | undefined;
   /** Just inserted: its record columns are what the module reserved, and nothing can be published yet. */
   readonly inserted: boolean;
   /** The row is gone; what could not be asked afterwards was asked before. */
@@ -25,6 +25,8 @@ export interface Touch {
   readonly origin: object | undefined;
   /** The account that somebody named by hand, for an entity that has no record yet. */
   readonly did?: string;
+  /** What it came to when it was captured in its transaction, together with others. */
+  captured?: Resolved | undefined;
 }
 
 export interface Removal {
@@ -55,5 +57,19 @@ export interface Change {
   readonly whole: object | undefined;
   readonly origin: object | undefined;
   /** What it came to when it was to be captured: there is nothing to do. */
-  readonly settled?: SyncResult;
+  readonly settled?: SyncResult | undefined;
+}
+
+/** A touched entity whose address could not be told because its own code or its mapper failed. */
+export interface Unresolved {
+  readonly touch: Touch;
+  readonly error: Error;
+}
+
+/** What touched entities come to. */
+export interface Resolved {
+  readonly changes: Change[];
+  readonly unresolved: Unresolved[];
+  /** No account owns them, so there is nothing to sync. */
+  readonly unowned: Touch[];
 }

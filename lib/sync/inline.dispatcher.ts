@@ -4,8 +4,8 @@ import type { ParityEvents } from '../events/parity-events.js';
 import { atUri, parseAtUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
-import type { Change, Touch } from './change.js';
-import { isKnown, resolveTouches, type Resolved } from './change-resolver.js';
+import type { Change, Resolved, Touch } from './change.js';
+import { isKnown, resolveTouches } from './change-resolver.js';
 import { LaneQueue } from './lane-queue.js';
 import type { Outcome } from './outcome.js';
 import { isGivenUp, mergedByAddress } from './merged-changes.js';
@@ -74,7 +74,7 @@ export class InlineDispatcher extends SyncDispatcher {
     const results: Results = new Map();
     const open = changes.filter(({ settled }) => !settled);
     if (open.length > 0)
-      await this.untilDeadline(this.workAll([...mergedByAddress(open).values()], run, worked, results), run);
+      await this.untilDeadline(this.workAll(mergedByAddress(open), run, worked, results), run);
     return changes.map(
       ({ address, settled }) =>
         results.get(atUri(address)) ??

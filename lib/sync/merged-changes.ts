@@ -9,14 +9,15 @@ export const isGivenUp = ({ trigger, operation }: Change): boolean =>
  * One change per address. An entity that claims it wins over one that gave it up (a row that was deleted and inserted
  * again under a fixed key); otherwise the last one wins.
  */
-export function mergedByAddress(changes: readonly Change[]): Map<string, Change> {
+export function mergedByAddress(changes: readonly Change[]): readonly Change[] {
+  if (changes.length < 2) return changes;
   const merged = new Map<string, Change>();
   for (const change of changes) {
     const uri = atUri(change.address);
     const before = merged.get(uri);
     merged.set(uri, before ? merge(before, change) : change);
   }
-  return merged;
+  return [...merged.values()];
 }
 
 function merge(before: Change, after: Change): Change {

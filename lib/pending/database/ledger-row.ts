@@ -28,6 +28,7 @@ export const uriOf = ({ d, c, r }: CaptureRow): string => atUri({ did: d, collec
  * entity that claims an address wins over one that gave it up; otherwise the last change does.
  */
 export function captureRows(changes: readonly OfferedChange[]): CaptureRow[] {
+  if (changes.length < 2) return changes.map(captureRow);
   const merged = new Map<string, CaptureRow>();
   for (const change of changes) {
     const uri = atUri(change.address);
@@ -35,7 +36,6 @@ export function captureRows(changes: readonly OfferedChange[]): CaptureRow[] {
     const row = captureRow(change);
     merged.set(uri, before ? merge(before, row) : row);
   }
-  if (merged.size === 1) return [...merged.values()];
   return [...merged.values()].toSorted((a, b) => order(a.r, b.r) || order(a.d, b.d) || order(a.c, b.c));
 }
 
