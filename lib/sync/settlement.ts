@@ -33,7 +33,8 @@ const TOGETHER = 200;
 
 /** Writes to the rows what became of their records, and shows it on the instances that the callers hold. */
 export async function settle(targets: readonly Target[], options: SettlementOptions): Promise<Settled[]> {
-  const plans = targets.map((target) => plan(target, new Date()));
+  const now = new Date();
+  const plans = targets.map((target) => plan(target, now));
   const open = new Set(plans);
   const stale = new Set<Plan>();
   const stillClaims = async (one: Plan): Promise<boolean> => {

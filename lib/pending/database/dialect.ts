@@ -19,6 +19,8 @@ export interface RowUpdate {
   readonly where: string;
   /** Also of rows whose version has moved; `set` tells them apart. */
   readonly anyVersion?: true;
+  /** Nobody asks which rows were changed. */
+  readonly tellsNoKeys?: true;
 }
 
 export const versionOf = ({ anyVersion }: RowUpdate): string =>

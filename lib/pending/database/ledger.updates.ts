@@ -19,6 +19,7 @@ export const SETTLE: RowUpdate = {
   // Also of a row that is not pending any more.
   where: 'TRUE',
   anyVersion: true,
+  tellsNoKeys: true,
 };
 
 export const FAIL: RowUpdate = {

@@ -107,7 +107,9 @@ export class PostgresDialect extends OnConflictDialect {
       `WITH fence AS MATERIALIZED (${fence}), free AS MATERIALIZED (SELECT d.* FROM fence, ${rows} JOIN ${this.ledger} l ` +
       `ON ${this.sameKey} AND ${versionOf(update)} WHERE ${update.where} FOR UPDATE OF l SKIP LOCKED), ` +
       `done AS (UPDATE ${this.ledger} l SET ${assignments(update.set)} FROM free d WHERE ${this.sameKey} ` +
-      'RETURNING l.did, l.collection, l.rkey) SELECT done.* FROM fence LEFT JOIN done ON TRUE';
+      (update.tellsNoKeys
+        ? 'RETURNING 1) SELECT NULL AS did FROM fence'
+        : 'RETURNING l.did, l.collection, l.rkey) SELECT done.* FROM fence LEFT JOIN done ON TRUE');
     return {
       plain: text('SELECT 1'),
       fenced: text(`SELECT 1 FROM ${this.lane} WHERE did = $2 AND token = $3 AND leased FOR SHARE`),
