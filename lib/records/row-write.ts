@@ -141,7 +141,12 @@ function updateOf(
 }
 
 /** One value for all rows, or each row's own. */
-function valueOf(sql: RecordSql, column: ColumnMetadata, values: readonly ValueOfRow[], rows: number): string {
+function valueOf(
+  sql: RecordSql,
+  column: ColumnMetadata,
+  values: readonly ValueOfRow[],
+  rows: number,
+): string {
   const [first] = values;
   if (first && values.length === rows && values.every(({ value }) => value === first.value))
     return sql.value(column, first.value);
