@@ -1,12 +1,10 @@
 import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
-import type { Change, Touch } from '../sync/change.js';
+import type { Change, Resolved } from '../sync/change.js';
 import { mergedByAddress } from '../sync/merged-changes.js';
-import type { Dispatched } from '../sync/sync-dispatcher.js';
-import type { SyncRun } from '../sync/sync-engine.js';
 import { toPending } from './entry-change.js';
 import type { LaneWaker } from './lane.waker.js';
-import { capturedOf, PendingDispatcher, type PendingDispatcherOptions } from './pending.dispatcher.js';
+import { PendingDispatcher, type PendingDispatcherOptions } from './pending.dispatcher.js';
 
 export interface BackgroundDispatcherOptions extends PendingDispatcherOptions {
   readonly waker: LaneWaker;
@@ -26,15 +24,9 @@ export class BackgroundDispatcher extends PendingDispatcher {
     await this.waker.drain();
   }
 
-  /** What was captured with its commit asks for nothing but that its lane is awake. */
-  override afterCommit(touches: readonly Touch[], run?: SyncRun): Promise<Dispatched[]> {
-    const captured = capturedOf(touches);
-    const asksMore =
-      touches.some((touch) => !touch.captured) ||
-      captured.some(({ unresolved, unowned }) => unresolved.length > 0 || unowned.length > 0);
-    if (asksMore) return super.afterCommit(touches, run);
-    for (const { changes } of captured) this.wake(changes);
-    return Promise.resolve([]);
+  protected override isOver({ changes }: Resolved): boolean {
+    this.wake(changes);
+    return true;
   }
 
   /** Nobody waits for the lanes here, so there is no turn to wait for and no deadline. */

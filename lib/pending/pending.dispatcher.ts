@@ -6,6 +6,7 @@ import type { Change, Resolved, Touch } from '../sync/change.js';
 import { resolveTouches } from '../sync/change-resolver.js';
 import { InlineDispatcher, type InlineDispatcherOptions, type Results } from '../sync/inline.dispatcher.js';
 import type { Outcome } from '../sync/outcome.js';
+import type { Dispatched } from '../sync/sync-dispatcher.js';
 import type { SyncRun } from '../sync/sync-engine.js';
 import { Captures } from './captures.js';
 import { toPending } from './entry-change.js';
@@ -38,6 +39,21 @@ export class PendingDispatcher extends InlineDispatcher {
     const resolved = await resolveTouches(touches, runner, this.settledCount);
     const captured = await this.captures.capture(resolved, runner);
     for (const touch of touches) touch.captured = captured;
+  }
+
+  override afterCommit(touches: readonly Touch[], run?: SyncRun): Promise<Dispatched[]> {
+    const captured = capturedOf(touches);
+    const asksMore =
+      touches.some((touch) => !touch.captured) ||
+      captured.some(({ unresolved, unowned }) => unresolved.length > 0 || unowned.length > 0);
+    return !asksMore && captured.every((one) => this.isOver(one))
+      ? Promise.resolve([])
+      : super.afterCommit(touches, run);
+  }
+
+  /** Whether nothing is left to be done, or to be told, of what was captured with its commit. */
+  protected isOver({ changes }: Resolved): boolean {
+    return changes.every(({ settled }) => settled);
   }
 
   /** What was captured before the commit is known; what joined the transaction after that is captured now. */
@@ -148,7 +164,7 @@ export class PendingDispatcher extends InlineDispatcher {
 }
 
 /** What touches came to that were captured with their commits. */
-export const capturedOf = (touches: readonly Touch[]): Resolved[] =>
+const capturedOf = (touches: readonly Touch[]): Resolved[] =>
   [...new Set(touches.map(({ captured }) => captured))].filter((one) => one !== undefined);
 
 /** What is at the address as the ledger knows it: a row may not have heard of its record (its write-back was rolled back by a stranger). */
