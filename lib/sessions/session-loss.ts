@@ -34,6 +34,9 @@ export function* causesOf(error: unknown): Generator<unknown> {
 function lossOf(error: unknown): string | null {
   if (error instanceof XRPCError) return lossByAnswer(error);
   if (!(error instanceof Error)) return null;
+  // The client's guess; in most cases it was this application that deleted it.
+  if (error instanceof TokenRefreshError && error.message === 'The session was deleted by another process')
+    return 'it was revoked, or its user has signed out';
   if (
     error instanceof OAuthSessionInvalidError ||
     error instanceof TokenRefreshError ||

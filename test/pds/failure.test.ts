@@ -291,6 +291,13 @@ describe('classifyFailure', () => {
     );
   });
 
+  it('says of a session that is not there any more what may have become of it', () => {
+    const error = new TokenRefreshError(DID, 'The session was deleted by another process');
+    expect(classifyFailure(error, { did: DID }).error.message).toBe(
+      `The session of ${DID} is gone (it was revoked, or its user has signed out). Let the user sign in again.`,
+    );
+  });
+
   it('names the scope that is missing', () => {
     const error = answered(
       403,
