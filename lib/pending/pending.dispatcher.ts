@@ -7,7 +7,7 @@ import { resolveTouches } from '../sync/change-resolver.js';
 import { InlineDispatcher, type InlineDispatcherOptions, type Results } from '../sync/inline.dispatcher.js';
 import type { Outcome } from '../sync/outcome.js';
 import type { Dispatched } from '../sync/sync-dispatcher.js';
-import type { SyncRun } from '../sync/sync-engine.js';
+import type { SyncRun } from '../sync/sync-run.js';
 import { Captures } from './captures.js';
 import { toPending } from './entry-change.js';
 import type { LaneTries, Tried } from './lane-tries.js';

@@ -11,7 +11,8 @@ import type { Outcome } from './outcome.js';
 import { isGivenUp, mergedByAddress } from './merged-changes.js';
 import { quickResult } from './quick-result.js';
 import { SyncDispatcher, type Dispatched } from './sync-dispatcher.js';
-import type { SyncEngine, SyncRun } from './sync-engine.js';
+import type { SyncEngine } from './sync-engine.js';
+import type { SyncRun } from './sync-run.js';
 
 /** By at-uri. */
 export type Results = Map<string, SyncResult>;

@@ -2,7 +2,7 @@ import type { QueryRunner } from 'typeorm';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import type { SyncResult } from '../model/sync-result.js';
 import type { Change, Touch } from './change.js';
-import type { SyncRun } from './sync-engine.js';
+import type { SyncRun } from './sync-run.js';
 
 /** A change's result, with the managed call that made the change, for whom an auth failure is. */
 export interface Dispatched {

@@ -8,7 +8,7 @@ import { SyncedEntities } from '../../lib/records/synced-entities.js';
 import type { Change, Touch, Unresolved } from '../../lib/sync/change.js';
 import { resolveTouches } from '../../lib/sync/change-resolver.js';
 import { SyncDispatcher, type Dispatched } from '../../lib/sync/sync-dispatcher.js';
-import type { SyncRun } from '../../lib/sync/sync-engine.js';
+import type { SyncRun } from '../../lib/sync/sync-run.js';
 import { freshDataSource, type DatabaseKind, type ExtraOptions } from '../support/databases.js';
 
 /** Keeps what arrives, one entry per dispatch, and resolves it as the real ones do. */

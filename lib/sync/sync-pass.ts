@@ -1,0 +1,224 @@
+import { MissingScopeError } from '../errors/missing-scope.error.js';
+import type { RecordConflictError } from '../errors/record-conflict.error.js';
+import type { ParityEvents } from '../events/parity-events.js';
+import { recordStateOf } from '../metadata/record-state.js';
+import { atUri } from '../model/address.js';
+import { isInDoubt, type RepositoryState, type RepositoryStateStore } from '../pds/repository-state.store.js';
+import type { RecordWrite, RepositoryWriter } from '../pds/repository-writer.js';
+import { onCommittedData } from '../records/committed-data.js';
+import type { SessionProvider } from '../sessions/session-provider.js';
+import type { Change } from './change.js';
+import { decide } from './decision.js';
+import { failedOutcome, outcomeWithoutWrite, settledOutcome, type Outcome } from './outcome.js';
+import { settle } from './settlement.js';
+import type { SyncRun } from './sync-run.js';
+import { asGone, movedOn, targetOf, type Target } from './target.js';
+import { UntakenState, withUntaken } from './untaken-state.store.js';
+
+export interface SyncPassOptions {
+  readonly writer: RepositoryWriter;
+  readonly state: RepositoryStateStore;
+  readonly sessions: SessionProvider;
+  readonly events: ParityEvents;
+  /** Sent with every write: true, false, or undefined to leave it to the PDS. */
+  readonly validate: boolean | undefined;
+  readonly warn: (message: string) => void;
+}
+
+/** One run over changes of one DID: each pass decides, writes and settles, and says what has to be looked at again. */
+export class SyncPass {
+  readonly outcomes = new Map<Change, Outcome>();
+  /** By at-uri, what this run wrote to addresses whose rows could not take it up. */
+  private readonly written = new Map<string, string | null>();
+
+  private readonly state: UntakenState;
+
+  constructor(
+    private readonly did: string,
+    private readonly options: SyncPassOptions,
+    private readonly run: SyncRun,
+  ) {
+    const state = run.runner ? options.state.on(run.runner) : options.state;
+    this.state = new UntakenState(state, this.written, run.state);
+  }
+
+  /** @returns the changes whose row went or changed its address under the write: they have to be decided again */
+  async over(changes: readonly Change[]): Promise<Change[]> {
+    try {
+      const targets = await this.targets(changes);
+      const state = await this.state.load(this.did);
+      const work: Target[] = [];
+      for (const target of targets) {
+        const outcome = outcomeWithoutWrite(target, target.change.mayExist || isInDoubt(state, target.uri));
+        if (outcome) this.outcomes.set(target.change, outcome);
+        else work.push(target);
+      }
+      return work.length === 0 ? [] : await this.write(work);
+    } catch (error) {
+      const open = changes.filter((change) => !this.outcomes.has(change));
+      for (const change of open)
+        this.outcomes.set(change, failedOutcome(change, error, change.whole, open.length > 1));
+      return [];
+    }
+  }
+
+  /** One query per entity class, on committed data. */
+  private async targets(changes: readonly Change[]): Promise<Target[]> {
+    const targets: Promise<Target>[] = [];
+    for (const [entity, group] of Map.groupBy(changes, (change) => change.entity)) {
+      const ids = [...new Set(group.map(({ entityId }) => entityId))];
+      const rows = await onCommittedData(entity.dataSource, this.run.runner?.(), (runner) =>
+        entity.load(ids, runner.manager),
+      );
+      for (const change of group) {
+        const row = rows.get(change.entityId);
+        // The instance that the caller holds may be older than its record.
+        if (row && change.instance) entity.show(change.instance, recordStateOf(row));
+        targets.push(targetOf(change, row, this.written.get(atUri(change.address)) ?? null));
+      }
+    }
+    return Promise.all(targets);
+  }
+
+  /** A scope that is missing for some writes holds up no others. */
+  private async write(targets: readonly Target[]): Promise<Change[]> {
+    const actions = new Map<Target, RecordWrite['action']>();
+    try {
+      return await this.send(targets, actions);
+    } catch (error) {
+      const open = targets.filter(({ change }) => !this.outcomes.has(change));
+      const [lacking, rest] = partition(open, (target) => needs(error, target, actions.get(target)));
+      if (lacking.length === 0 || rest.length === 0) throw error;
+      for (const { change, row } of lacking) this.outcomes.set(change, failedOutcome(change, error, row));
+      return this.write(rest);
+    }
+  }
+
+  private async send(
+    targets: readonly Target[],
+    planned: Map<Target, RecordWrite['action']>,
+  ): Promise<Change[]> {
+    const stale: Change[] = [];
+    const byUri = new Map(targets.map((target) => [target.uri, target]));
+    let conflicts = new Map<string, RecordConflictError>();
+    const warned = new Set<string>();
+    /** At-uris. */
+    const done = new Set<string>();
+    let spent: ReadonlySet<string> = new Set();
+    const settleAll = async (
+      written: readonly (readonly [Target, RecordWrite['action'] | undefined])[],
+      after?: RepositoryState,
+    ): Promise<void> => {
+      for (const [dataSource, group] of Map.groupBy(written, ([{ change }]) => change.entity.dataSource)) {
+        const actions = new Map(group);
+        const settled = await settle([...actions.keys()], {
+          dataSource,
+          own: () => this.run.runner?.(),
+          ledger: this.run.ledger,
+          state: (open) => after && this.stateAfter(after, [...actions.keys()], open),
+        });
+        for (const { target, stale: isStale } of settled) {
+          done.add(target.uri);
+          const moved = spent.has(target.uri) ? await movedOn(target.change, target.row) : target.elsewhere;
+          const outcome = settledOutcome(
+            { ...target, elsewhere: moved },
+            actions.get(target),
+            this.options.events,
+          );
+          if (isStale) {
+            this.written.set(
+              target.uri,
+              target.desired.kind === 'record' ? target.desired.prepared.cid : null,
+            );
+            stale.push(target.change);
+          } else {
+            this.written.delete(target.uri);
+            this.outcomes.set(target.change, outcome);
+          }
+        }
+      }
+    };
+    const report = await this.options.writer.write({
+      did: this.did,
+      agent: await this.options.sessions.agentFor(this.did),
+      addresses: targets.map(({ change }) => change.address),
+      validate: this.options.validate,
+      state: this.state,
+      backfill: this.run.backfill,
+      ...(this.run.permit && { permit: this.run.permit }),
+      verify: targets.some(needsLook),
+      decide: (view) => {
+        const decision = decide(targets, view);
+        ({ conflicts, spent } = decision);
+        // It decides again whenever the view changes.
+        for (const message of decision.overwritten.filter((one) => !warned.has(one))) {
+          warned.add(message);
+          this.options.warn(message);
+        }
+        planned.clear();
+        for (const { address, action } of decision.writes) {
+          const target = byUri.get(atUri(address));
+          if (target) planned.set(target, action);
+        }
+        return decision.writes;
+      },
+      onCommit: (writes, _commit, after) =>
+        settleAll(
+          writes.flatMap(({ address, action }) => {
+            const target = byUri.get(atUri(address));
+            return target ? [[target, action] as const] : [];
+          }),
+          after,
+        ),
+      // An answer was lost: the record is as it should be, or its key is spent, and the rows do not know it yet.
+      onFound: (found, after) =>
+        settleAll(
+          targets
+            .filter(({ uri }) => found.has(uri) && !done.has(uri))
+            .map((target) => [spent.has(target.uri) ? asGone(target) : target, undefined]),
+          after,
+        ),
+    });
+    for (const [uri, error] of [...report.refused, ...conflicts]) {
+      const target = byUri.get(uri);
+      if (!target || done.has(uri)) continue;
+      done.add(uri);
+      this.outcomes.set(target.change, failedOutcome(target.change, error, target.row));
+    }
+    await settleAll(targets.filter(({ uri }) => !done.has(uri)).map((target) => [target, undefined]));
+    return stale;
+  }
+
+  /** What is kept with the rows that have taken up their records; the `open` ones among the targets have not. */
+  private stateAfter(
+    after: RepositoryState,
+    targets: readonly Target[],
+    open: readonly Target[],
+  ): RepositoryState {
+    const untaken = new Map<string, string | null>(this.written);
+    for (const { uri } of targets) untaken.delete(uri);
+    for (const { uri, desired } of open)
+      untaken.set(uri, desired.kind === 'record' ? desired.prepared.cid : null);
+    if (open.length === 0) this.state.keeps(after);
+    return withUntaken(after, untaken);
+  }
+}
+
+/** Whether what the database remembers is not enough: an earlier try may have landed, or others write there too and must not be overwritten. */
+const needsLook = ({ change, known }: Target): boolean =>
+  change.mayExist || (known === null ? change.entity.hasFixedRkey : change.entity.sync.onConflict === 'fail');
+
+/** Whether a write is one that a missing scope forbids (`repo:<collection>?action=<action>`). */
+function needs(error: unknown, { change }: Target, action: RecordWrite['action'] | undefined): boolean {
+  if (!(error instanceof MissingScopeError) || action === undefined) return false;
+  const [resource, query = ''] = error.scope.split('?');
+  const actions = new URLSearchParams(query).getAll('action');
+  return (
+    resource === `repo:${change.address.collection}` && (actions.length === 0 || actions.includes(action))
+  );
+}
+
+const partition = <T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] => [
+  items.filter((item) => isFirst(item)),
+  items.filter((item) => !isFirst(item)),
+];

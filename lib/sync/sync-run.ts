@@ -1,0 +1,20 @@
+import type { QueryRunner } from 'typeorm';
+import type { RepositoryState } from '../pds/repository-state.store.js';
+import type { SettlementLedger } from './settlement-ledger.js';
+
+/** How one run of the engine goes about its changes. */
+export interface SyncRun {
+  /** The caller's connection after its commit, for as long as the caller waits; undefined: one of the pool. */
+  readonly runner?: () => QueryRunner | undefined;
+  /** Where the changes are kept, if that is in the database of their entities. */
+  readonly ledger?: SettlementLedger;
+  /** The caller goes on: its connection is its own again. */
+  readonly onDeadline?: () => void;
+  /** In ms, for a caller that cannot wait as long as others. */
+  readonly deadline?: number;
+  /** What is remembered of the repository, for a caller that has just looked. */
+  readonly state?: RepositoryState | null | undefined;
+  /** See `WriteRequest`. */
+  readonly backfill?: boolean;
+  readonly permit?: (milliseconds: number) => Promise<void>;
+}
