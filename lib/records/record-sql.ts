@@ -2,13 +2,6 @@ import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import type { Step } from './steps.js';
 import type { SyncedEntity } from './synced-entity.js';
 
-export interface ValueOfRow {
-  readonly id: string;
-  /** As {@link RecordSql.keyText} gives it. */
-  readonly key: string | undefined;
-  readonly value: unknown;
-}
-
 /** Builds one statement on the rows of a class, in the dialect of its DataSource. */
 export class RecordSql {
   private readonly parameters: unknown[] = [];
@@ -35,7 +28,9 @@ export class RecordSql {
   }
 
   value(column: ColumnMetadata, value: unknown): string {
-    return this.parameter(this.prepared(column, value));
+    const { driver } = this.entity.dataSource;
+    this.parameters.push(value === null ? null : driver.preparePersistentValue(value, column));
+    return driver.createParameter('p', this.parameters.length - 1);
   }
 
   equals(column: ColumnMetadata, value: unknown): string {
@@ -52,26 +47,15 @@ export class RecordSql {
     return `(${parts.join(' AND ')})`;
   }
 
-  /** Of each row its own value; of any other among the `count` rows the one that it has. */
-  valueByRow(column: ColumnMetadata, values: readonly ValueOfRow[], count: number): string {
-    const texts = values.map(({ key, value }) => [key, this.prepared(column, value)] as const);
-    if (texts.length === count && texts.every(([key, text]) => key !== undefined && isText(text)))
-      return `${this.parameter(JSON.stringify(Object.fromEntries(texts)))}::jsonb ->> ${this.keyText}`;
+  /** Of each row its own value; of any other row the one that it has. */
+  valueById(column: ColumnMetadata, values: readonly (readonly [id: string, value: unknown])[]): string {
     const [key, ...others] = this.entity.metadata.primaryColumns;
     const single = key && others.length === 0 ? key : undefined;
-    const cases = values.map(({ id, value }) => {
+    const cases = values.map(([id, value]) => {
       const isRow = single ? this.value(single, this.entity.keyOf(id)[0]) : this.key(id);
       return `WHEN ${isRow} THEN ${this.value(column, value)}`;
     });
     return `CASE ${single ? this.name(single) : ''} ${cases.join(' ')} ELSE ${this.name(column)} END`;
-  }
-
-  /** The primary key in one text, on PostgreSQL: values are looked up by it in one parameter, faster than by as many conditions. */
-  get keyText(): string | undefined {
-    const { dataSource, metadata } = this.entity;
-    if (dataSource.options.type !== 'postgres') return undefined;
-    const names = metadata.primaryColumns.map((column) => this.name(column));
-    return `(${names.length > 1 ? `ROW(${names.join(', ')})` : names[0]})::text`;
   }
 
   /** A list of values where that is possible: planners see through it at once. */
@@ -90,23 +74,9 @@ export class RecordSql {
     return this.entity.idOfKey(values) ?? '';
   }
 
-  /** The key columns as `k0`, `k1`, ..., and {@link keyText} as `key`. */
   get selectedKey(): string {
-    const columns = this.entity.metadata.primaryColumns.map(
-      (column, index) => `${this.name(column)} AS ${this.escape(`k${index}`)}`,
-    );
-    const { keyText } = this;
-    return [...columns, ...(keyText ? [`${keyText} AS ${this.escape('key')}`] : [])].join(', ');
-  }
-
-  private prepared(column: ColumnMetadata, value: unknown): unknown {
-    return value === null ? null : this.entity.dataSource.driver.preparePersistentValue(value, column);
-  }
-
-  private parameter(value: unknown): string {
-    this.parameters.push(value);
-    return this.entity.dataSource.driver.createParameter('p', this.parameters.length - 1);
+    return this.entity.metadata.primaryColumns
+      .map((column, index) => `${this.name(column)} AS ${this.escape(`k${index}`)}`)
+      .join(', ');
   }
 }
-
-const isText = (value: unknown): boolean => value === null || typeof value === 'string';

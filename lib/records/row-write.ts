@@ -1,5 +1,5 @@
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
-import { RecordSql, type ValueOfRow } from './record-sql.js';
+import { RecordSql } from './record-sql.js';
 import { locksRows, type Step, type Steps } from './steps.js';
 import type { RecordColumns, SyncedEntity } from './synced-entity.js';
 
@@ -88,11 +88,8 @@ export function* writeRows(entity: SyncedEntity, writes: readonly RowWrite[]): S
   return written;
 }
 
-/** With the primary key of its row as `RecordSql.keyText` gives it. */
-type LockedWrite = RowWrite & { readonly key?: string | undefined };
-
 /** The writes whose rows nobody else holds, and are what they were. */
-function* lockRows(entity: SyncedEntity, writes: readonly RowWrite[]): Steps<LockedWrite[]> {
+function* lockRows(entity: SyncedEntity, writes: readonly RowWrite[]): Steps<RowWrite[]> {
   const { columns, dataSource } = entity;
   const sql = new RecordSql(entity);
   const guards = (['uri', 'rkey'] as const).map(
@@ -105,28 +102,28 @@ function* lockRows(entity: SyncedEntity, writes: readonly RowWrite[]): Steps<Loc
       `FOR ${dataSource.options.type === 'postgres' ? 'NO KEY ' : ''}UPDATE SKIP LOCKED`,
   );
   const found = new Map(rows.map((row) => [sql.idOf(row), row]));
-  return writes.flatMap((write) => {
+  return writes.filter((write) => {
     const row = found.get(write.id);
-    const isAsItWas =
+    return (
       row &&
       wasOf(write).every(
         ([name, value]) => dataSource.driver.prepareHydratedValue(row[name], columns[name]) === value,
-      );
-    return isAsItWas ? [{ ...write, key: row['key'] as string | undefined }] : [];
+      )
+    );
   });
 }
 
 function updateOf(
   entity: SyncedEntity,
-  writes: readonly LockedWrite[],
+  writes: readonly RowWrite[],
   condition: (sql: RecordSql) => string,
 ): Step {
   const sql = new RecordSql(entity);
   const assignments = Object.entries(entity.columns).flatMap(
     ([name, column]: [string, ColumnMetadata | undefined]) => {
-      const values = writes
-        .filter(({ set }) => name in set)
-        .map(({ id, key, set }) => ({ id, key, value: set[name as keyof RecordColumns] }));
+      const values = writes.flatMap(({ id, set }) =>
+        name in set ? [[id, set[name as keyof RecordColumns]] as const] : [],
+      );
       return column && values.length > 0
         ? [`${sql.name(column)} = ${valueOf(sql, column, values, writes.length)}`]
         : [];
@@ -144,13 +141,13 @@ function updateOf(
 function valueOf(
   sql: RecordSql,
   column: ColumnMetadata,
-  values: readonly ValueOfRow[],
+  values: readonly (readonly [id: string, value: unknown])[],
   rows: number,
 ): string {
   const [first] = values;
-  if (first && values.length === rows && values.every(({ value }) => value === first.value))
-    return sql.value(column, first.value);
-  return sql.valueByRow(column, values, rows);
+  if (first && values.length === rows && values.every(([, value]) => value === first[1]))
+    return sql.value(column, first[1]);
+  return sql.valueById(column, values);
 }
 
 /** MySQL would look through a small table, and lock all of it. */
