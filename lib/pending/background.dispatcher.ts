@@ -24,7 +24,7 @@ export class BackgroundDispatcher extends PendingDispatcher {
     await this.waker.drain();
   }
 
-  protected override isOver({ changes }: Resolved): boolean {
+  protected override completes({ changes }: Resolved): boolean {
     this.wake(changes);
     return true;
   }

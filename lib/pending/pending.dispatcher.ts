@@ -46,13 +46,13 @@ export class PendingDispatcher extends InlineDispatcher {
     const asksMore =
       touches.some((touch) => !touch.captured) ||
       captured.some(({ unresolved, unowned }) => unresolved.length > 0 || unowned.length > 0);
-    return !asksMore && captured.every((one) => this.isOver(one))
+    return !asksMore && captured.every((one) => this.completes(one))
       ? Promise.resolve([])
       : super.afterCommit(touches, run);
   }
 
-  /** Whether nothing is left to be done, or to be told, of what was captured with its commit. */
-  protected isOver({ changes }: Resolved): boolean {
+  /** Does what can be done at once after what was captured with its commit. Whether that was all. */
+  protected completes({ changes }: Resolved): boolean {
     return changes.every(({ settled }) => settled);
   }
 
