@@ -10,7 +10,7 @@ export class LaneSettlement implements SettlementLedger {
   readonly settled = new Set<Change>();
 
   constructor(
-    private readonly store: PendingSyncStore,
+    private readonly settleWith: NonNullable<PendingSyncStore['settleWith']>,
     private readonly lease: Lease,
     private readonly entries: ReadonlyMap<string, PendingEntry>,
   ) {}
@@ -18,13 +18,13 @@ export class LaneSettlement implements SettlementLedger {
   async settle<T extends Settling>(
     rows: Steps<readonly T[]>,
     state: (done: readonly T[]) => RepositoryState | undefined,
-  ): Promise<readonly T[] | null> {
-    const done = await this.store.settleWith?.(this.lease, rows, (written) => ({
+  ): Promise<readonly T[]> {
+    const done = await this.settleWith(this.lease, rows, (written) => ({
       done: written.flatMap((one) => this.entryOf(one)),
       state: state(written),
     }));
-    for (const { target, isFinal } of done ?? []) if (isFinal) this.settled.add(target.change);
-    return done ?? null;
+    for (const { target, isFinal } of done) if (isFinal) this.settled.add(target.change);
+    return done;
   }
 
   private entryOf({ target: { uri, desired }, isFinal }: Settling): SettledEntry[] {

@@ -108,7 +108,8 @@ export class LaneTries {
     this.running.dids.add(did);
     held.beginsTry();
     try {
-      const ledger = store.settleWith && new LaneSettlement(store, lease, entries);
+      const ledger =
+        store.settleWith && new LaneSettlement(store.settleWith.bind(store), lease, entries);
       const outcomes = await engine.run(did, changes, {
         ...run,
         ...(ledger && { ledger }),

@@ -60,9 +60,10 @@ export abstract class PendingSyncStore {
 
   /**
    * {@link settle} in one transaction with other `work` in the database of the entities, which comes first; with what is remembered of the
-   * repository, too, if that is kept there. All or nothing. null, and nothing is done, if the lease is no longer ours. Only for a durable store.
+   * repository, too, if that is kept there. All or nothing. Only for a durable store.
    *
    * @param along what to settle, as the result of the work tells
+   * @throws LeaseLostError, and nothing is done, if the lease is no longer ours
    */
   settleWith?<T>(
     lease: Lease,
@@ -71,7 +72,7 @@ export abstract class PendingSyncStore {
       readonly done: readonly SettledEntry[];
       readonly state: RepositoryState | undefined;
     },
-  ): Promise<T | null>;
+  ): Promise<T>;
 
   /** Tries failed: remembers the error, and the attempt where it counts. Race: an entry whose version has moved keeps its attempts. */
   abstract failed(lease: Lease, tries: readonly FailedTry[]): Promise<boolean>;

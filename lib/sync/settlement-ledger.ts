@@ -12,15 +12,15 @@ export interface Settling {
 /** Port to what keeps changes until they are done, in the database of their entities: it settles them together with the rows. */
 export interface SettlementLedger {
   /**
-   * All of it in one transaction, or nothing. First the look whether the lane is still ours: without it nothing may be written, because
-   * whoever has the lane now decides on what he read.
+   * All of it in one transaction, or nothing: whoever has the lane by now decides on what he read.
    *
    * @param rows writes rows, and gives what is done by that
    * @param state what the repository is remembered with then; undefined: as it is
-   * @returns what `rows` gave; null, and nothing is written, if the lane is somebody else's by now
+   * @returns what `rows` gave
+   * @throws LeaseLostError, and nothing is written, if the lane is somebody else's by now
    */
   settle<T extends Settling>(
     rows: Steps<readonly T[]>,
     state: (done: readonly T[]) => RepositoryState | undefined,
-  ): Promise<readonly T[] | null>;
+  ): Promise<readonly T[]>;
 }

@@ -1,5 +1,4 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import { LeaseLostError } from '../errors/lease-lost.error.js';
 import { recordStateOf, type RecordState } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import type { RepositoryState } from '../pds/repository-state.store.js';
@@ -130,20 +129,16 @@ async function together(
   return settleWith(ledger, writeAll(plans), open, state);
 }
 
-async function settleWith(
+const settleWith = (
   ledger: SettlementLedger,
   rows: Steps<readonly Plan[]>,
   open: ReadonlySet<Plan>,
   state: SettlementOptions['state'],
-): Promise<readonly Plan[]> {
-  const done = await ledger.settle(rows, (settled) => {
-    const rest = [...open].filter((one) => !settled.includes(one));
-    return state(rest.map(({ target }) => target));
+): Promise<readonly Plan[]> =>
+  ledger.settle(rows, (settled) => {
+    const done = new Set(settled);
+    return state([...open].filter((one) => !done.has(one)).map(({ target }) => target));
   });
-  if (done) return done;
-  const [first] = open;
-  throw new LeaseLostError(first?.target.change.address.did ?? '');
-}
 
 /** @returns those whose row was written, or need not be */
 function* writeAll(plans: readonly Plan[]): Steps<Plan[]> {

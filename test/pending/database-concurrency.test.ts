@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { LeaseLostError } from '../../lib/errors/lease-lost.error.js';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
 import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
 import { DeadLetters } from '../../lib/pending/database/dead-letters.js';
@@ -174,7 +175,8 @@ for (const kind of databaseKinds) {
         const lost = await store.lease(ALICE, 1);
         await wait(20);
         await lease();
-        expect(lost && (await settle(lost, 'a', 7))).toBeNull();
+        if (!lost) throw new Error('the lane is not free');
+        await expect(settle(lost, 'a', 7)).rejects.toThrow(LeaseLostError);
         expect((await store.lane(ALICE)).failures).toBe(0);
         expect(await ledger.due()).toEqual(['a']);
         expect(await remembered()).toBeNull();

@@ -103,7 +103,7 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
       readonly done: readonly SettledEntry[];
       readonly state: RepositoryState | undefined;
     },
-  ): Promise<T | null> {
+  ): Promise<T> {
     return this.access.connection.transaction(settlement(this.access, lease, work, along));
   }
 

@@ -1,3 +1,4 @@
+import { LeaseLostError } from '../../errors/lease-lost.error.js';
 import { parseAtUri } from '../../model/address.js';
 import type { RepositoryState } from '../../pds/repository-state.store.js';
 import type { Steps } from '../../records/steps.js';
@@ -7,7 +8,10 @@ import type { UpdateRow } from './dialect.js';
 import type { LedgerAccess } from './ledger.access.js';
 import { SETTLE } from './ledger.updates.js';
 
-/** `PendingSyncStore.settleWith`. The lane comes first: nobody can take it before the transaction ends. */
+/**
+ * `PendingSyncStore.settleWith`. The lane comes last, and says whether it is still ours: whoever wants to take it waits for the end of the
+ * transaction from then on, and if somebody has taken it before, nothing of this happens.
+ */
 export function* settlement<T>(
   { connection, dialect, sql }: LedgerAccess,
   { did, token }: Lease,
@@ -16,13 +20,14 @@ export function* settlement<T>(
     readonly done: readonly SettledEntry[];
     readonly state: RepositoryState | undefined;
   },
-): Steps<T | null> {
-  const { rows: held } = yield connection.step(sql.lanes.held, [did, token]);
-  if (held.length === 0) return null;
+): Steps<T> {
   const result = yield* work;
   const { done, state } = along(result);
   if (done.length > 0) yield* dialect.update(connection, SETTLE, settledRows(done));
-  if (state) yield connection.step(sql.lanes.saveState, stateValues(did, state));
+  const isHeld = state
+    ? (yield connection.step(sql.lanes.saveOwnState, [...stateValues(did, state), token])).affected > 0
+    : (yield connection.step(sql.lanes.held, [did, token])).rows.length > 0;
+  if (!isHeld) throw new LeaseLostError(did);
   return result;
 }
 

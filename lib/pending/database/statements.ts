@@ -1,3 +1,4 @@
+import { assignments } from './capture-sql.js';
 import { KEY_FIELDS, type SqlDialect } from './dialect.js';
 import { LEDGER_COLUMNS } from './ledger-row.js';
 
@@ -74,6 +75,9 @@ const RELEASED: Readonly<
 const asSeen = (column: string): string =>
   `WHERE did = $1 AND token = $2 AND wakes = $3 AND ${column} <= $now`;
 
+/** What is remembered of a repository, in the order of `stateValues`. */
+const STATE = { head: '$2', in_flight: '$3', unsettled: '$4', spent: '$5' };
+
 /** The statements on the lanes. */
 export function laneStatements(dialect: SqlDialect) {
   const { ledger, lane } = dialect;
@@ -138,9 +142,10 @@ export function laneStatements(dialect: SqlDialect) {
     /** Awake for its backfill alone: it waits with those. */
     fallBehind: `UPDATE ${lane} SET backfill_at = COALESCE(backfill_at, ready_at), ready_at = NULL, leased = FALSE ${asSeen('ready_at')}`,
     state: `SELECT a.head, a.in_flight, a.unsettled, a.spent FROM ${lane} a WHERE a.did = $1`,
+    saveOwnState: `UPDATE ${lane} SET ${assignments(STATE)} WHERE did = $1 AND token = $6 AND leased`,
     saveState: dialect.upsertLane(
-      { did: '$1', head: '$2', in_flight: '$3', unsettled: '$4', spent: '$5' },
-      () => ({ head: '$2', in_flight: '$3', unsettled: '$4', spent: '$5' }),
+      { did: '$1', ...STATE },
+      () => STATE,
     ),
     forgetState: `UPDATE ${lane} SET head = NULL, in_flight = NULL, unsettled = NULL, spent = NULL WHERE did = $1`,
   };
