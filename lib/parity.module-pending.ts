@@ -12,6 +12,7 @@ import { LaneWorker } from './pending/lane.worker.js';
 import { PendingSyncManager } from './pending/pending-sync.manager.js';
 import type { PendingSyncStore } from './pending/pending-sync.store.js';
 import { SessionListener } from './pending/session.listener.js';
+import { RepositoryStateStore } from './pds/repository-state.store.js';
 import { RepositoryWriter } from './pds/repository-writer.js';
 import { SyncedEntities } from './records/synced-entities.js';
 import { SessionProvider } from './sessions/session-provider.js';
@@ -38,6 +39,7 @@ export const pendingProviders: FactoryProvider[] = [
       { token: PENDING_STORE, optional: true },
       SyncEngine,
       RepositoryWriter,
+      RepositoryStateStore,
       SyncedEntities,
       SessionProvider,
       ParityEvents,
@@ -47,6 +49,7 @@ export const pendingProviders: FactoryProvider[] = [
       store: PendingSyncStore | null,
       engine: SyncEngine,
       writer: RepositoryWriter,
+      state: RepositoryStateStore,
       entities: SyncedEntities,
       sessions: SessionProvider,
       events: ParityEvents,
@@ -54,6 +57,7 @@ export const pendingProviders: FactoryProvider[] = [
       store &&
       new LaneTries({
         store,
+        state,
         engine,
         writer,
         entities,

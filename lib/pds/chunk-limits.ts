@@ -1,4 +1,3 @@
-import { stringifyLex } from '@atproto/api';
 import { atUri } from '../model/address.js';
 import { ContentClash } from './content-clash.js';
 import { WRITE_POINTS } from './write-budget.js';
@@ -18,7 +17,7 @@ const ENVELOPE_BYTES = 512;
 
 /** @throws TypeError for a record that has no JSON (a bigint, a circle) */
 export function sized(write: RecordWrite, replaces: Replaced = write.replaces): SizedWrite {
-  const bytes = Buffer.byteLength(stringifyLex(operationOf(write))) + 1;
+  const bytes = Buffer.byteLength(JSON.stringify(operationOf(write))) + 1;
   return { write, uri: atUri(write.address), bytes, replaces };
 }
 

@@ -2,7 +2,7 @@ import { DEFAULT_BACKFILL_SHARE, DEFAULT_WRITE_LIMITS, type WriteLimit } from '.
 import { HostGates } from './host-gates.js';
 import { InMemoryRepositoryState } from './in-memory-repository-state.store.js';
 import { KeyedLock } from './keyed-lock.js';
-import type { RepositoryState, RepositoryStateStore } from './repository-state.store.js';
+import { UNKNOWN_REPOSITORY, type RepositoryStateStore } from './repository-state.store.js';
 import { WRITE_POINTS, WriteBudget } from './write-budget.js';
 import { WriteRun, type WriteRunSettings } from './write-run.js';
 import type { WriteReport, WriteRequest } from './write-request.js';
@@ -30,8 +30,6 @@ export interface Admission {
   /** Writes, whatever they are; 0: nothing is to be tried before `retryAt`. */
   readonly writes: number;
   readonly retryAt: Date;
-  /** What is remembered of the repository; undefined: that was not asked. */
-  readonly state?: RepositoryState | null | undefined;
 }
 
 /**
@@ -79,15 +77,17 @@ export class RepositoryWriter {
     return this.hosts.pausedUntil(did);
   }
 
-  /** Whether a write makes sense now, as far as hosts and write points are known; nothing is asked of anybody. */
-  async admits(did: string, backfill: boolean): Promise<Admission> {
+  /**
+   * Whether a write makes sense now, as far as hosts and write points are known; nothing is asked of anybody.
+   *
+   * @param state instead of the writer's own
+   */
+  async admits(did: string, backfill: boolean, state = this.settings.state): Promise<Admission> {
     const pausedUntil = this.pausedUntil(did);
     if (pausedUntil) return { writes: 0, retryAt: pausedUntil };
-    const { budget, state } = this.settings;
-    const known = await state.load(did);
-    const spent = known?.spent ?? [];
+    const { budget } = this.settings;
+    const { spent } = (await state.load(did)) ?? UNKNOWN_REPOSITORY;
     return {
-      state: known,
       writes: Math.floor(budget.left(spent, backfill) / WRITE_POINTS.create),
       retryAt: budget.freeAt(WRITE_POINTS.create, spent, backfill),
     };

@@ -1,4 +1,6 @@
 import { LeaseLostError } from '../errors/lease-lost.error.js';
+import type { RepositoryStateStore } from '../pds/repository-state.store.js';
+import { LeasedState } from './leased-state.store.js';
 import { backedOff, type LaneAfter } from './next-try.js';
 import type { Lane, LaneNext, Lease } from './pending-entry.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
@@ -17,12 +19,18 @@ export class HeldLane {
     /** Transient failures in a row. */
     public failures: number,
     private retryAt: Date | null,
+    /** What is remembered of its repository. */
+    readonly state: LeasedState,
   ) {}
 
   /** null: somebody else works on the lane. */
-  static async of({ did, failures, retryAt }: Lane, store: PendingSyncStore): Promise<HeldLane | null> {
+  static async of(
+    { did, failures, retryAt }: Lane,
+    store: PendingSyncStore,
+    state: RepositoryStateStore,
+  ): Promise<HeldLane | null> {
     const lease = await store.lease(did, LEASE);
-    return lease && new HeldLane(store, lease, failures, retryAt);
+    return lease && new HeldLane(store, lease, failures, retryAt, new LeasedState(state));
   }
 
   get lease(): Lease {

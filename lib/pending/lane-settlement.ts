@@ -2,7 +2,8 @@ import type { RepositoryState } from '../pds/repository-state.store.js';
 import type { Steps } from '../records/steps.js';
 import type { Change } from '../sync/change.js';
 import type { SettlementLedger, Settling } from '../sync/settlement-ledger.js';
-import type { Lease, PendingEntry, SettledEntry } from './pending-entry.js';
+import type { HeldLane } from './held-lane.js';
+import type { PendingEntry, SettledEntry } from './pending-entry.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
 
 /** Settles the entries of one try in the transactions that write their rows. */
@@ -11,7 +12,7 @@ export class LaneSettlement implements SettlementLedger {
 
   constructor(
     private readonly settleWith: NonNullable<PendingSyncStore['settleWith']>,
-    private readonly lease: Lease,
+    private readonly held: HeldLane,
     private readonly entries: ReadonlyMap<string, PendingEntry>,
   ) {}
 
@@ -19,10 +20,12 @@ export class LaneSettlement implements SettlementLedger {
     rows: Steps<readonly T[]>,
     state: (done: readonly T[]) => RepositoryState | undefined,
   ): Promise<readonly T[]> {
-    const done = await this.settleWith(this.lease, rows, (written) => ({
+    let kept: RepositoryState | undefined;
+    const done = await this.settleWith(this.held.lease, rows, (written) => ({
       done: written.flatMap((one) => this.entryOf(one)),
-      state: state(written),
+      state: (kept = state(written)),
     }));
+    if (kept) this.held.state.keeps(kept);
     for (const { target, isFinal } of done) if (isFinal) this.settled.add(target.change);
     return done;
   }

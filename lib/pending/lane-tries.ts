@@ -5,6 +5,7 @@ import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
 import { PendingSyncDiscarded } from '../events/pending-sync-discarded.event.js';
 import { atUri } from '../model/address.js';
 import type { PendingSync } from '../model/pending-sync.js';
+import type { RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RepositoryWriter } from '../pds/repository-writer.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
@@ -21,6 +22,7 @@ import type { PendingSyncStore } from './pending-sync.store.js';
 
 export interface LaneOptions {
   readonly store: PendingSyncStore;
+  readonly state: RepositoryStateStore;
   readonly engine: SyncEngine;
   readonly writer: RepositoryWriter;
   readonly entities: SyncedEntities;
@@ -69,7 +71,9 @@ export class LaneTries {
 
   /** The same on the caller's connection, for as long as it waits. */
   on(own: (() => QueryRunner | undefined) | undefined): LaneTries {
-    return own ? new LaneTries({ ...this.options, store: this.options.store.on(own) }, this.running) : this;
+    if (!own) return this;
+    const { store, state } = this.options;
+    return new LaneTries({ ...this.options, store: store.on(own), state: state.on(own) }, this.running);
   }
 
   /** Whether this process is writing for a DID right now. */
@@ -95,7 +99,7 @@ export class LaneTries {
 
   /** null: somebody else works on the lane. */
   hold(lane: Lane): Promise<HeldLane | null> {
-    return HeldLane.of(lane, this.options.store);
+    return HeldLane.of(lane, this.options.store, this.options.state);
   }
 
   /** Tries changes, settles what succeeded, and remembers what failed. */
@@ -108,11 +112,11 @@ export class LaneTries {
     this.running.dids.add(did);
     held.beginsTry();
     try {
-      const ledger =
-        store.settleWith && new LaneSettlement(store.settleWith.bind(store), lease, entries);
+      const ledger = store.settleWith && new LaneSettlement(store.settleWith.bind(store), held, entries);
       const outcomes = await engine.run(did, changes, {
         ...run,
         ...(ledger && { ledger }),
+        state: held.state,
         backfill,
         permit,
       });

@@ -3,7 +3,6 @@ import { PendingSyncFailed } from '../events/pending-sync-failed.event.js';
 import { PendingSyncRetried } from '../events/pending-sync-retried.event.js';
 import { SyncFailed } from '../events/sync-failed.event.js';
 import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
-import type { RepositoryState } from '../pds/repository-state.store.js';
 import type { Change } from '../sync/change.js';
 import { LaneQueue } from '../sync/lane-queue.js';
 import { toChange } from './entry-change.js';
@@ -22,8 +21,6 @@ interface Taken {
   /** All of them backfill, or none. */
   readonly batch: readonly PendingEntry[];
   readonly next: LaneNext;
-  /** What is remembered of the repository, if that was asked. */
-  readonly state?: RepositoryState | null | undefined;
 }
 
 /** Entries of one try: one request to the PDS, and the most that a crash makes uncertain. */
@@ -78,7 +75,7 @@ export class LaneWorker {
       do {
         goesOn = false;
         await held.permit();
-        const taken = await this.take(did, options);
+        const taken = await this.take(held, options);
         const { batch, next } = taken;
         if (batch.length > 0) await this.batch(held, taken, tally);
         else held.leftAlone(next);
@@ -92,24 +89,25 @@ export class LaneWorker {
   }
 
   /** The next entries to be tried together, and what becomes of the lane after them; none: nothing is due, or has to wait. */
-  private async take(did: string, options: { backlog: boolean }): Promise<Taken> {
+  private async take(held: HeldLane, options: { backlog: boolean }): Promise<Taken> {
     const { store, writer } = this.options.tries.options;
+    const { did } = held.lease;
     const failed = this.failed.get(did) ?? new Set();
     const size = Math.min(BATCH, Math.max(SMALL_BATCH, Math.floor(UNDER_WAY / this.queue.size)));
     const all = await store.due(did, { limit: size + failed.size + 1, ...options });
     const due = all.filter(({ sync, version }) => !failed.has(`${sync.uri} ${version}`));
     const [first] = due;
     if (!first) return { batch: [], next: 'asleep' };
-    const { writes, retryAt, state } = await writer.admits(did, first.backfill);
+    const { writes, retryAt } = await writer.admits(did, first.backfill, held.state);
     if (writes === 0) return { batch: [], next: heldBack(retryAt, first.backfill) };
     const alike = due.filter(({ backfill }) => backfill === first.backfill);
     const batch = alike.slice(0, Math.min(size, writes));
     const [rest] = due.slice(batch.length);
-    if (!rest) return { batch, next: 'asleep', state };
-    return { batch, next: rest.backfill ? { backfillAt: new Date() } : 'ready', state };
+    if (!rest) return { batch, next: 'asleep' };
+    return { batch, next: rest.backfill ? { backfillAt: new Date() } : 'ready' };
   }
 
-  private async batch(held: HeldLane, { batch, next, state }: Taken, tally: Tally): Promise<void> {
+  private async batch(held: HeldLane, { batch, next }: Taken, tally: Tally): Promise<void> {
     const { tries, maxAttempts } = this.options;
     const { entities, store } = tries.options;
     const changes = new Map<Change, PendingEntry>();
@@ -130,7 +128,7 @@ export class LaneWorker {
     const entries = new Map([...changes.values()].map((entry) => [entry.sync.uri, entry]));
     const backfill = batch[0]?.backfill ?? false;
     const one = { held, next, changes: [...changes.keys()], entries, backfill, isRetry: true };
-    const tried = await tries.run(one, { state });
+    const tried = await tries.run(one);
     const { did } = held.lease;
     const failed = new Set(this.failed.get(did));
     for (const { sync, version } of entries.values())

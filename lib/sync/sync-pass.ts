@@ -38,8 +38,7 @@ export class SyncPass {
     private readonly options: SyncPassOptions,
     private readonly run: SyncRun,
   ) {
-    const state = run.runner ? options.state.on(run.runner) : options.state;
-    this.state = new UntakenState(state, this.written, run.state);
+    this.state = new UntakenState(run.state ?? options.state, this.written);
   }
 
   /** @returns the changes whose row went or changed its address under the write: they have to be decided again */

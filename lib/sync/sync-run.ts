@@ -1,5 +1,5 @@
 import type { QueryRunner } from 'typeorm';
-import type { RepositoryState } from '../pds/repository-state.store.js';
+import type { RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { SettlementLedger } from './settlement-ledger.js';
 
 /** How one run of the engine goes about its changes. */
@@ -12,8 +12,8 @@ export interface SyncRun {
   readonly onDeadline?: () => void;
   /** In ms, for a caller that cannot wait as long as others. */
   readonly deadline?: number;
-  /** What is remembered of the repository, for a caller that has just looked. */
-  readonly state?: RepositoryState | null | undefined;
+  /** What is remembered of the repository, where the caller keeps that. */
+  readonly state?: RepositoryStateStore;
   /** See `WriteRequest`. */
   readonly backfill?: boolean;
   readonly permit?: (milliseconds: number) => Promise<void>;

@@ -6,44 +6,33 @@ import { type RepositoryState, RepositoryStateStore } from '../pds/repository-st
  */
 export class UntakenState extends RepositoryStateStore {
   private kept: RepositoryState | undefined;
-  private loaded: Promise<RepositoryState | null> | undefined;
 
-  /**
-   * @param untaken at-uri to CID
-   * @param known what the store has; undefined: that has to be asked
-   */
+  /** @param untaken at-uri to CID */
   constructor(
     private readonly store: RepositoryStateStore,
     private readonly untaken: ReadonlyMap<string, string | null>,
-    known?: RepositoryState | null,
   ) {
     super();
-    if (known !== undefined) this.loaded = Promise.resolve(known);
   }
 
-  /** Once for whoever decides and whoever writes: in between nobody else has the lane. */
   override load(did: string): Promise<RepositoryState | null> {
-    return (this.loaded ??= this.store.load(did));
+    return this.store.load(did);
   }
 
   override sending(did: string, state: RepositoryState): Promise<void> {
-    this.loaded = undefined;
     return this.store.sending(did, withUntaken(state, this.untaken));
   }
 
   override async settled(did: string, state: RepositoryState): Promise<void> {
-    this.loaded = undefined;
     if (state !== this.kept) await this.store.settled(did, withUntaken(state, this.untaken));
   }
 
   override forget(did: string): Promise<void> {
-    this.loaded = undefined;
     return this.store.forget(did);
   }
 
   /** The transaction that settled it has kept this state. */
   keeps(state: RepositoryState): void {
-    this.loaded = undefined;
     this.kept = state;
   }
 }
