@@ -119,10 +119,10 @@ export const isDurable = ({ pendingSyncs }: ResolvedOptions): boolean =>
   pendingSyncs.enabled && pendingSyncs.storage === 'database';
 
 function pendingStore(options: ResolvedOptions, dataSource?: DataSource): PendingSyncStore | null {
-  const { enabled, ttl } = options.pendingSyncs;
+  const { enabled, ttl, preparedStatements } = options.pendingSyncs;
   if (!enabled) return null;
   return isDurable(options)
-    ? new DatabasePendingSyncStore({ dataSource: ledgerOf(options, dataSource), ttl })
+    ? new DatabasePendingSyncStore({ dataSource: ledgerOf(options, dataSource), ttl, preparedStatements })
     : new CachePendingSyncStore({ ttl });
 }
 

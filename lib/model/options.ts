@@ -11,6 +11,11 @@ export interface PendingSyncOptions {
   readonly maxAttempts?: number | null;
   /** Retries the pending syncs of an account when it signs in. Default false. */
   readonly autoRetry?: boolean;
+  /**
+   * PostgreSQL with storage 'database': whether the statements on many pending syncs are prepared, once per connection. Default true; false
+   * behind a pooler that knows no prepared statements (PgBouncer before 1.21, or without `max_prepared_statements`).
+   */
+  readonly preparedStatements?: boolean;
 }
 
 export type SyncMode = 'inline' | 'request' | 'background';
@@ -127,6 +132,7 @@ function resolvePendingSyncs(
     ttl: pick('ttl', storage === 'cache' ? 3_600 : null, positiveOrNull),
     maxAttempts: pick('maxAttempts', 3, positiveOrNull),
     autoRetry: pick('autoRetry', false, boolean),
+    preparedStatements: pick('preparedStatements', true, boolean),
   };
 }
 

@@ -5,6 +5,12 @@ import { dataSourceOf } from '../metadata/data-source-of.js';
 export interface Step {
   readonly text: string;
   readonly parameters: readonly unknown[];
+  /** Runs it instead, where the driver knows statements that are prepared. */
+  readonly prepared?: Prepared | undefined;
+}
+
+export interface Prepared {
+  run(runner: QueryRunner, parameters: readonly unknown[]): Promise<Answer>;
 }
 
 export interface Answer {
@@ -33,7 +39,8 @@ export function runStepsAtOnce<T>(steps: Steps<T>, run: (step: Step) => Answer):
   return next.value;
 }
 
-export async function runStep({ text, parameters }: Step, runner: QueryRunner): Promise<Answer> {
+export async function runStep({ text, parameters, prepared }: Step, runner: QueryRunner): Promise<Answer> {
+  if (prepared) return prepared.run(runner, parameters);
   const { records, affected, raw } = await runner.query(text, [...parameters], true);
   const header = raw as { insertId?: number } | undefined;
   return { rows: records ?? [], affected: affected ?? 0, insertId: Number(header?.insertId ?? 0) };

@@ -27,7 +27,14 @@ describe('options', () => {
         ],
         backfillShare: 0.8,
       },
-      pendingSyncs: { enabled: false, storage: 'cache', ttl: 3_600, maxAttempts: 3, autoRetry: false },
+      pendingSyncs: {
+        enabled: false,
+        storage: 'cache',
+        ttl: 3_600,
+        maxAttempts: 3,
+        autoRetry: false,
+        preparedStatements: true,
+      },
       onBulkWrite: 'warn',
       dataSources: ['default'],
     });
@@ -45,6 +52,7 @@ describe('options', () => {
     ['PARITY_PENDING_SYNCS_MAX_ATTEMPTS', 'null', { maxAttempts: null }],
     ['PARITY_PENDING_SYNCS_AUTO_RETRY', '1', { autoRetry: true }],
     ['PARITY_PENDING_SYNCS_AUTO_RETRY', '', { autoRetry: false }],
+    ['PARITY_PENDING_SYNCS_PREPARED_STATEMENTS', 'false', { preparedStatements: false }],
   ])('%s=%p wins over the default', (variable, value, expected) => {
     expect(pendingSyncs(undefined, { [variable]: value })).toMatchObject(expected);
   });
@@ -56,8 +64,16 @@ describe('options', () => {
       PARITY_PENDING_SYNCS_TTL: '60',
       PARITY_PENDING_SYNCS_MAX_ATTEMPTS: '7',
       PARITY_PENDING_SYNCS_AUTO_RETRY: 'true',
+      PARITY_PENDING_SYNCS_PREPARED_STATEMENTS: 'false',
     };
-    const given = { enabled: false, storage: 'cache', ttl: null, maxAttempts: 1, autoRetry: false } as const;
+    const given = {
+      enabled: false,
+      storage: 'cache',
+      ttl: null,
+      maxAttempts: 1,
+      autoRetry: false,
+      preparedStatements: true,
+    } as const;
     expect(pendingSyncs(given, env)).toEqual(given);
   });
 

@@ -32,7 +32,7 @@ export interface DatabasePendingSyncStoreOptions {
   readonly dataSource: DataSource;
   /** Seconds until a pending sync is given up; null: never. */
   readonly ttl: number | null;
-  /** PostgreSQL: whether captures are prepared statements. Default true; false behind a pooler that does not know them. */
+  /** See `PendingSyncOptions`. */
   readonly preparedStatements?: boolean;
 }
 

@@ -1,7 +1,7 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { assignments, CAPTURED } from './capture-sql.js';
-import type { Steps } from '../../records/steps.js';
-import { numbered, Statements, type Connection, type Query } from './connection.js';
+import { runStep, type Answer, type Step, type Steps } from '../../records/steps.js';
+import { numbered, Statements, type Connection } from './connection.js';
 import {
   keysOf,
   UPDATE_FIELDS,
@@ -20,11 +20,6 @@ import { ServerConnection } from './server.connection.js';
 /** The time of the statement, not of the transaction, which may have been open for long. */
 const NOW = '(extract(epoch FROM statement_timestamp()) * 1000000)::bigint';
 
-interface Capturing {
-  readonly text: string;
-  readonly prepared: PreparedStatement;
-}
-
 export class PostgresDialect extends OnConflictDialect {
   private readonly statements = new Statements(numbered(NOW));
 
@@ -36,23 +31,16 @@ export class PostgresDialect extends OnConflictDialect {
       .map((value) => (value === '$now' ? '(SELECT $now)' : value))
       .join(', ') +
     ' FROM json_to_recordset($1::json) AS d(d text, c text, r text, n text, i text, o text, t text, h text, k int, g int, b int, v int) ';
-  private readonly capturing: Capturing;
-  private readonly capturingUnlessSettled: Capturing;
+  private readonly captureText = this.offer + this.recapture;
+  private readonly captureUnlessSettledText = `${this.offer}${this.recaptureUnlessSettled} RETURNING l.did AS d, l.collection AS c, l.rkey AS r`;
+  private readonly known = new Map<string, PreparedStatement>();
 
   constructor(
     dataSource: DataSource,
-    /** Whether {@link capture} is a prepared statement; poolers of whole transactions may not know those. */
+    /** Whether the statements that take many rows are prepared; poolers of whole transactions may not know those. */
     private readonly prepares: boolean,
   ) {
     super(dataSource);
-    const capturing = (end: string): Capturing => {
-      const text = this.offer + end;
-      return { text, prepared: new PreparedStatement(dataSource, this.statements.of(text).text) };
-    };
-    this.capturing = capturing(this.recapture);
-    this.capturingUnlessSettled = capturing(
-      `${this.recaptureUnlessSettled} RETURNING l.did AS d, l.collection AS c, l.rkey AS r`,
-    );
   }
 
   connect(own: () => QueryRunner | undefined): Connection {
@@ -65,17 +53,19 @@ export class PostgresDialect extends OnConflictDialect {
     runner?: QueryRunner,
   ): Promise<CaptureRow[]> {
     const asks = rows.some(({ v }) => v === 2);
-    const { text, prepared } = asks ? this.capturingUnlessSettled : this.capturing;
-    const parameters = [JSON.stringify(rows)];
-    const work = async (query: Query) => (await query(text, parameters)).rows;
-    const answer = await (!runner
-      ? connection.use(work)
-      : this.prepares
-        ? prepared.run(runner, parameters)
-        : work(connection.within(runner)));
+    const text = asks ? this.captureUnlessSettledText : this.captureText;
+    const step = this.prepared(connection.step(text, [JSON.stringify(rows)]));
+    const answer = await (runner ? runStep(step, runner) : connection.inTurn(alone(step)));
     if (!asks) return [];
-    const captured = new Set((answer as unknown as CaptureRow[]).map(uriOf));
+    const captured = new Set((answer.rows as unknown as CaptureRow[]).map(uriOf));
     return rows.filter((row) => !captured.has(uriOf(row)));
+  }
+
+  private prepared(step: Step): Step {
+    if (!this.prepares) return step;
+    let prepared = this.known.get(step.text);
+    if (!prepared) this.known.set(step.text, (prepared = new PreparedStatement(this.dataSource, step.text)));
+    return { ...step, prepared };
   }
 
   table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string {
@@ -93,9 +83,9 @@ export class PostgresDialect extends OnConflictDialect {
   ): Steps<Updated> {
     const { plain, fenced } = this.texts(update);
     const json = JSON.stringify(rows);
-    const answer = yield fence
-      ? connection.step(fenced, [json, fence.did, fence.token])
-      : connection.step(plain, [json]);
+    const answer = yield this.prepared(
+      fence ? connection.step(fenced, [json, fence.did, fence.token]) : connection.step(plain, [json]),
+    );
     return { held: answer.rows.length > 0, keys: keysOf(answer.rows) };
   }
 
@@ -115,4 +105,8 @@ export class PostgresDialect extends OnConflictDialect {
       fenced: text(`SELECT 1 FROM ${this.lane} WHERE did = $2 AND token = $3 AND leased FOR SHARE`),
     };
   }
+}
+
+function* alone(step: Step): Steps<Answer> {
+  return yield step;
 }

@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto';
 import { QueryFailedError, type DataSource, type QueryRunner } from 'typeorm';
-import type { Answer } from '../../records/steps.js';
+import type { Answer, Prepared } from '../../records/steps.js';
 
 /** What is used of pg's client. */
 interface Client {
-  query(query: { name: string; text: string; values: readonly unknown[] }): Promise<{ rows: Answer['rows'] }>;
+  query(query: { name: string; text: string; values: readonly unknown[] }): Promise<{
+    rows: Answer['rows'];
+    rowCount: number | null;
+  }>;
 }
 
 /**
  * A statement that each connection parses and plans once: inside the entity's transaction that is a third of its time. TypeORM
  * names no statements, so it goes to the driver's client, with the log and the error that TypeORM would give.
  */
-export class PreparedStatement {
+export class PreparedStatement implements Prepared {
   private readonly name: string;
 
   constructor(
@@ -22,12 +25,14 @@ export class PreparedStatement {
     this.name = `parity_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
   }
 
-  async run(runner: QueryRunner, values: unknown[]): Promise<Answer['rows']> {
+  async run(runner: QueryRunner, parameters: readonly unknown[]): Promise<Answer> {
+    const values = [...parameters];
     const { dataSource, name, text } = this;
     const client = (await runner.connect()) as Client;
     dataSource.logger.logQuery(text, values, runner);
     try {
-      return (await client.query({ name, text, values })).rows;
+      const { rows, rowCount } = await client.query({ name, text, values });
+      return { rows, affected: rowCount ?? 0, insertId: 0 };
     } catch (error) {
       dataSource.logger.logQueryError(error as Error, text, values, runner);
       throw new QueryFailedError(text, values, error as Error);

@@ -143,10 +143,7 @@ export function laneStatements(dialect: SqlDialect) {
     fallBehind: `UPDATE ${lane} SET backfill_at = COALESCE(backfill_at, ready_at), ready_at = NULL, leased = FALSE ${asSeen('ready_at')}`,
     state: `SELECT a.head, a.in_flight, a.unsettled, a.spent FROM ${lane} a WHERE a.did = $1`,
     saveOwnState: `UPDATE ${lane} SET ${assignments(STATE)} WHERE did = $1 AND token = $6 AND leased`,
-    saveState: dialect.upsertLane(
-      { did: '$1', ...STATE },
-      () => STATE,
-    ),
+    saveState: dialect.upsertLane({ did: '$1', ...STATE }, () => STATE),
     forgetState: `UPDATE ${lane} SET head = NULL, in_flight = NULL, unsettled = NULL, spent = NULL WHERE did = $1`,
   };
 }
