@@ -42,8 +42,20 @@ export class InlineDispatcher extends SyncDispatcher {
   }
 
   override async afterCommit(touches: readonly Touch[], run: SyncRun = {}): Promise<Dispatched[]> {
-    const dispatched: Dispatched[] = [];
     const watch = this.lanes.watch();
+    try {
+      return await this.dispatchAll(touches, run, watch.ended);
+    } finally {
+      watch.stop();
+    }
+  }
+
+  private async dispatchAll(
+    touches: readonly Touch[],
+    run: SyncRun,
+    worked: ReadonlySet<string>,
+  ): Promise<Dispatched[]> {
+    const dispatched: Dispatched[] = [];
     for (const [dataSource, group] of Map.groupBy(touches, ({ entity }) => entity.dataSource)) {
       const resolved = await this.resolve(dataSource, group, run);
       for (const { touch, error } of resolved.unresolved) {
@@ -52,13 +64,12 @@ export class InlineDispatcher extends SyncDispatcher {
       }
       for (const { entity, entityId } of resolved.unowned)
         this.options.log.debug(`${entity.name} ${entityId} has no DID, so there is nothing to sync.`);
-      const results = await this.deliver(resolved.changes, run, watch.ended);
+      const results = await this.deliver(resolved.changes, run, worked);
       resolved.changes.forEach(({ origin }, index) => {
         const result = results[index];
         if (result) dispatched.push({ result, origin });
       });
     }
-    watch.stop();
     return dispatched;
   }
 
