@@ -2,6 +2,7 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
+import { RecordRows } from '../records/record-row.js';
 import type { Change, Resolved, Touch } from '../sync/change.js';
 import { resolveTouches } from '../sync/change-resolver.js';
 import { InlineDispatcher, type InlineDispatcherOptions, type Results } from '../sync/inline.dispatcher.js';
@@ -85,8 +86,24 @@ export class PendingDispatcher extends InlineDispatcher {
   }
 
   override async dispatch(changes: readonly Change[]): Promise<SyncResult[]> {
+    if (changes.every(({ trigger }) => trigger === 'unpublish') && (await this.areGone(changes)))
+      return changes.map(() => new SyncResult('unchanged'));
     if (this.tries.options.store.durable) await this.tries.options.store.capture(changes.map(toPending));
     return super.dispatch(changes);
+  }
+
+  /** Whether no entity has a record, and none is on its way: then there is nothing to keep until an account signs in. */
+  private async areGone(changes: readonly Change[]): Promise<boolean> {
+    for (const { entity, entityId, address } of changes) {
+      if (this.tries.isRunning(address.did) || (await this.tries.options.store.inspect(atUri(address))))
+        return false;
+      // After that look: what was on its way may have arrived before it.
+      const row = await onCommittedData(entity.dataSource, undefined, (runner) =>
+        new RecordRows(entity).read(runner, [entityId]),
+      );
+      if (row.get(entityId)?.uri) return false;
+    }
+    return true;
   }
 
   /** With a durable store the change is in the ledger, and has to be settled there. */

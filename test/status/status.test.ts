@@ -98,6 +98,31 @@ for (const storage of ['database', 'cache'] as const) {
         });
       });
 
+      it('a record that is corrected after its last attempt is published', async () => {
+        library = await Library.open(network, kind, { pendingSyncs: { ...pendingSyncs, maxAttempts: 1 } });
+        const book = await library.save('unmappable');
+        expect(await statusOf(book)).toMatchObject({ status: 'failed', attempts: 1 });
+        const lease = (await store().lease(library.did, 10_000))!;
+        await library.app.repository(Book).save(Object.assign(book, { title: 'corrected' }));
+        expect(await statusOf(book)).toMatchObject({ status: 'pending' });
+        await store().release(lease, { next: 'asleep', failures: 0 });
+        expect(await library.app.parity.retryPendingSyncs(library.did)).toMatchObject({ succeeded: 1 });
+        expect(await statusOf(book)).toMatchObject({ status: 'synced' });
+      });
+
+      it('unpublishing what was never published keeps nothing, while nobody is signed in', async () => {
+        library = await Library.open(network, kind, { pendingSyncs, password: 'wrong' });
+        await expect(library.save('a book')).rejects.toBeInstanceOf(AuthenticationError);
+        const hidden = await library.save('hidden', { visible: false });
+        await library.app.module.get(PendingSyncManager).removeForDid(library.did);
+        expect(await library.app.parity.unpublish(hidden)).toMatchObject({ status: 'unchanged' });
+        expect(await stats()).toMatchObject({ pending: 0 });
+        const book = await library.find('a book');
+        await library.app.module.get(PendingSyncManager).capture(book);
+        expect(await library.app.parity.unpublish(book)).toMatchObject({ status: 'pending' });
+        expect(await stats()).toMatchObject({ pending: 1 });
+      });
+
       it('retrying after an outage, failed for a record that is invalid', async () => {
         await using proxy = await FaultProxy.start();
         proxy.target = network.pdsUrl;

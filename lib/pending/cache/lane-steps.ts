@@ -166,7 +166,7 @@ function merged(
     backfill,
     version,
     createdAt: before?.createdAt ?? now,
-    attempts: before?.attempts ?? 0,
+    attempts: (change.backfill && before?.attempts) || 0,
     lastError: before?.lastError ?? null,
     tried: false,
     needsSession: false,

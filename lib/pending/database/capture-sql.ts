@@ -20,7 +20,7 @@ export const CAPTURED: Readonly<Record<string, string>> = {
 
 /**
  * What a row that is there gets. In this order: MySQL sees what was set further up. Of an address that another entity gives up the
- * claimant stays as it is. A row that is not pending begins anew, with a version that goes on.
+ * claimant stays as it is. A row that is not pending begins anew, with a version that goes on. What failed was another record: a change has all its attempts.
  *
  * @param old a column as it is
  * @param fresh a column as a new row would get it
@@ -49,7 +49,10 @@ export function recaptured(
     ['version', `${old('version')} + 1`],
     ['changed_at', fresh('changed_at')],
     anew('created_at', fresh('created_at')),
-    anew('attempts', '0'),
+    [
+      'attempts',
+      `CASE WHEN ${old('pending_since')} IS NOT NULL AND (${fresh('backfill')} OR ${stays}) THEN ${old('attempts')} ELSE 0 END`,
+    ],
     anew('last_error', 'NULL'),
     // What users do takes over what was found; finding it again makes it no less theirs.
     [

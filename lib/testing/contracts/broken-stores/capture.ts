@@ -61,12 +61,19 @@ export const brokenByCapture: readonly BrokenRule[] = [
   },
   {
     breaks: 'starts an entry anew with every capture',
-    fails: 'a recapture keeps id, place, attempts and createdAt',
+    fails: 'a recapture keeps id, place and createdAt',
     rule: (good) => ({
       capture: async (changes) => {
         for (const { address } of changes) await good.remove(atUri(address));
         return good.capture(changes);
       },
+    }),
+  },
+  {
+    breaks: 'counts the attempts of a record that was corrected',
+    fails: 'a recapture has all its attempts, unless it is backfill',
+    rule: (good) => ({
+      capture: (changes) => good.capture(changes.map((change) => ({ ...change, backfill: true }))),
     }),
   },
   {

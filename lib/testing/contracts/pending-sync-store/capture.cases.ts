@@ -73,15 +73,23 @@ export const captureCases = (): ContractCase[] => [
     assert.deepEqual([sync.entityName, sync.entityId, sync.operation], ['Note', '2', 'republish']);
   }),
 
-  contractCase('a recapture keeps id, place, attempts and createdAt', async (scene) => {
+  contractCase('a recapture keeps id, place and createdAt', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
     const before = await scene.entry('a');
     await scene.leased((lease) => scene.store.failed(lease, [failedTry(before)]));
     await scene.capture(aChange('a', { operation: 'republish' }));
     const { sync } = await scene.entry('a');
-    assert.deepEqual([sync.id, sync.attempts], [before.sync.id, 1]);
-    assert.equal(sync.createdAt, before.sync.createdAt);
+    assert.deepEqual([sync.id, sync.createdAt], [before.sync.id, before.sync.createdAt]);
     assert.deepEqual(await scene.due(), ['a', 'b']);
+  }),
+
+  contractCase('a recapture has all its attempts, unless it is backfill', async (scene) => {
+    await scene.capture(aChange('a'));
+    await scene.leased(async (lease) => scene.store.failed(lease, [failedTry(await scene.entry('a'))]));
+    await scene.capture(aChange('a', { backfill: true }));
+    assert.equal((await scene.entry('a')).sync.attempts, 1);
+    await scene.capture(aChange('a'));
+    assert.equal((await scene.entry('a')).sync.attempts, 0);
   }),
 
   contractCase('an address that another entity gives up stays with its claimant', async (scene) => {
