@@ -59,7 +59,9 @@ export class CriteriaCapture {
       count += ids.length;
       for (const id of ids) {
         const removal = this.removals.take(entity, id, log);
-        if (name !== 'delete' || removal) await this.touched(entity, id, manager, removal);
+        const now = name === 'update' ? entity.idAfter(id, args[2] as object) : id;
+        if (now === null) this.bulk.missed(entity.name, 'An update of its primary key by SQL');
+        else if (name !== 'delete' || removal) await this.touched(entity, now, manager, removal);
       }
     }
     const { affected } = (result ?? {}) as { affected?: number | null };

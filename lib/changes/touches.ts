@@ -3,6 +3,7 @@ import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { SyncResult } from '../model/sync-result.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { Touch } from '../sync/change.js';
+import { misuse } from '../sync/misuse.js';
 import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { currentScope } from './commit-scope.js';
 import { currentUnit, type UnitParticipant } from './unit-of-work.js';
@@ -32,7 +33,10 @@ export class Touches implements UnitParticipant {
       );
     }
     const entityId = entity.idOf(instance);
-    if (entityId === null) return failed(`This ${entity.name} has no primary key yet; save it first.`);
+    if (entityId === null)
+      return misuse(`This ${entity.name} has no primary key yet; save it first.`, {
+        entityName: entity.name,
+      });
     const scope = currentScope();
     const touch: Touch = {
       entity,
@@ -65,5 +69,3 @@ function throwing(dispatched: readonly Dispatched[]): readonly Dispatched[] {
   if (failure) throw failure;
   return dispatched;
 }
-
-const failed = (reason: string): SyncResult => new SyncResult('failed', { reason, error: new Error(reason) });

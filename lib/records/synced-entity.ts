@@ -68,6 +68,16 @@ export class SyncedEntity {
     return map;
   }
 
+  /** The id that a row has once these values are written to it; null if they do not tell (SQL of the caller's). */
+  idAfter(id: string, written: object): string | null {
+    const before = this.keyOf(id);
+    const key = this.metadata.primaryColumns.map((column, index): unknown => {
+      const value: unknown = column.getEntityValue(written);
+      return value === undefined ? before[index] : value;
+    });
+    return key.some((value) => typeof value === 'function') ? null : this.idOfKey(key);
+  }
+
   /** Takes the record columns off values that somebody gave. */
   discard(values: object): void {
     for (const column of Object.values(this.columns) as (ColumnMetadata | undefined)[]) {

@@ -9,6 +9,7 @@ import type { SyncedEntity } from '../records/synced-entity.js';
 import type { SyncOperation } from '../model/pending-sync.js';
 import type { Change } from './change.js';
 import { resolveTouches } from './change-resolver.js';
+import { misuse } from './misuse.js';
 import type { SyncDispatcher } from './sync-dispatcher.js';
 
 /**
@@ -29,7 +30,11 @@ export class SyncService {
 
   /** Creates the record in the repository of `did`, where it stays. Fails for an entity that is published in another one. */
   async publishAs(did: string, entity: object): Promise<SyncResult> {
-    if (!isValidDid(did)) return failed(`'${did}' is no DID; it looks like did:plc:… or did:web:….`);
+    if (!isValidDid(did))
+      return misuse(
+        `'${did}' is no DID; it looks like did:plc:… or did:web:….`,
+        aboutOf(this.entities.of(entity), entity),
+      );
     return this.sync(entity, 'publish', did);
   }
 
@@ -60,9 +65,9 @@ export class SyncService {
   private async sync(instance: object, trigger: SyncOperation, did?: string): Promise<SyncResult> {
     const changes = await this.changes(instance, trigger, did);
     if (changes instanceof SyncResult) return changes;
-    const [result = failed('nothing was dispatched')] = await this.dispatcher.dispatch(changes);
-    if (result.error instanceof AuthenticationError) throw result.error;
-    return result;
+    const [result] = await this.dispatcher.dispatch(changes);
+    if (result?.error instanceof AuthenticationError) throw result.error;
+    return result ?? new SyncResult('unchanged');
   }
 
   /** What was asked for by hand comes first; or the result, if there is nothing to dispatch. */
@@ -72,17 +77,19 @@ export class SyncService {
     did?: string,
   ): Promise<Change[] | SyncResult> {
     const entity = this.entities.of(instance);
+    const about = aboutOf(entity, instance);
+    const failed = (reason: string): SyncResult => misuse(reason, about);
     if (entity.sync.level === 'has-record') {
       throw new ParityOptionsError(
         `${entity.name} is marked with @HasAtpRecord(), which only knows its record; mark it with @PublishesRecords() ` +
           `to ${trigger} it by hand, or with @AutoSyncsWithAtp().`,
-        { entityName: entity.name },
+        about,
       );
     }
     if (!entity.mapper)
       return failed(`${entity.name} has no mapper; provide one, decorated with @AtpMapper().`);
-    const entityId = entity.idOf(instance);
-    if (entityId === null) return failed(`This ${entity.name} has no primary key yet; save it first.`);
+    const { entityId } = about;
+    if (entityId === undefined) return failed(`This ${entity.name} has no primary key yet; save it first.`);
     const touch = { entity, entityId, instance, inserted: false, removal: undefined, origin: undefined };
     const resolved = await onCommittedData(entity.dataSource, undefined, async (runner) => {
       const found = await resolveTouches([{ ...touch, ...(did !== undefined && { did }) }], runner);
@@ -125,4 +132,10 @@ export class SyncService {
   }
 }
 
-const failed = (reason: string): SyncResult => new SyncResult('failed', { reason, error: new Error(reason) });
+const aboutOf = (
+  entity: SyncedEntity,
+  instance: object,
+): { entityName: string; entityId: string | undefined } => ({
+  entityName: entity.name,
+  entityId: entity.idOf(instance) ?? undefined,
+});

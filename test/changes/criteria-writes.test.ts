@@ -57,6 +57,17 @@ for (const kind of databaseKinds) {
       });
     });
 
+    it('follows a row to the primary key that update() gives it, unless SQL does', async () => {
+      const [one] = (await saved(1)) as [Book];
+      const id = one.id + 1_000_000;
+      await books.update(one.id, { id, title: 'Elsewhere' });
+      expect(taken()).toEqual(labels([{ ...one, id } as Book]));
+      expect(db.dispatcher.takenChanges().at(-1)?.whole).toMatchObject({ id, title: 'Elsewhere' });
+      await books.update(id, { id: () => 'id + 1' });
+      expect(taken()).toEqual([]);
+      expect(db.warnings.splice(0)).toEqual([expect.stringContaining('An update of its primary key by SQL')]);
+    });
+
     it('finds no rows where there are none', async () => {
       await books.update({ title: 'nobody' }, { pages: 1 });
       await books.delete({ title: 'nobody' });

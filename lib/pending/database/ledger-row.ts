@@ -103,7 +103,7 @@ export const LEDGER_COLUMNS =
 export function toSync(row: LedgerRow): PendingSync {
   const { did, collection, rkey } = row;
   const uri = atUri(row);
-  return {
+  return Object.freeze({
     id: uri,
     did,
     collection,
@@ -115,7 +115,7 @@ export function toSync(row: LedgerRow): PendingSync {
     attempts: Number(row.attempts),
     createdAt: toDate(row.created_at).toISOString(),
     lastError: row.last_error,
-  };
+  });
 }
 
 export function toEntry(row: LedgerRow): PendingEntry {
