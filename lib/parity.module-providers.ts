@@ -3,6 +3,7 @@ import { APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
 import { EventEmitter2 } from '@nestjs/event-emitter';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
+import { currentScope } from './changes/commit-scope.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import { ParityEvents } from './events/parity-events.js';
 import { PARITY_HTTP_OPTIONS, resolveHttpOptions } from './http/http-options.js';
@@ -115,7 +116,7 @@ export const parityProviders: FactoryProvider[] = [
     provide: SyncService,
     inject: [SyncedEntities, SyncDispatcher],
     useFactory: (entities: SyncedEntities, dispatcher: SyncDispatcher) =>
-      new SyncService(entities, dispatcher),
+      new SyncService(entities, dispatcher, () => currentScope() !== undefined),
   },
   {
     provide: PARITY_HTTP_OPTIONS,

@@ -4,6 +4,7 @@ import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
+import { isSharedTransactionOpen } from '../records/open-transaction.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import type { SyncOperation } from '../model/pending-sync.js';
@@ -21,6 +22,8 @@ export class SyncService {
   constructor(
     private readonly entities: SyncedEntities,
     private readonly dispatcher: SyncDispatcher,
+    /** Whether it is called by what a `save()`, or a transaction, of the application waits for. */
+    private readonly isWithinCall: () => boolean = () => false,
   ) {}
 
   /** Creates the record of an entity, or updates the one it has. `shouldAutoSync` is not asked. */
@@ -90,6 +93,9 @@ export class SyncService {
       return failed(`${entity.name} has no mapper; provide one, decorated with @AtpMapper().`);
     const { entityId } = about;
     if (entityId === undefined) return failed(`This ${entity.name} has no primary key yet; save it first.`);
+    // It would wait for the end of a transaction that waits for it, and then see what is not committed.
+    if (this.isWithinCall() && isSharedTransactionOpen(entity.dataSource))
+      return failed(`The transaction is not committed yet; ${trigger} ${entity.name} ${entityId} after it.`);
     const touch = { entity, entityId, instance, inserted: false, removal: undefined, origin: undefined };
     const resolved = await onCommittedData(entity.dataSource, undefined, async (runner) => {
       const found = await resolveTouches([{ ...touch, ...(did !== undefined && { did }) }], runner);

@@ -98,6 +98,24 @@ describe('publish()', () => {
   });
 });
 
+describe('in a transaction', () => {
+  it('on the connection that all share nothing is published before the commit', async () => {
+    const post = await draft();
+    const { uri } = await post.publish();
+    const inside = app.dataSource.transaction(async (manager) => {
+      await manager.save(Object.assign(post, { content: 'Uncommitted' }));
+      expect(await post.publish()).toMatchObject({
+        status: 'failed',
+        reason: `The transaction is not committed yet; publish Post ${post.id} after it.`,
+        error: { code: 'INVALID_OPTIONS', entityName: 'Post', entityId: String(post.id) },
+      });
+      throw new Error('no');
+    });
+    await expect(inside).rejects.toThrow('no');
+    expect(await text(uri!)).toBe('Hello');
+  });
+});
+
 describe('republish()', () => {
   it('updates the record of a published entity', async () => {
     const post = await draft();
