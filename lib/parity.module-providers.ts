@@ -140,7 +140,7 @@ function syncDispatcher(
   const options = { engine, events, deadline: sync.deadlineMs, log: logger };
   if (!tries || !loop) return new InlineDispatcher(options);
   if (sync.mode !== 'background') return new PendingDispatcher({ ...options, tries });
-  const waker = new LaneWaker({ store: tries.options.store, poke: () => loop.poke(), log: logger });
+  const waker = new LaneWaker({ tries, poke: () => loop.poke(), log: logger });
   return new BackgroundDispatcher({ ...options, tries, waker });
 }
 

@@ -41,21 +41,27 @@ export function isInDoubt(state: RepositoryState | null, uri: string): boolean {
  * at a time, and whoever shares a store between processes leases a DID to one of them.
  */
 export abstract class RepositoryStateStore {
+  /** Whether what is stored stays stored; on SQLite's shared connection a stranger's rollback may take it back. */
+  readonly isLasting: boolean = true;
+
   /** The last stored state of `did`; null for a repository that was never written or was forgotten. */
   abstract load(did: string): Promise<RepositoryState | null>;
 
   /**
    * A request is about to be sent; it is sent after this resolves. Must be stored for good by then: a request that
    * nobody remembers can land after a newer one, undo it, and pass for somebody else's edit.
+   *
+   * @param token of the lease of whoever stores it, in a store that knows of leases
+   * @throws LeaseLostError if somebody else has the lane by now: what he remembers is not overwritten
    */
-  abstract sending(did: string, state: RepositoryState): Promise<void>;
+  abstract sending(did: string, state: RepositoryState, token?: number): Promise<void>;
 
   /**
    * The outcome of what was sent is known, and `onCommit` has settled it. May be lost: the next write then
    * fences a request that is over, which costs it three requests and no points. A store whose `onCommit`
-   * transaction keeps the head as well has nothing to do here.
+   * transaction keeps the head as well has nothing to do here. `token` as with {@link sending}.
    */
-  abstract settled(did: string, state: RepositoryState): Promise<void>;
+  abstract settled(did: string, state: RepositoryState, token?: number): Promise<void>;
 
   /** The account is gone. Forgetting a state with a request in flight gives up what `sending` protects. */
   abstract forget(did: string): Promise<void>;

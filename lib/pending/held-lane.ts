@@ -30,7 +30,7 @@ export class HeldLane {
     state: RepositoryStateStore,
   ): Promise<HeldLane | null> {
     const lease = await store.lease(did, LEASE);
-    return lease && new HeldLane(store, lease, failures, retryAt, new LeasedState(state));
+    return lease && new HeldLane(store, lease, failures, retryAt, new LeasedState(state, lease.token));
   }
 
   get lease(): Lease {

@@ -83,18 +83,21 @@ export class LaneTries {
 
   /** Whether nothing of the lane is to be tried now: parked, with the session that failed still being the one that there is; or it or its host backed off. */
   async closed(lane: Lane): Promise<string | null> {
-    if (lane.park) {
-      const current = await this.sessionId(lane.did);
-      if (current === null || current === lane.park.sessionId) {
-        return `${lane.did} has to sign in again: ${lane.park.reason}`;
-      }
-      // A newer session voids the park, whatever became of the event that told of it.
-      await this.options.store.unpark(lane.did, { retry: this.options.autoRetry });
-    }
+    if (lane.park && (await this.isParked(lane)))
+      return `${lane.did} has to sign in again: ${lane.park.reason}`;
     const retryAt = this.options.writer.pausedUntil(lane.did) ?? lane.retryAt;
     return retryAt && retryAt.getTime() > Date.now()
       ? `the PDS did not answer well; the next try is at ${retryAt.toISOString()}`
       : null;
+  }
+
+  /** A newer session than the one that failed voids the park, whatever became of the event that told of it. */
+  async isParked({ did, park }: Lane): Promise<boolean> {
+    if (!park) return false;
+    const current = await this.sessionId(did);
+    if (current === null || current === park.sessionId) return true;
+    await this.options.store.unpark(did, { retry: this.options.autoRetry });
+    return false;
   }
 
   /** null: somebody else works on the lane. */
@@ -129,7 +132,8 @@ export class LaneTries {
       const failed = outcomes.filter(({ failure }) => failure !== undefined);
       const kept = await this.keep(lease, failed, isRetry ? entries : null);
       const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
-      if (auth) await this.park(did, auth.error.message, sessionId);
+      if (auth) await store.park(did, { reason: auth.error.message, sessionId });
+      if (auth || failed.some(needsSession)) await this.unparkIfRenewed(did, sessionId);
       held.endsTry(nextTry(failed, { failures, next, backfill }));
       return { outcomes, kept };
     } finally {
@@ -230,7 +234,7 @@ export class LaneTries {
           version: entry.version,
           error: failure.error.message,
           spendsAttempt: failure.kind === 'permanent' || failure.kind === 'conflict',
-          needsSession: failure.error instanceof MissingScopeError,
+          needsSession: needsSession({ failure }),
         },
       ];
     });
@@ -238,10 +242,9 @@ export class LaneTries {
     return this.entriesAt(lease.did, changes);
   }
 
-  private async park(did: string, reason: string, sessionId: string | null): Promise<void> {
+  /** The account may have signed in while the try was under way, and whoever listens to that was too early. */
+  private async unparkIfRenewed(did: string, sessionId: string | null): Promise<void> {
     const { store, autoRetry } = this.options;
-    await store.park(did, { reason, sessionId });
-    // The account may have signed in while the try was under way, and whoever listens to that was too early.
     const now = await this.sessionId(did);
     if (now !== null && now !== sessionId) await store.unpark(did, { retry: autoRetry });
   }
@@ -251,3 +254,6 @@ export class LaneTries {
     return (await this.options.sessions.sessionId?.(did).catch(() => null)) ?? null;
   }
 }
+
+const needsSession = ({ failure }: Pick<Outcome, 'failure'>): boolean =>
+  failure?.error instanceof MissingScopeError;

@@ -1,7 +1,7 @@
-import type { PendingSyncStore } from './pending-sync.store.js';
+import type { LaneTries } from './lane-tries.js';
 
 export interface LaneWakerOptions {
-  readonly store: PendingSyncStore;
+  readonly tries: LaneTries;
   /** Some lanes are ready. */
   readonly poke: () => void;
   readonly log: { error(message: string): void };
@@ -41,9 +41,13 @@ export class LaneWaker {
   }
 
   private async wakeAll(dids: readonly string[]): Promise<void> {
-    const { store, poke, log } = this.options;
+    const { tries, poke, log } = this.options;
+    const { store } = tries.options;
     try {
-      for (const did of dids) await store.wake(did);
+      for (const did of dids) {
+        await tries.isParked(await store.lane(did));
+        await store.wake(did);
+      }
     } catch (error) {
       log.error(`Waking the pending syncs of ${dids.length} accounts failed: ${String(error)}`);
     }

@@ -26,11 +26,11 @@ interface Taken {
 /** Entries of one try: one request to the PDS, and the most that a crash makes uncertain. */
 const BATCH = 200;
 /**
- * Entries of all tries that are under way, as far as the batches don't get too small for it (50 go through a PDS almost as fast as 200):
- * what has to wait for its answer longer than it takes to make as much garbage again is garbage that stays.
+ * Entries of all tries that are under way, as far as the batches don't get too small for it (25 of each of ten accounts go through a
+ * PDS as fast as 200): what has to wait for its answer longer than it takes to make as much garbage again is garbage that stays.
  */
-const UNDER_WAY = 500;
-const SMALL_BATCH = 50;
+const UNDER_WAY = 250;
+const SMALL_BATCH = 25;
 
 /** Works off what is pending in a lane. */
 export class LaneWorker {

@@ -1,6 +1,8 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { type RepositoryState, RepositoryStateStore } from '../../pds/repository-state.store.js';
+import { LeaseLostError } from '../../errors/lease-lost.error.js';
 import { LedgerAccess } from './ledger.access.js';
+import { dialectOf } from './tables.js';
 
 interface StateRow {
   readonly head: string | null;
@@ -11,6 +13,7 @@ interface StateRow {
 
 /** Remembers repositories with their lanes, so that a request that a killed process left behind is fenced by the next one. */
 export class DatabaseRepositoryState extends RepositoryStateStore {
+  override readonly isLasting: boolean;
   private readonly access: LedgerAccess;
 
   constructor(
@@ -18,6 +21,7 @@ export class DatabaseRepositoryState extends RepositoryStateStore {
     own?: () => QueryRunner | undefined,
   ) {
     super();
+    this.isLasting = dialectOf(dataSource) !== 'sqlite';
     this.access = new LedgerAccess(dataSource, own);
   }
 
@@ -36,20 +40,24 @@ export class DatabaseRepositoryState extends RepositoryStateStore {
     };
   }
 
-  override sending(did: string, state: RepositoryState): Promise<void> {
-    return this.save(did, state);
+  override sending(did: string, state: RepositoryState, token?: number): Promise<void> {
+    return this.save(did, state, token);
   }
 
-  override settled(did: string, state: RepositoryState): Promise<void> {
-    return this.save(did, state);
+  override settled(did: string, state: RepositoryState, token?: number): Promise<void> {
+    return this.save(did, state, token);
   }
 
   override async forget(did: string): Promise<void> {
     await this.access.query(this.access.sql.lanes.forgetState, [did]);
   }
 
-  private async save(did: string, state: RepositoryState): Promise<void> {
-    await this.access.query(this.access.sql.lanes.saveState, stateValues(did, state));
+  private async save(did: string, state: RepositoryState, token: number | undefined): Promise<void> {
+    const { saveState, saveOwnState } = this.access.sql.lanes;
+    const values = stateValues(did, state);
+    if (token === undefined) await this.access.query(saveState, values);
+    else if ((await this.access.query(saveOwnState, [...values, token])).affected === 0)
+      throw new LeaseLostError(did);
   }
 }
 

@@ -1,0 +1,75 @@
+import { parityEntities } from 'nestjs-parity';
+import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
+import { Sessions } from '../property/sessions.js';
+import { Post, PostMapper, User } from '../support/blog.js';
+import { answer } from '../support/fault-proxy.js';
+import { ParityApp } from '../support/parity-app.js';
+import { until } from '../support/until.js';
+
+let servers: FaultyNetwork;
+let sessions: Sessions;
+let app: ParityApp;
+let did: string;
+let user: User;
+
+beforeAll(async () => {
+  servers = await FaultyNetwork.start();
+});
+afterAll(() => servers[Symbol.asyncDispose]());
+afterEach(() => app.stop());
+
+const start = async (mode: 'inline' | 'background'): Promise<void> => {
+  const account = await servers.account();
+  ({ did } = account);
+  sessions = new Sessions();
+  sessions.agents.set(did, await servers.agent(account));
+  app = await ParityApp.start({
+    entities: [User, Post, ...parityEntities] as Function[],
+    parity: {
+      sessions,
+      pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
+      sync: { mode },
+      mappers: [PostMapper],
+    },
+  });
+  user = await app.repository(User).save({ did } as User);
+};
+const save = (content: string): Promise<Post> =>
+  app.repository(Post).save(app.repository(Post).create({ content, user }));
+const texts = async (): Promise<unknown[]> =>
+  (await servers.network.listRecords(did, 'app.bsky.feed.post')).map(({ value }) => value['text']);
+
+describe.each(['inline', 'background'] as const)('a session that nobody was told of (%s)', (mode) => {
+  it('voids the park with the next change', async () => {
+    await start(mode);
+    sessions.revoke(did);
+    await save('one').catch(() => undefined);
+    await until(async () => (await app.parity.stats()).parked === 1);
+    // In another process, which died before it could tell.
+    sessions.signIn(did);
+    await save('two');
+    await until(async () => (await texts()).length === 2);
+    await until(async () => (await app.parity.stats()).pending === 0);
+  });
+});
+
+it.each([
+  [
+    'the scope',
+    { error: 'ScopeMissingError', message: 'Missing scope "repo:app.bsky.feed.post?action=create"' },
+  ],
+  ['the session', { error: 'AuthMissing', message: 'no' }],
+])(
+  'an account that signs in while %s of its old session is refused waits for no other sign-in',
+  async (_, body) => {
+    await start('background');
+    servers.proxy.fault(isWrite, async (exchange) => {
+      sessions.signIn(did);
+      await app.parity.sessionAvailable(did);
+      await answer(403, body)(exchange);
+    });
+    await save('one');
+    await until(async () => (await texts()).length === 1);
+    await until(async () => (await app.parity.stats()).pending === 0);
+  },
+);
