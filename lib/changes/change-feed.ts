@@ -1,5 +1,6 @@
 import type { QueryRunner } from 'typeorm';
 import type { AuthenticationError } from '../errors/authentication.error.js';
+import { untilApart } from '../records/steps.js';
 import type { Touch } from '../sync/change.js';
 import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { CommitScope, currentScope, during, type Call } from './commit-scope.js';
@@ -130,7 +131,7 @@ export class ChangeFeed implements UnitParticipant {
 
   private async dispatch(touches: readonly Touch[], runner: QueryRunner | undefined): Promise<Dispatched[]> {
     let own = runner;
-    const run = { runner: () => own, onDeadline: () => (own = undefined) };
+    const run = { runner: () => own, leaveRunner: () => (own = undefined) };
     if (!runner) return this.dispatcher.afterCommit(touches, run);
     if (this.waiting >= this.maxWaiting) return this.dispatcher.afterCommit(touches, { ...run, deadline: 0 });
     this.waiting += 1;
@@ -138,6 +139,8 @@ export class ChangeFeed implements UnitParticipant {
       return await this.dispatcher.afterCommit(touches, run);
     } finally {
       this.waiting -= 1;
+      // Whoever begins a transaction now would find himself in ours.
+      await untilApart(runner);
     }
   }
 }

@@ -52,9 +52,22 @@ const LOCKING: ReadonlySet<string> = new Set(['postgres', 'mysql', 'mariadb']);
 export const locksRows = ({ options: { type } }: ReturnType<typeof dataSourceOf>): boolean =>
   LOCKING.has(type);
 
+const underWay = new WeakMap<QueryRunner, Promise<unknown>>();
+
+/** Resolves when no transaction of {@link runTogether} is under way on this connection. */
+export const untilApart = async (runner: QueryRunner): Promise<void> => {
+  await underWay.get(runner)?.catch(() => undefined);
+};
+
 /** Steps that happen together or not at all, where the database has transactions of a connection's own; in one that is open, with it. */
-export async function runTogether<T>(steps: Steps<T>, runner: QueryRunner): Promise<T> {
+export function runTogether<T>(steps: Steps<T>, runner: QueryRunner): Promise<T> {
   if (runner.isTransactionActive || !locksRows(dataSourceOf(runner))) return runSteps(steps, runner);
+  const done = inTransaction(steps, runner);
+  underWay.set(runner, done);
+  return done;
+}
+
+async function inTransaction<T>(steps: Steps<T>, runner: QueryRunner): Promise<T> {
   // By hand: `startTransaction` would raise transaction events, which are the application's.
   await runner.query('START TRANSACTION');
   try {

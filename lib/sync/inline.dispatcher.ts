@@ -173,7 +173,7 @@ export class InlineDispatcher extends SyncDispatcher {
     const timer = setTimeout(resolve, run.deadline ?? this.options.deadline);
     await Promise.race([work, over]);
     clearTimeout(timer);
-    run.onDeadline?.();
+    run.leaveRunner?.();
   }
 
   private failed(

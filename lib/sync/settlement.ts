@@ -21,6 +21,8 @@ export interface SettlementOptions {
   readonly dataSource: DataSource;
   /** The caller's connection, after its commit and for as long as it waits. */
   readonly own: () => QueryRunner | undefined;
+  /** From now on there is none. */
+  readonly leaveOwn: () => void;
   /** Settles together with the rows; undefined: there is none. */
   readonly ledger: SettlementLedger | undefined;
   /** What is to be remembered of the repository, as long as these rows have not taken up their records; kept by the ledger. */
@@ -54,8 +56,10 @@ export async function settle(targets: readonly Target[], options: SettlementOpti
   for (const one of plans) if (await stillClaims(one)) claimed.push(one);
   for (const some of chunks(joint(claimed), TOGETHER))
     for (const done of await together(some, open, options)) await take(done);
-  // These may have to wait for a transaction that holds their row.
-  for (const one of claimed.filter((each) => open.has(each) && each.write)) {
+  const held = claimed.filter((each) => open.has(each) && each.write);
+  // These may have to wait for a transaction that holds their row, in one of ours: longer than the caller does, who goes on with his connection.
+  if (held.length > 0 && options.ledger) options.leaveOwn();
+  for (const one of held) {
     if (await alone(one, open, options)) await take(one);
     else stale.add(one);
   }

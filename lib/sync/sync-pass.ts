@@ -113,6 +113,7 @@ export class SyncPass {
         const settled = await settle([...actions.keys()], {
           dataSource,
           own: () => this.run.runner?.(),
+          leaveOwn: () => this.run.leaveRunner?.(),
           ledger: this.run.ledger,
           state: (open) => after && this.stateAfter(after, [...actions.keys()], open),
         });

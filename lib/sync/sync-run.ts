@@ -8,8 +8,8 @@ export interface SyncRun {
   readonly runner?: () => QueryRunner | undefined;
   /** Where the changes are kept, if that is in the database of their entities. */
   readonly ledger?: SettlementLedger;
-  /** The caller goes on: its connection is its own again. */
-  readonly onDeadline?: () => void;
+  /** From now on `runner` gives none: the caller goes on, or what comes next may have to wait for others. */
+  readonly leaveRunner?: () => void;
   /** In ms, for a caller that cannot wait as long as others. */
   readonly deadline?: number;
   /** What is remembered of the repository, where the caller keeps that. */

@@ -48,8 +48,8 @@ describe.each(['inline', 'background'] as const)('a session that nobody was told
     // In another process, which died before it could tell.
     sessions.signIn(did);
     await save('two');
-    await until(async () => (await texts()).length === 2);
     await until(async () => (await app.parity.stats()).pending === 0);
+    expect((await texts()).toSorted()).toEqual(['one', 'two']);
   });
 });
 
@@ -71,5 +71,6 @@ it.each([
     await save('one');
     await until(async () => (await texts()).length === 1);
     await until(async () => (await app.parity.stats()).pending === 0);
+    expect(await texts()).toEqual(['one']);
   },
 );

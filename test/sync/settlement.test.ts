@@ -8,6 +8,7 @@ import {
 } from 'nestjs-parity';
 import { LocalNetwork } from 'nestjs-parity/testing';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { FaultProxy } from '../support/fault-proxy.js';
 import { ParityApp } from '../support/parity-app.js';
 
 @Entity()
@@ -33,10 +34,16 @@ class LeafMapper extends RecordMapper<Leaf> {
 }
 
 let network: LocalNetwork;
+let proxy: FaultProxy;
 beforeAll(async () => {
   network = await LocalNetwork.start();
+  proxy = await FaultProxy.start();
+  proxy.target = network.pdsUrl;
 });
-afterAll(() => network.stop());
+afterAll(async () => {
+  await network.stop();
+  await proxy.stop();
+});
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`settling (${kind})`, () => {
@@ -51,7 +58,7 @@ for (const kind of databaseKinds) {
         entities: [Leaf, ...parityEntities] as Function[],
         database: kind,
         parity: {
-          sessions: new AppPasswordSessionProvider({ service: network.pdsUrl, accounts }),
+          sessions: new AppPasswordSessionProvider({ service: proxy.url, accounts }),
           pendingSyncs: { enabled: true, storage: 'database' },
           mappers: [LeafMapper],
         },
@@ -90,9 +97,23 @@ for (const kind of databaseKinds) {
       expect(await app.parity.countPendingSyncs(did)).toBe(0);
     });
 
-    it('leaves everything to whoever has the lane by now', async () => {
+    it('sends nothing once somebody else has the lane', async () => {
       const before = (await records()).length;
       meanwhile = () => sql('UPDATE parity_lane SET token = token + 1');
+      await save('late', 2);
+      expect(await records()).toHaveLength(before);
+      await sql('UPDATE parity_lane SET leased = FALSE');
+      expect((await app.parity.retryPendingSyncs(did)).succeeded).toBe(2);
+      expect(await written('late')).toEqual([true, true]);
+    });
+
+    it('leaves everything to whoever has the lane by now', async () => {
+      const before = (await records()).length;
+      proxy.fault('com.atproto.repo.applyWrites', async (exchange) => {
+        const answer = await exchange.forward();
+        await sql('UPDATE parity_lane SET token = token + 1');
+        exchange.respond(answer);
+      });
       await save('lost', 2);
       expect(await records()).toHaveLength(before + 2);
       expect(await written('lost')).toEqual([false, false]);

@@ -1,0 +1,56 @@
+import { parityEntities } from 'nestjs-parity';
+import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
+import { Sessions } from '../property/sessions.js';
+import { Post, PostMapper, User } from '../support/blog.js';
+import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { ParityApp } from '../support/parity-app.js';
+import { until } from '../support/until.js';
+
+for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
+  describeDatabase(kind)(`the connection of a caller whose deadline is over (${kind})`, () => {
+    it('is in no transaction of ours, though somebody holds the row that is to be settled', async () => {
+      await using servers = await FaultyNetwork.start();
+      const account = await servers.account();
+      const { did } = account;
+      const sessions = new Sessions();
+      sessions.agents.set(did, await servers.agent(account));
+      const app = await ParityApp.start({
+        entities: [User, Post, ...parityEntities] as Function[],
+        database: kind,
+        parity: {
+          sessions,
+          pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
+          sync: { deadlineMs: 800 },
+          mappers: [PostMapper],
+        },
+      });
+      const { dataSource } = app;
+      const users = app.repository(User);
+      const user = await users.save({ did } as User);
+      const mine = dataSource.createQueryRunner();
+      const other = dataSource.createQueryRunner();
+      await mine.startTransaction();
+      const post = await mine.manager.save(mine.manager.create(Post, { content: 'one', user }));
+      servers.proxy.fault(isWrite, async (exchange) => {
+        const answer = await exchange.forward();
+        await other.startTransaction();
+        await other.query(`SELECT id FROM post WHERE id = ${post.id} FOR UPDATE`);
+        exchange.respond(answer);
+      });
+      await mine.commitTransaction();
+      expect(post.hasAtpRecord()).toBe(false);
+      await mine.startTransaction();
+      await mine.manager.save(mine.manager.create(User, { did: 'did:plc:x' }));
+      await other.rollbackTransaction();
+      await until(async () => !(await app.parity.hasPendingSyncs(did)));
+      await mine.rollbackTransaction();
+      await mine.release();
+      await other.release();
+      expect(await users.countBy({ did: 'did:plc:x' })).toBe(0);
+      expect(await app.repository(Post).findOneByOrFail({ id: post.id })).toMatchObject({
+        atpUri: expect.any(String),
+      });
+      await app.stop();
+    });
+  });
+}
