@@ -31,6 +31,8 @@ const BATCH = 200;
  */
 const UNDER_WAY = 250;
 const SMALL_BATCH = 25;
+/** In ms: how long a lane waits for somebody else's transaction. */
+const HELD_UP = 1_000;
 
 /** Works off what is pending in a lane. */
 export class LaneWorker {
@@ -134,7 +136,27 @@ export class LaneWorker {
     for (const { sync, version } of entries.values())
       if (tried.kept.get(sync.uri)?.version === version) failed.add(`${sync.uri} ${version}`);
     this.failed.set(did, failed);
+    if (next === 'asleep' && (await this.isHeldUp(did, entries, tried)))
+      held.leftAlone({ retryAt: new Date(Date.now() + HELD_UP) });
     this.tell(tried, changes, tally);
+  }
+
+  /**
+   * Whether something that is done could not be settled, because an open transaction holds it. Should that be rolled back, nobody wakes
+   * the lane; what was never tried before is found by the store's sweep.
+   */
+  private async isHeldUp(
+    did: string,
+    entries: ReadonlyMap<string, PendingEntry>,
+    { kept }: Tried,
+  ): Promise<boolean> {
+    const again = [...entries].filter(([uri, { sync }]) => sync.lastError !== null && !kept.has(uri));
+    if (again.length === 0) return false;
+    const left = await this.options.tries.options.store.at(
+      did,
+      again.map(([uri]) => uri),
+    );
+    return left.some(({ sync, version }) => entries.get(sync.uri)?.version === version);
   }
 
   private tell({ outcomes, kept }: Tried, entries: ReadonlyMap<Change, PendingEntry>, tally: Tally): void {

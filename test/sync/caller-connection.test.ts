@@ -6,6 +6,9 @@ import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { ParityApp } from '../support/parity-app.js';
 import { until } from '../support/until.js';
 
+let app: ParityApp;
+afterEach(() => app.stop());
+
 for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
   describeDatabase(kind)(`the connection of a caller whose deadline is over (${kind})`, () => {
     it('is in no transaction of ours, though somebody holds the row that is to be settled', async () => {
@@ -14,7 +17,7 @@ for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
       const { did } = account;
       const sessions = new Sessions();
       sessions.agents.set(did, await servers.agent(account));
-      const app = await ParityApp.start({
+      app = await ParityApp.start({
         entities: [User, Post, ...parityEntities] as Function[],
         database: kind,
         parity: {
@@ -50,7 +53,6 @@ for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
       expect(await app.repository(Post).findOneByOrFail({ id: post.id })).toMatchObject({
         atpUri: expect.any(String),
       });
-      await app.stop();
     });
   });
 }
