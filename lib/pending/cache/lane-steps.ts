@@ -140,8 +140,8 @@ function merged(
 ): CachedEntry {
   // What users do takes over what was found; finding it again makes it no less theirs.
   const backfill = change.backfill && (before?.backfill ?? true);
-  // What is due at the address is still the claimant's to say.
-  if (before && change.givenUp && !isOf(before, change))
+  // What is due at the address is still the claimant's to say, and what users did still says it.
+  if (before && ((change.givenUp && !isOf(before, change)) || (change.backfill && !before.backfill)))
     return { ...before, backfill, version, tried: false, needsSession: false };
   const {
     address: { collection, rkey },

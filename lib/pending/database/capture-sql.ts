@@ -20,7 +20,8 @@ export const CAPTURED: Readonly<Record<string, string>> = {
 
 /**
  * What a row that is there gets. In this order: MySQL sees what was set further up. Of an address that another entity gives up the
- * claimant stays as it is. A row that is not pending begins anew, with a version that goes on. What failed was another record: a change has all its attempts.
+ * claimant stays as it is, and so does what users did when it is found again. A row that is not pending begins anew, with a version that
+ * goes on. What failed was another record: a change has all its attempts.
  *
  * @param old a column as it is
  * @param fresh a column as a new row would get it
@@ -30,8 +31,9 @@ export function recaptured(
   fresh: (column: string) => string,
 ): Record<string, string> {
   const stays =
-    `${fresh('given_up')} AND (${old('entity_name')} <> ${fresh('entity_name')} OR ` +
-    `${old('entity_id')} <> ${fresh('entity_id')})`;
+    `(${fresh('given_up')} AND (${old('entity_name')} <> ${fresh('entity_name')} OR ` +
+    `${old('entity_id')} <> ${fresh('entity_id')}) OR ` +
+    `${fresh('backfill')} AND NOT ${old('backfill')} AND ${old('pending_since')} IS NOT NULL)`;
   const claimed = (column: string): [string, string] => [
     column,
     `CASE WHEN ${stays} THEN ${old(column)} ELSE ${fresh(column)} END`,

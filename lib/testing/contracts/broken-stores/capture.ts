@@ -77,6 +77,13 @@ export const brokenByCapture: readonly BrokenRule[] = [
     }),
   },
   {
+    breaks: 'lets a backfill take over what users did',
+    fails: 'what users did is not taken over by a backfill that finds it again',
+    rule: (good) => ({
+      capture: (changes) => good.capture(changes.map((change) => ({ ...change, backfill: false }))),
+    }),
+  },
+  {
     breaks: 'lets an entity that goes take an address from its claimant',
     fails: 'an address that another entity gives up stays with its claimant',
     rule: (good) => ({

@@ -92,6 +92,17 @@ export const captureCases = (): ContractCase[] => [
     assert.equal((await scene.entry('a')).sync.attempts, 0);
   }),
 
+  contractCase('what users did is not taken over by a backfill that finds it again', async (scene) => {
+    const removal = aChange('a', { operation: 'unpublish', keepRecord: true, givenUp: true });
+    await scene.store.capture([removal]);
+    const { version } = await scene.entry('a');
+    await scene.store.capture([aChange('a', { backfill: true })]);
+    const { sync, version: raised, ...kept } = await scene.entry('a');
+    assert.deepEqual(kept, removal);
+    assert.equal(sync.operation, 'unpublish');
+    assert.ok(raised > version, 'the version is raised all the same');
+  }),
+
   contractCase('an address that another entity gives up stays with its claimant', async (scene) => {
     await scene.store.capture([claimed('a')]);
     const { version } = await scene.entry('a');
