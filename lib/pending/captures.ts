@@ -15,7 +15,7 @@ const offered = (change: Change, unlessSettled: boolean): OfferedChange =>
 
 const NONE: ReadonlyMap<Change, SyncResult> = new Map();
 
-/** Captures what was resolved in a durable store. What leaves its record as it is costs no more than that, if the store knows the record to be so. */
+/** Captures what was resolved in a durable store. What asks for nothing costs no more than that, if the store knows of nothing else: its record is as it should be, or it is to have none. */
 export class Captures {
   /** Classes whose own code waits for something: it is not asked again inside a transaction. */
   private readonly waiting = new WeakSet<SyncedEntity>();
@@ -27,15 +27,16 @@ export class Captures {
     const changed = mergedByAddress(resolved.changes);
     if (changed.length === 0) return resolved;
     const asked = changed.filter(
-      ({ operation, entity, whole }) => operation === 'republish' && whole && !this.waiting.has(entity),
+      ({ operation, entity, whole }) =>
+        whole && (operation === 'republish' || entity.choosesWhen(whole)) && !this.waiting.has(entity),
     );
-    const unchanged = asked.length > 0 ? await this.unchanged(asked) : NONE;
+    const foreseen = asked.length > 0 ? await this.foreseen(asked) : NONE;
     const left = await this.store.capture(
-      changed.map((change) => offered(change, unchanged.has(change))),
+      changed.map((change) => offered(change, foreseen.has(change))),
       runner,
     );
     if (left.size === 0) return resolved;
-    const settled = new Map([...unchanged].map(([{ address }, result]) => [atUri(address), result]));
+    const settled = new Map([...foreseen].map(([{ address }, result]) => [atUri(address), result]));
     const changes = resolved.changes.map((change) => {
       const uri = atUri(change.address);
       return left.has(uri) ? { ...change, settled: settled.get(uri) } : change;
@@ -44,17 +45,17 @@ export class Captures {
   }
 
   /**
-   * The changes that leave their records as they are, as far as their rows know. A mapper that throws throws again when the change is
+   * The changes that ask for nothing, as far as their rows know. A mapper that throws throws again when the change is
    * tried; if that was an error of SQL on this connection, the capture meets what it did to the transaction.
    */
-  private async unchanged(asked: readonly Change[]): Promise<Map<Change, SyncResult>> {
-    const unchanged = new Map<Change, SyncResult>();
+  private async foreseen(asked: readonly Change[]): Promise<Map<Change, SyncResult>> {
+    const foreseen = new Map<Change, SyncResult>();
     const results = await atOnce(asked.map(foreseenResult));
     asked.forEach((change, index) => {
       const result = results[index];
       if (result === undefined) this.waiting.add(change.entity);
-      else if (result?.status === 'unchanged') unchanged.set(change, result);
+      else if (result) foreseen.set(change, result);
     });
-    return unchanged;
+    return foreseen;
   }
 }

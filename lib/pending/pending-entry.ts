@@ -24,8 +24,8 @@ export interface PendingChange {
 /** A change as it is given to a store. */
 export interface OfferedChange extends PendingChange {
   /**
-   * The entity maps to the record that `cid` names, the one that its row knows: there is nothing to do if that is what was
-   * settled there last, and everything if it is not.
+   * The entity asks for no more than its row knows: the record that `cid` names, or without one none at all. There is nothing to do if
+   * that record is what was settled there last, or if of an address without one nothing was ever kept; and everything otherwise.
    */
   readonly unlessSettled?: boolean;
 }

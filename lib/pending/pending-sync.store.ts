@@ -36,7 +36,7 @@ export abstract class PendingSyncStore {
    * begins anew, with a version that is greater still. Race: two captures of one DID at once lose neither.
    *
    * A change with `unlessSettled` may be left alone, and is then returned by its at-uri: if nothing is pending or dead at the address, and the
-   * last {@link settle} there was of the same `cid` for the same claimant, and not `asIs`. In doubt it is kept like any other, as what was
+   * last {@link settle} there was of the same `cid` for the same claimant, and not `asIs`; or if it has no `cid`, and nothing was ever kept there. In doubt it is kept like any other, as what was
    * removed or discarded is: a request for it may still be under way. Race: what is left alone stays as it is until the transaction of `runner` ends.
    *
    * @param runner the entity's open transaction (durable stores): one statement in it, whatever the number of changes; it touches no lane

@@ -151,6 +151,11 @@ export class SyncedEntity {
     );
   }
 
+  /** Whether it has a `shouldAutoSync`; otherwise it is always published. */
+  choosesWhen(entity: object): boolean {
+    return this.functionOf('shouldAutoSync', entity) !== undefined;
+  }
+
   /** @throws MapperError when `shouldAutoSync` throws */
   async shouldAutoSync(entity: object): Promise<boolean> {
     return (await this.ask('shouldAutoSync', entity, () => true)) === true;
@@ -220,14 +225,23 @@ export class SyncedEntity {
     fallback: () => unknown,
     ...rest: unknown[]
   ): Promise<unknown> {
-    const method = (entity as Record<string, unknown>)[name];
-    const option = this.sync.functions[name] as ((...args: unknown[]) => unknown) | undefined;
+    const fn = this.functionOf(name, entity);
     try {
-      if (typeof method === 'function') return await method.apply(entity, rest);
-      return option ? await option(entity, ...rest) : fallback();
+      return fn ? await fn(...rest) : fallback();
     } catch (cause) {
       throw this.failed(name, entity, cause);
     }
+  }
+
+  /** The method of the class, or else what the options of its decorator give. */
+  private functionOf(
+    name: keyof SyncFunctions<object>,
+    entity: object,
+  ): ((...args: unknown[]) => unknown) | undefined {
+    const method = (entity as Record<string, unknown>)[name];
+    const option = this.sync.functions[name] as ((...args: unknown[]) => unknown) | undefined;
+    if (typeof method === 'function') return (...args) => method.apply(entity, args) as unknown;
+    return option && ((...args) => option(entity, ...args));
   }
 
   private guard<T>(name: string, entity: object, fn: () => T): T {

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parityEntities, ParityService } from 'nestjs-parity';
 import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
 import { notebook, notebookMappers, Profile } from '../property/notebook.js';
-import { Sessions } from '../property/sessions.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { html } from '../support/fault-proxy.js';
 import { ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/signed-in.js';
 import { until } from '../support/until.js';
 
 let app: ParityApp;
@@ -15,10 +15,7 @@ for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
   describeDatabase(kind)(`an entry that a transaction holds while it is settled (${kind})`, () => {
     it('is settled later, though that transaction is rolled back and its first try failed', async () => {
       await using servers = await FaultyNetwork.start();
-      const account = await servers.account();
-      const { did } = account;
-      const sessions = new Sessions();
-      sessions.agents.set(did, await servers.agent(account));
+      const { did, sessions } = await signedIn(servers);
       app = await ParityApp.start({
         entities: [...notebook, ...parityEntities] as Function[],
         database: kind,

@@ -1,9 +1,10 @@
 import { parityEntities } from 'nestjs-parity';
 import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
-import { Sessions } from '../property/sessions.js';
+import type { Sessions } from '../property/sessions.js';
 import { Post, PostMapper, User } from '../support/blog.js';
 import { answer } from '../support/fault-proxy.js';
 import { ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/signed-in.js';
 import { until } from '../support/until.js';
 
 let servers: FaultyNetwork;
@@ -19,10 +20,7 @@ afterAll(() => servers[Symbol.asyncDispose]());
 afterEach(() => app.stop());
 
 const start = async (mode: 'inline' | 'background'): Promise<void> => {
-  const account = await servers.account();
-  ({ did } = account);
-  sessions = new Sessions();
-  sessions.agents.set(did, await servers.agent(account));
+  ({ did, sessions } = await signedIn(servers));
   app = await ParityApp.start({
     entities: [User, Post, ...parityEntities] as Function[],
     parity: {

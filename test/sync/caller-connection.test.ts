@@ -1,9 +1,9 @@
 import { parityEntities } from 'nestjs-parity';
 import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
-import { Sessions } from '../property/sessions.js';
 import { Post, PostMapper, User } from '../support/blog.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/signed-in.js';
 import { until } from '../support/until.js';
 
 let app: ParityApp;
@@ -13,10 +13,7 @@ for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
   describeDatabase(kind)(`the connection of a caller whose deadline is over (${kind})`, () => {
     it('is in no transaction of ours, though somebody holds the row that is to be settled', async () => {
       await using servers = await FaultyNetwork.start();
-      const account = await servers.account();
-      const { did } = account;
-      const sessions = new Sessions();
-      sessions.agents.set(did, await servers.agent(account));
+      const { did, sessions } = await signedIn(servers);
       app = await ParityApp.start({
         entities: [User, Post, ...parityEntities] as Function[],
         database: kind,

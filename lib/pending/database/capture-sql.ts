@@ -79,6 +79,13 @@ export const SETTLED =
   'l.pending_since IS NULL AND l.dead_at IS NULL AND l.tried_at IS NOT NULL AND l.cid = excluded.cid ' +
   'AND l.entity_name = excluded.entity_name AND l.entity_id = excluded.entity_id';
 
+/**
+ * Of what a change offers (`d`): of an address that should have no record, and of which nothing was ever kept, nothing is kept now. Whoever
+ * has claimed it meanwhile held the entity's row, so the statement sees what he captured.
+ */
+export const isToBeKept = (ledger: string): string =>
+  `d.v = 1 OR d.h IS NOT NULL OR EXISTS (SELECT 1 FROM ${ledger} k WHERE k.rkey = d.r AND k.did = d.d AND k.collection = d.c)`;
+
 export const assignments = (set: Readonly<Record<string, string>>, prefix = ''): string =>
   Object.entries(set)
     .map(([column, value]) => `${prefix}${column} = ${value}`)

@@ -17,7 +17,7 @@ export interface CaptureRow {
   readonly k: 0 | 1;
   readonly g: 0 | 1;
   readonly b: 0 | 1;
-  /** The version of a new row, by which the statement knows what may be left alone: 2. See {@link SETTLED}. */
+  /** The version of a new row, by which the statement knows what may be left alone: 2. See {@link SETTLED} and {@link isToBeKept}. */
   readonly v: 1 | 2;
 }
 

@@ -1,5 +1,5 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import { assignments, CAPTURED } from './capture-sql.js';
+import { assignments, CAPTURED, isToBeKept } from './capture-sql.js';
 import { runStep, type Answer, type Step, type Steps } from '../../records/steps.js';
 import { numbered, Statements, type Connection } from './connection.js';
 import {
@@ -32,7 +32,9 @@ export class PostgresDialect extends OnConflictDialect {
       .join(', ') +
     ' FROM json_to_recordset($1::json) AS d(d text, c text, r text, n text, i text, o text, t text, h text, k int, g int, b int, v int) ';
   private readonly captureText = this.offer + this.recapture;
-  private readonly captureUnlessSettledText = `${this.offer}${this.recaptureUnlessSettled} RETURNING l.did AS d, l.collection AS c, l.rkey AS r`;
+  private readonly captureUnlessSettledText =
+    `${this.offer}WHERE ${isToBeKept(this.ledger)} ${this.recaptureUnlessSettled} ` +
+    'RETURNING l.did AS d, l.collection AS c, l.rkey AS r';
   private readonly known = new Map<string, PreparedStatement>();
 
   constructor(

@@ -1,5 +1,5 @@
 import type { QueryRunner } from 'typeorm';
-import { assignments, CAPTURED } from './capture-sql.js';
+import { assignments, CAPTURED, isToBeKept } from './capture-sql.js';
 import type { Steps } from '../../records/steps.js';
 import { positional, Statements, type Connection, type Query } from './connection.js';
 import {
@@ -21,14 +21,19 @@ const FIELDS: readonly (keyof CaptureRow)[] = ['d', 'c', 'r', 'n', 'i', 'o', 't'
 export class SqliteDialect extends OnConflictDialect {
   private readonly connection = new SqliteConnection(this.dataSource, new Statements(positional()));
 
+  private readonly into = `INSERT INTO ${this.ledger} AS l (${Object.keys(CAPTURED).join(', ')})`;
   private readonly captureText =
-    `INSERT INTO ${this.ledger} AS l (${Object.keys(CAPTURED).join(', ')}) VALUES (` +
+    `${this.into} VALUES (` +
     Object.values(CAPTURED)
       .map((value) =>
         value.replace(/^d\.(\w)$/, (_, name) => `$${FIELDS.indexOf(name as keyof CaptureRow) + 1}`),
       )
       .join(', ') +
-    `) ${this.recaptureUnlessSettled}`;
+    `) ${this.recapture}`;
+  private readonly captureUnlessSettledText =
+    `${this.into} SELECT ${Object.values(CAPTURED).join(', ')} FROM (SELECT ` +
+    FIELDS.map((field, index) => `$${index + 1} AS ${field}`).join(', ') +
+    `) AS d WHERE ${isToBeKept(this.ledger)} ${this.recaptureUnlessSettled}`;
 
   override readonly forUpdate = '';
 
@@ -43,8 +48,10 @@ export class SqliteDialect extends OnConflictDialect {
     rows: readonly CaptureRow[],
     runner: QueryRunner | undefined,
   ): Promise<CaptureRow[]> {
+    const asks = rows.some(({ v }) => v === 2);
+    const text = asks ? this.captureUnlessSettledText : this.captureText;
     const values = rows.map((row) => FIELDS.map((field) => row[field] ?? null));
-    const work = (): number[] => this.connection.runEach(this.captureText, values);
+    const work = (): number[] => this.connection.runEach(text, values);
     const changes = runner ? work() : await this.connection.whenFree(work);
     return rows.filter((_, index) => changes[index] === 0);
   }

@@ -3,7 +3,8 @@ import type { OfferedChange, SettledEntry } from '../../../pending/pending-entry
 import { NONE, type BrokenRule } from './rule.js';
 
 /** Why a change is not left alone. */
-type Doubt = 'pending' | 'cid' | 'unknown' | 'as-is' | 'removed' | 'given up' | 'claimant' | 'company';
+type Doubt =
+  'pending' | 'cid' | 'unknown' | 'trace' | 'as-is' | 'removed' | 'given up' | 'claimant' | 'company';
 
 interface Known extends SettledEntry {
   readonly claimant: string;
@@ -18,6 +19,7 @@ const without =
   (lacking: Doubt, silent = false): BrokenRule['rule'] =>
   (good) => {
     const known = new Map<string, Known>();
+    const captured = new Set<string>();
     const lose = (uri: string, lost: Known['lost']): void => {
       const one = known.get(uri);
       if (one) known.set(uri, { ...one, lost });
@@ -27,7 +29,8 @@ const without =
       const last = known.get(uri);
       const doubts: Record<Doubt, boolean> = {
         pending: (await good.find(uri)) !== null,
-        unknown: !last,
+        unknown: !last && change.cid !== null,
+        trace: change.cid === null && captured.has(uri),
         cid: !!last && last.cid !== change.cid,
         'as-is': last?.asIs === true,
         removed: last?.lost === 'removed',
@@ -42,10 +45,9 @@ const without =
         const left = new Set<string>();
         for (const change of changes)
           if (change.unlessSettled && (await isLeft(change, changes))) left.add(atUri(change.address));
-        await good.capture(
-          changes.filter(({ address }) => !left.has(atUri(address))),
-          runner,
-        );
+        const kept = changes.filter(({ address }) => !left.has(atUri(address)));
+        for (const { address } of kept) captured.add(atUri(address));
+        await good.capture(kept, runner);
         return silent ? NONE : left;
       },
       settle: async (lease, done) => {
@@ -100,6 +102,11 @@ export const brokenByUnlessSettled: readonly BrokenRule[] = [
     breaks: 'takes what it does not know for settled',
     fails: 'a change is kept if its address was never settled',
     rule: without('unknown'),
+  },
+  {
+    breaks: 'takes what should have no record for what never had one',
+    fails: 'a change for no record is kept where one was to be',
+    rule: without('trace'),
   },
   {
     breaks: 'takes what nobody looked at for settled',

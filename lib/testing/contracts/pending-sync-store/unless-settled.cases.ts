@@ -5,7 +5,7 @@ import { aChange, ALICE, contractCase, type Scene, settled, uriOf } from './fixt
 
 const CID = 'bafysettled';
 
-/** A change that leaves the record as its row knows it. */
+/** A change that leaves the record as its row knows it, or an entity without one. */
 const unchanged = (rkey: string, more: Partial<OfferedChange> = {}): OfferedChange => ({
   ...aChange(rkey, { operation: 'republish', cid: CID, ...more }),
   unlessSettled: true,
@@ -15,15 +15,20 @@ const unchanged = (rkey: string, more: Partial<OfferedChange> = {}): OfferedChan
 export const unlessSettledCases = (): ContractCase[] => [
   contractCase('of changes that may be left alone, those that are not returned are kept', async (scene) => {
     await settle(scene, 'a');
-    const left = await scene.store.capture([unchanged('a'), aChange('b'), unchanged('c')]);
-    for (const rkey of ['a', 'b', 'c'])
+    const left = await scene.store.capture([
+      unchanged('a'),
+      aChange('b'),
+      unchanged('c'),
+      unchanged('d', { cid: null }),
+    ]);
+    for (const rkey of ['a', 'b', 'c', 'd'])
       assert.equal(
         await scene.isPending(rkey),
         !left.has(uriOf(rkey)),
         `${rkey} is not where it is said to be`,
       );
     assert.deepEqual(
-      [...left].filter((uri) => uri !== uriOf('a')),
+      [...left].filter((uri) => uri !== uriOf('a') && uri !== uriOf('d')),
       [],
     );
   }),
@@ -48,6 +53,14 @@ export const unlessSettledCases = (): ContractCase[] => [
 
   contractCase('a change is kept if its address was never settled', async (scene) => {
     await isKept(scene, unchanged('a'));
+  }),
+
+  contractCase('a change for no record is kept where one was to be', async (scene) => {
+    await scene.store.capture([aChange('a'), aChange('b')]);
+    const entry = await scene.entry('b');
+    await scene.leased((lease) => scene.store.discard(lease, [{ entry, reason: 'refused' }]));
+    await isKept(scene, unchanged('a', { cid: null }));
+    await isKept(scene, unchanged('b', { cid: null }));
   }),
 
   contractCase('a change is kept if what is there was left as it is, unseen', async (scene) => {
