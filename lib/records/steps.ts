@@ -52,7 +52,7 @@ const LOCKING: ReadonlySet<string> = new Set(['postgres', 'mysql', 'mariadb']);
 export const locksRows = ({ options: { type } }: ReturnType<typeof dataSourceOf>): boolean =>
   LOCKING.has(type);
 
-const underWay = new WeakMap<QueryRunner, Promise<unknown>>();
+const underWay = new Map<QueryRunner, Promise<unknown>>();
 
 /** Resolves when no transaction of {@link runTogether} is under way on this connection. */
 export const untilApart = async (runner: QueryRunner): Promise<void> => {
@@ -60,11 +60,16 @@ export const untilApart = async (runner: QueryRunner): Promise<void> => {
 };
 
 /** Steps that happen together or not at all, where the database has transactions of a connection's own; in one that is open, with it. */
-export function runTogether<T>(steps: Steps<T>, runner: QueryRunner): Promise<T> {
+export async function runTogether<T>(steps: Steps<T>, runner: QueryRunner): Promise<T> {
   if (runner.isTransactionActive || !locksRows(dataSourceOf(runner))) return runSteps(steps, runner);
   const done = inTransaction(steps, runner);
   underWay.set(runner, done);
-  return done;
+  try {
+    return await done;
+  } finally {
+    // Not left to a WeakMap: all that the steps gave would outlive the next collections with its runner.
+    underWay.delete(runner);
+  }
 }
 
 async function inTransaction<T>(steps: Steps<T>, runner: QueryRunner): Promise<T> {
