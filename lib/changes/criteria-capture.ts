@@ -111,7 +111,7 @@ export class CriteriaCapture {
       const told = conflict.length === columns.length ? columns : metadata.primaryColumns;
       return Object.assign(
         {},
-        ...told.map((column) => column.createValueMap(column.getEntityValue(value))),
+        ...told.map((column) => column.createValueMap(any?.asInRow(column.getEntityValue(value), column))),
       ) as object;
     });
     for (const [entity, ids] of await this.rows.matching(metadata, where, manager)) {

@@ -56,7 +56,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     return this.options.target;
   }
 
-  /** Reserves the record key, and discards what was given: a cloned entity must not claim the original's record. */
+  /** Reserves the record key, unless the mapper makes it of the row, and discards what was given: a cloned entity must not claim the original's record. */
   beforeInsert(event: InsertEvent<ObjectLiteral>): void {
     const entity = this.options.entities.find(event.metadata.target);
     if (!entity || !event.entity) return;
@@ -92,6 +92,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
           !currentCall().isUnreloaded &&
           !!entity &&
           known?.wasWhole(entity, databaseEntity, updatedColumns) === true,
+        written: entity && new Map(updatedColumns.map((column) => [column, column.getEntityValue(entity)])),
         ...(settledCount !== undefined && { before: { row, settledCount } }),
       });
     }
@@ -193,9 +194,9 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     { entity: instance, queryRunner }: EntityEvent,
     more: Partial<Touch>,
   ): Promise<void> | void {
-    const { inserted = false, whole = false, before, removal } = more;
+    const { inserted = false, whole = false, written, before, removal } = more;
     const origin = currentScope();
-    const touch: Touch = { entity, entityId, instance, inserted, whole, before, removal, origin };
+    const touch = { entity, entityId, instance, inserted, whole, written, before, removal, origin };
     return this.options.feed.touched(touch, queryRunner);
   }
 
@@ -233,7 +234,7 @@ const asKey = (id: unknown, entity: SyncedEntity): object => {
 };
 
 function reservedKey(entity: SyncedEntity, { entity: given, manager, metadata }: EntityEvent): string | null {
-  if (!given) return null;
+  if (!given || entity.hasFixedRkey) return null;
   const { target } = metadata;
   const isInstance = typeof target === 'function' && given instanceof target;
   try {

@@ -1,11 +1,12 @@
 import type { QueryRunner } from 'typeorm';
+import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import type { SyncResult } from '../model/sync-result.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import { atOnce } from '../sync/at-once.js';
 import type { Change, Resolved } from '../sync/change.js';
 import { mergedByAddress } from '../sync/merged-changes.js';
-import { foreseenResult } from '../sync/quick-result.js';
+import { foreseenResult, needsRow, rowsOf } from '../sync/quick-result.js';
 import { toPending } from './entry-change.js';
 import type { OfferedChange } from './pending-entry.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
@@ -13,7 +14,14 @@ import type { PendingSyncStore } from './pending-sync.store.js';
 const offered = (change: Change, unlessSettled: boolean): OfferedChange =>
   unlessSettled ? { ...toPending(change), unlessSettled } : toPending(change);
 
-const NONE: ReadonlyMap<Change, SyncResult> = new Map();
+/**
+ * Whether the ledger can tell that nothing was there before either. Where a record is kept that the entity no longer asks for, it cannot:
+ * the row may still be of before somebody's change, or its address of a record that was removed with it.
+ */
+const mayBeSettled = ({ cid, whole }: Change, { status }: SyncResult): boolean =>
+  status === 'unchanged' || (cid === null && whole !== undefined && recordStateOf(whole).uri === null);
+
+const NONE: ReadonlyMap<string, SyncResult> = new Map();
 
 /** Captures what was resolved in a durable store. What asks for nothing costs no more than that, if the store knows of nothing else: its record is as it should be, or it is to have none. */
 export class Captures {
@@ -30,32 +38,44 @@ export class Captures {
       ({ operation, entity, whole }) =>
         whole && (operation === 'republish' || entity.choosesWhen(whole)) && !this.waiting.has(entity),
     );
-    const foreseen = asked.length > 0 ? await this.foreseen(asked) : NONE;
+    const foreseen = asked.length > 0 ? await this.foreseen(asked, runner) : NONE;
     const left = await this.store.capture(
-      changed.map((change) => offered(change, foreseen.has(change))),
+      changed.map((change) => offered(change, foreseen.has(atUri(change.address)))),
       runner,
     );
     if (left.size === 0) return resolved;
-    const settled = new Map([...foreseen].map(([{ address }, result]) => [atUri(address), result]));
     const changes = resolved.changes.map((change) => {
       const uri = atUri(change.address);
-      return left.has(uri) ? { ...change, settled: settled.get(uri) } : change;
+      return left.has(uri) ? { ...change, settled: foreseen.get(uri) } : change;
     });
     return { ...resolved, changes };
   }
 
+  /** By at-uri, of the changes that ask for nothing, as far as their rows know. */
+  private async foreseen(
+    asked: readonly Change[],
+    runner: QueryRunner,
+  ): Promise<ReadonlyMap<string, SyncResult>> {
+    const results = await this.ask(asked);
+    const inHand = [...results].filter((one) => needsRow(...one)).map(([change]) => change);
+    for (const change of inHand) results.delete(change);
+    if (inHand.length > 0)
+      for (const one of await this.ask(await rowsOf(inHand, runner))) results.set(...one);
+    return new Map([...results].map(([{ address }, result]) => [atUri(address), result]));
+  }
+
   /**
-   * The changes that ask for nothing, as far as their rows know. A mapper that throws throws again when the change is
-   * tried; if that was an error of SQL on this connection, the capture meets what it did to the transaction.
+   * A mapper that throws throws again when the change is tried; if that was an error of SQL on this connection, the capture meets what it
+   * did to the transaction.
    */
-  private async foreseen(asked: readonly Change[]): Promise<Map<Change, SyncResult>> {
-    const foreseen = new Map<Change, SyncResult>();
-    const results = await atOnce(asked.map(foreseenResult));
-    asked.forEach((change, index) => {
+  private async ask(changes: readonly Change[]): Promise<Map<Change, SyncResult>> {
+    const told = new Map<Change, SyncResult>();
+    const results = await atOnce(changes.map(foreseenResult));
+    changes.forEach((change, index) => {
       const result = results[index];
       if (result === undefined) this.waiting.add(change.entity);
-      else if (result) foreseen.set(change, result);
+      else if (result && mayBeSettled(change, result)) told.set(change, result);
     });
-    return foreseen;
+    return told;
   }
 }

@@ -107,9 +107,9 @@ export class PendingDispatcher extends InlineDispatcher {
   }
 
   /** With a durable store the change is in the ledger, and has to be settled there. */
-  protected override async quick(change: Change): Promise<SyncResult | null> {
+  protected override async quick(change: Change, run: SyncRun): Promise<SyncResult | null> {
     const { store } = this.tries.options;
-    return store.durable || this.tries.isRunning(change.address.did) ? null : super.quick(change);
+    return store.durable || this.tries.isRunning(change.address.did) ? null : super.quick(change, run);
   }
 
   protected override async work(did: string, changes: readonly Change[], run: SyncRun): Promise<Results> {

@@ -21,6 +21,29 @@ export function neededRelations(metadata: EntityMetadata, mapper: RecordMapper |
     : { ...Object.fromEntries(owners.map((name) => [name, true])), ...declared };
 }
 
+/** The same with what TypeORM loads unasked. */
+export function withEager(metadata: EntityMetadata, tree: RelationTree): RelationTree {
+  const eager = metadata.eagerRelations.map(({ propertyPath }) => [propertyPath, true] as const);
+  const all = { ...Object.fromEntries(eager), ...tree };
+  const below = branches(metadata, all).map(
+    ([name, related, rest]) => [name, withEager(related, rest)] as const,
+  );
+  return { ...all, ...Object.fromEntries(below) };
+}
+
+/** Whether something of the entity, or of what is related to it, is computed when it is loaded. */
+export const isComputed = (metadata: EntityMetadata, tree: RelationTree): boolean =>
+  metadata.afterLoadListeners.length > 0 ||
+  metadata.columns.some(({ isVirtualProperty }) => isVirtualProperty) ||
+  branches(metadata, tree).some(([, related, below]) => isComputed(related, below));
+
+function branches(metadata: EntityMetadata, tree: RelationTree): [string, EntityMetadata, RelationTree][] {
+  return Object.entries(tree).flatMap(([name, below]) => {
+    const related = below && metadata.findRelationWithPropertyPath(name)?.inverseEntityMetadata;
+    return related ? [[name, related, below === true ? {} : below] as const] : [];
+  });
+}
+
 /** Whether an instance has its class, every selected column and every relation of the tree, so that nothing has to be loaded. */
 export function isWhole(instance: object, metadata: EntityMetadata, relations: RelationTree): boolean {
   return (

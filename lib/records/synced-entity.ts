@@ -8,7 +8,14 @@ import type { SyncFunctions, SyncMetadata } from '../metadata/sync-metadata.js';
 import { parseAtUri, type Address } from '../model/address.js';
 import { KnownCids } from './known-cids.js';
 import { prepareRecord, type PreparedRecord } from './record-json.js';
-import { isWhole, neededColumns, neededRelations, type RelationTree } from './relation-tree.js';
+import {
+  isComputed,
+  isWhole,
+  neededColumns,
+  neededRelations,
+  withEager,
+  type RelationTree,
+} from './relation-tree.js';
 import type { RecordMapper } from './record-mapper.js';
 import { chunks } from './chunks.js';
 import { newTid } from './tid.js';
@@ -24,6 +31,11 @@ export interface RecordColumns {
 export class SyncedEntity {
   readonly name: string;
   private readonly relations: RelationTree;
+  /** With what is loaded unasked. */
+  private readonly loaded: RelationTree;
+  private readonly isComputed: boolean;
+  /** Whether its record may be made of other rows, too: those of an instance in hand may be old. */
+  readonly hasRelations: boolean;
   private readonly cids = new KnownCids();
 
   constructor(
@@ -35,6 +47,9 @@ export class SyncedEntity {
   ) {
     this.name = metadata.name;
     this.relations = neededRelations(metadata, mapper);
+    this.loaded = withEager(metadata, this.relations);
+    this.isComputed = isComputed(metadata, this.loaded);
+    this.hasRelations = Object.values(this.loaded).some(Boolean) || metadata.lazyRelations.length > 0;
   }
 
   /** The primary key as a string: a single key as it is, a composite key as the JSON of its values. */
@@ -46,9 +61,20 @@ export class SyncedEntity {
 
   /** The same from the values of the primary key columns; null while one is missing. */
   idOfKey(key: readonly unknown[]): string | null {
-    const values = key.map((value) => (value instanceof Date ? value.toISOString() : value));
+    const values = key.map((given, index) => {
+      const value = this.asInRow(given, this.metadata.primaryColumns[index]);
+      return value instanceof Date ? value.toISOString() : value;
+    });
     if (values.some((value) => value === undefined || value === null)) return null;
     return values.length === 1 ? String(values[0]) : JSON.stringify(values);
+  }
+
+  /** A key may be given in another form than the one that the row has: a date as a string, a UUID in capitals. */
+  asInRow(value: unknown, column: ColumnMetadata | undefined): unknown {
+    if (!column || !(typeof value === 'string' || value instanceof Date)) return value;
+    const { driver } = this.dataSource;
+    const row: unknown = driver.prepareHydratedValue(driver.preparePersistentValue(value, column), column);
+    return typeof row === 'string' && driver.normalizeType(column) === 'uuid' ? row.toLowerCase() : row;
   }
 
   /** The values of the primary key columns, in their order. */
@@ -87,7 +113,7 @@ export class SyncedEntity {
 
   /** Whether the instance has its class, every column and the relations that are needed. */
   isWhole(instance: object): boolean {
-    return isWhole(instance, this.metadata, this.relations);
+    return isWhole(instance, this.metadata, this.loaded);
   }
 
   /**
@@ -106,18 +132,24 @@ export class SyncedEntity {
     return this.isWhole(instance) && !neededColumns(this.metadata).some(lacked);
   }
 
-  /** Whole instances by id, soft-deleted ones included. */
+  /** Whether something is computed when a row is loaded: an instance that was written to lacks it, or has it of the row before. */
+  get hasLoadHooks(): boolean {
+    return this.isComputed || this.dataSource.subscribers.some(({ afterLoad }) => afterLoad);
+  }
+
+  /** Whole instances by id, soft-deleted ones included; of one that is not, what is related to it and soft-deleted is left out. */
   async load(ids: readonly string[], manager: EntityManager): Promise<Map<string, object>> {
     const found = new Map<string, object>();
-    for (const chunk of chunks(ids, 500)) {
-      const where = this.whereIds(chunk);
-      const { relations } = this;
-      for (const row of await manager.find<object>(this.metadata.target, {
-        where,
-        relations,
-        withDeleted: true,
-      }))
+    const { relations } = this;
+    const read = async (some: readonly string[], withDeleted: boolean): Promise<void> => {
+      const where = this.whereIds(some);
+      for (const row of await manager.find<object>(this.metadata.target, { where, relations, withDeleted }))
         found.set(this.idOf(row) ?? '', row);
+    };
+    for (const chunk of chunks(ids, 500)) {
+      await read(chunk, false);
+      const gone = this.metadata.deleteDateColumn ? chunk.filter((id) => !found.has(id)) : [];
+      if (gone.length > 0) await read(gone, true);
     }
     return found;
   }

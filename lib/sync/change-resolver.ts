@@ -27,32 +27,57 @@ export async function resolveTouches(
     if (address) changes.push(change(touch, address, { operation: 'unpublish', cid, keepRecord }));
     if (next) changes.push(change(touch, next, { operation: 'unpublish', cid: null, keepRecord }));
   }
+  /** That there is nothing to sync is believed of a row alone. */
+  const again: Touch[] = [];
   for (const [touch, instance] of await instancesOf(written, runner, settledCount)) {
+    const inHand = runner !== undefined && touch.whole && instance === touch.instance;
     try {
       const found = await changesOf(touch, instance, runner);
-      if (found.length === 0) unowned.push(touch);
+      if (found.length === 0) (inHand ? again : unowned).push(touch);
       changes.push(...found);
     } catch (error) {
       // An error of SQL has to go on: inside a transaction, swallowing it would turn the commit into a silent rollback.
       if (!(error instanceof MapperError)) throw error;
-      unresolved.push({ touch, error });
+      if (inHand) again.push(touch);
+      else unresolved.push({ touch, error });
     }
+  }
+  if (again.length > 0) {
+    const rows = await resolveTouches(again.map(unheld), runner, settledCount);
+    changes.push(...rows.changes);
+    unresolved.push(...rows.unresolved);
+    unowned.push(...rows.unowned);
   }
   return resolved;
 }
+
+const unheld = (touch: Touch): Touch => ({ ...touch, whole: false });
 
 /** Whether a touch says all that its row would: nothing has to be read to resolve it. */
 export const isKnown = (touch: Touch, settledCount: number): boolean =>
   touch.removal !== undefined || knownInstance(touch, settledCount) !== null;
 
+/**
+ * The instance of a touch if it is as its row was written, but for its record columns. After that it may have been altered, or what was
+ * altered in it may have been rolled back to a savepoint. Which address a record leaves, and which key it has for good, the row tells.
+ */
+const asWritten = ({ entity, instance, whole, inserted, written }: Touch): object | null =>
+  instance &&
+  whole &&
+  entity.isWhole(instance) &&
+  !entity.hasLoadHooks &&
+  !(inserted ? entity.hasFixedRkey : entity.sync.followOwner) &&
+  [...(written ?? [])].every(([column, value]) => column.getEntityValue(instance) === value)
+    ? instance
+    : null;
+
 /** The instance of a touch if it is as its row, but for the record columns of an update. */
-function knownInstance(
-  { entity, instance, inserted, whole, before }: Touch,
-  settledCount: number,
-): object | null {
-  if (!instance || !whole || !entity.isWhole(instance)) return null;
-  // Another process may have written it since: which address a moving record leaves has to be certain.
-  if (!inserted && (entity.sync.followOwner || before?.settledCount !== settledCount)) return null;
+function knownInstance(touch: Touch, settledCount: number): object | null {
+  const instance = asWritten(touch);
+  if (!instance) return null;
+  const { inserted, before } = touch;
+  // Another process may have written it since.
+  if (!inserted && before?.settledCount !== settledCount) return null;
   const { rkey } = before?.row ?? recordStateOf(instance);
   return rkey === null ? null : instance;
 }
@@ -69,12 +94,18 @@ function lastTouches(touches: readonly Touch[]): [removals: readonly Touch[], wr
       written.delete(key);
       removals.push(touch);
     } else {
-      const instance = touch.instance ?? before?.instance;
-      written.set(key, before ? { ...touch, instance, inserted: touch.inserted || before.inserted } : touch);
+      written.set(key, before ? joined(before, touch) : touch);
     }
   }
   return [removals, [...written.values()]];
 }
+
+const joined = (before: Touch, touch: Touch): Touch => ({
+  ...touch,
+  instance: touch.instance ?? before.instance,
+  inserted: touch.inserted || (before.inserted && !touch.before?.row.uri),
+  written: new Map([...(before.written ?? []), ...(touch.written ?? [])]),
+});
 
 function open(runner: QueryRunner | undefined): QueryRunner {
   if (runner) return runner;
@@ -114,9 +145,10 @@ async function readInstances(
 ): Promise<Map<string, object>> {
   const whole = new Map<string, object>();
   const partial: string[] = [];
-  for (const { entityId, instance, whole: wasWhole } of touches) {
-    if (wasWhole && instance && entity.isWhole(instance)) whole.set(entityId, instance);
-    else partial.push(entityId);
+  for (const touch of touches) {
+    const instance = asWritten(touch);
+    if (instance) whole.set(touch.entityId, instance);
+    else partial.push(touch.entityId);
   }
   // An instance that is older than somebody's write-back names a record that is no longer, or not yet, its own.
   const updated = touches

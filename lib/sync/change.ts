@@ -1,3 +1,4 @@
+import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import type { RecordState } from '../metadata/record-state.js';
 import type { Address } from '../model/address.js';
 import type { SyncOperation } from '../model/pending-sync.js';
@@ -15,6 +16,8 @@ export interface Touch {
   readonly instance: object | undefined;
   /** Before the write the instance had every column; what it lacked would be null after it, whatever the row holds. */
   readonly whole?: boolean;
+  /** The values that the update took from it, by column. */
+  readonly written?: ReadonlyMap<ColumnMetadata, unknown> | undefined;
   /** The record columns as the update read them, while `settledCount` of the dispatcher was this at most. */
   readonly before?: { readonly row: RecordState; readonly settledCount: number } | undefined;
   /** Just inserted: its record columns are what the module reserved, and nothing can be published yet. */

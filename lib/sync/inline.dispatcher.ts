@@ -116,8 +116,9 @@ export class InlineDispatcher extends SyncDispatcher {
   ): Promise<Resolved> {
     try {
       const known = touches.every((touch) => isKnown(touch, this.settledCount));
-      return known
-        ? await resolveTouches(touches, undefined, this.settledCount)
+      const told = known ? await resolveTouches(touches, undefined, this.settledCount) : null;
+      return told && told.unowned.length + told.unresolved.length === 0
+        ? told
         : await onCommittedData(dataSource, run.runner?.(), (runner) =>
             resolveTouches(touches, runner, this.settledCount),
           );
@@ -155,7 +156,7 @@ export class InlineDispatcher extends SyncDispatcher {
   ): Promise<void> {
     const rest: Change[] = [];
     for (const change of changes) {
-      const quick = this.lanes.isBusy(did) || worked.has(did) ? null : await this.quick(change);
+      const quick = this.lanes.isBusy(did) || worked.has(did) ? null : await this.quick(change, run);
       if (quick) results.set(atUri(change.address), quick);
       else rest.push(change);
     }
@@ -164,8 +165,8 @@ export class InlineDispatcher extends SyncDispatcher {
       results.set(uri, result);
   }
 
-  protected quick(change: Change): Promise<SyncResult | null> {
-    return quickResult(change);
+  protected quick(change: Change, run: SyncRun): Promise<SyncResult | null> {
+    return quickResult(change, run.runner?.());
   }
 
   private async untilDeadline(work: Promise<unknown>, run: SyncRun): Promise<void> {

@@ -1,16 +1,25 @@
+import type { QueryRunner } from 'typeorm';
 import { recordStateOf } from '../metadata/record-state.js';
 import { SyncResult } from '../model/sync-result.js';
 import { atUri } from '../model/address.js';
+import { onCommittedData } from '../records/committed-data.js';
 import type { Change } from './change.js';
 
 /**
  * The result of a change that asks for nothing, told from the instance in hand, without loading the row again; null if there may
  * be something to do. Only sound while nothing of that DID is under way: a write in flight has not come to the row yet.
- * An instance that misses what somebody else committed cannot mislead it for long: that commit asks for itself.
+ * An instance that misses what somebody else committed to its row cannot mislead it for long: that commit asks for itself.
+ *
+ * @param own the caller's connection after its commit
  */
-export async function quickResult(change: Change): Promise<SyncResult | null> {
-  const result = await foreseenResult(change);
+export async function quickResult(change: Change, own?: QueryRunner): Promise<SyncResult | null> {
   const { entity, instance, whole } = change;
+  let result = await foreseenResult(change);
+  if (result && needsRow(change, result)) {
+    const rows = onCommittedData(entity.dataSource, own, (runner) => rowsOf([change], runner));
+    const [row] = await rows.catch(() => []);
+    result = row ? await foreseenResult(row) : null;
+  }
   if (result && whole && instance && instance !== whole) entity.show(instance, recordStateOf(whole));
   return result;
 }
@@ -35,4 +44,25 @@ export async function foreseenResult({
     // The run that follows meets the same error, and reports it.
     return null;
   }
+}
+
+/**
+ * Whether that there is nothing to do is known from an instance in hand alone, whose row may say otherwise: what was given as a string is a
+ * date there, and what is related to it may have changed since it was loaded.
+ */
+export const needsRow = ({ entity, instance, whole }: Change, { status }: SyncResult): boolean =>
+  (status === 'skipped' || entity.hasRelations) && instance === whole;
+
+/** The same changes with their rows in place of the instances in hand; without those whose rows are gone. */
+export async function rowsOf(changes: readonly Change[], runner: QueryRunner): Promise<Change[]> {
+  const found: Change[] = [];
+  for (const [entity, group] of Map.groupBy(changes, (change) => change.entity)) {
+    const ids = group.map(({ entityId }) => entityId);
+    const rows = await entity.load(ids, runner.manager);
+    for (const change of group) {
+      const whole = rows.get(change.entityId);
+      if (whole) found.push({ ...change, whole });
+    }
+  }
+  return found;
 }

@@ -105,6 +105,22 @@ for (const kind of databaseKinds) {
       expect((await ledger.entry('a')).version).toBe(a.version + 1);
     });
 
+    if (kind === 'postgres') {
+      it('has others wait for what it leaves alone, until its transaction ends', async () => {
+        let captured: Promise<unknown> | undefined;
+        let over = false;
+        await ledger.dataSource.transaction(async ({ queryRunner }) => {
+          const draft = { ...aChange('a', { cid: null }), unlessSettled: true };
+          expect([...(await store.capture([draft], queryRunner))]).toEqual([uriOf('a')]);
+          captured = store.capture([aChange('a')]).then(() => expect(over).toBe(true));
+          await wait(100);
+          over = true;
+        });
+        await captured;
+        expect(await ledger.due()).toEqual(['a']);
+      });
+    }
+
     it('does with one connection', async () => {
       const single = await ledger.database.open({ synchronize: false, poolSize: 1 });
       const one = new DatabasePendingSyncStore({ dataSource: single, ttl: null });

@@ -8,21 +8,21 @@ import { ParityApp } from '../support/parity-app.js';
 import { signedIn } from '../support/signed-in.js';
 import { until } from '../support/until.js';
 
+let servers: FaultyNetwork;
+beforeAll(async () => {
+  servers = await FaultyNetwork.start();
+});
+afterAll(() => servers[Symbol.asyncDispose]());
+
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`a draft of an account that has to sign in (${kind})`, () => {
     /** MySQL and MariaDB capture it, and the lane finds that there is nothing to do. */
     const leaves = kind !== 'mariadb';
-    let servers: FaultyNetwork;
     let app: ParityApp;
     let posts: Repository<Post>;
     let sessions: Sessions;
     let did: string;
     let user: User;
-
-    beforeAll(async () => {
-      servers = await FaultyNetwork.start();
-    });
-    afterAll(() => servers[Symbol.asyncDispose]());
 
     beforeEach(async () => {
       ({ did, sessions } = await signedIn(servers));

@@ -11,7 +11,7 @@ export const CAPTURED: Readonly<Record<string, string>> = {
   keep_record: 'd.k',
   given_up: 'd.g',
   backfill: 'd.b',
-  version: 'd.v',
+  version: '1',
   pending_since: '$now',
   changed_at: '$now',
   created_at: '$now',
@@ -65,7 +65,7 @@ export function recaptured(
     ['session_wanted_at', 'NULL'],
     ['dead_at', 'NULL'],
     ['dead_reason', 'NULL'],
-    ['pending_since', `COALESCE(${old('pending_since')}, ${fresh('pending_since')})`],
+    ['pending_since', `COALESCE(${old('pending_since')}, ${fresh('changed_at')})`],
   ]);
 }
 
@@ -75,16 +75,22 @@ export function recaptured(
  * without having been settled has no `tried_at` (removed, settled as it is) or is dead. Whoever comes at the same time waits
  * for the lock on the row, which the statement takes of those that it leaves alone, too.
  */
-export const SETTLED =
+const SETTLED =
   'l.pending_since IS NULL AND l.dead_at IS NULL AND l.tried_at IS NOT NULL AND l.cid = excluded.cid ' +
   'AND l.entity_name = excluded.entity_name AND l.entity_id = excluded.entity_id';
 
-/**
- * Of what a change offers (`d`): of an address that should have no record, and of which nothing was ever kept, nothing is kept now. Whoever
- * has claimed it meanwhile held the entity's row, so the statement sees what he captured.
- */
-export const isToBeKept = (ledger: string): string =>
-  `d.v = 1 OR d.h IS NOT NULL OR EXISTS (SELECT 1 FROM ${ledger} k WHERE k.rkey = d.r AND k.did = d.d AND k.collection = d.c)`;
+/** The same for an address that should have no record: nothing was ever kept there. Its row is clean from the start, for others to wait for. */
+const UNTOUCHED = 'l.version = 0 AND excluded.version = 0';
+
+/** What a new row gets where a change may be left alone. */
+export const CAPTURED_UNLESS_SETTLED: Readonly<Record<string, string>> = {
+  ...CAPTURED,
+  version: 'd.v',
+  pending_since: 'CASE WHEN d.v = 0 THEN NULL ELSE $now END',
+};
+
+/** Which of the rows that are there such a change captures. */
+export const UNLESS_SETTLED = `excluded.version = 1 OR (${UNTOUCHED} OR ${SETTLED}) IS NOT TRUE`;
 
 export const assignments = (set: Readonly<Record<string, string>>, prefix = ''): string =>
   Object.entries(set)

@@ -17,8 +17,8 @@ export interface CaptureRow {
   readonly k: 0 | 1;
   readonly g: 0 | 1;
   readonly b: 0 | 1;
-  /** The version of a new row, by which the statement knows what may be left alone: 2. See {@link SETTLED} and {@link isToBeKept}. */
-  readonly v: 1 | 2;
+  /** The version of a new row, by which the statement knows what may be left alone: 2, or 0 for an address without a record. */
+  readonly v: 0 | 1 | 2;
 }
 
 export const uriOf = ({ d, c, r }: CaptureRow): string => atUri({ did: d, collection: c, rkey: r });
@@ -65,7 +65,7 @@ function captureRow({
     k: keepRecord ? 1 : 0,
     g: givenUp ? 1 : 0,
     b: backfill ? 1 : 0,
-    v: unlessSettled ? 2 : 1,
+    v: !unlessSettled ? 1 : cid === null ? 0 : 2,
   };
 }
 

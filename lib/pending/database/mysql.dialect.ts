@@ -24,7 +24,7 @@ const KEY = 'VARCHAR(512) CHARACTER SET ascii COLLATE ascii_bin';
 const TEXT = 'TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
 const types: Record<FieldType, string> = { key: KEY, text: TEXT, int: 'INT' };
 
-const CAPTURE_FIELDS: Record<keyof CaptureRow, FieldType> = {
+const CAPTURE_FIELDS: Record<keyof Omit<CaptureRow, 'v'>, FieldType> = {
   d: 'key',
   c: 'key',
   r: 'key',
@@ -36,7 +36,6 @@ const CAPTURE_FIELDS: Record<keyof CaptureRow, FieldType> = {
   k: 'int',
   g: 'int',
   b: 'int',
-  v: 'int',
 };
 
 /** MySQL from 8, MariaDB from 10.6: JSON_TABLE and SKIP LOCKED. */

@@ -16,6 +16,7 @@ interface Handle {
 interface Prepared {
   readonly reader: boolean;
   all(...parameters: unknown[]): Record<string, unknown>[];
+  get(...parameters: unknown[]): Record<string, unknown> | undefined;
   run(...parameters: unknown[]): { changes: number };
 }
 
@@ -85,15 +86,18 @@ export class SqliteConnection implements Connection {
     return { rows: [], affected: statement.run(...parameters).changes, insertId: 0 };
   }
 
-  /** The same statement once per row: binding a prepared one again is cheaper than taking rows out of JSON. Gives how many rows each changed. */
-  runEach(sql: string, rows: readonly (readonly unknown[])[]): number[] {
+  /** The same statement once per row: binding a prepared one again is cheaper than taking rows out of JSON. Gives the row that each returned. */
+  runEach(sql: string, rows: readonly (readonly unknown[])[]): (Record<string, unknown> | undefined)[] {
     const { text, order } = this.statements.of(sql);
     this.dataSource.logger.logQuery(text, [`${rows.length} rows`]);
     const statement = this.statement(text);
-    const run = (): number[] =>
+    const run = () =>
       rows.map((row) => {
         const now = this.now();
-        return statement.run(...order.map((index) => (index === 'now' ? now : row[index]))).changes;
+        const parameters = order.map((index) => (index === 'now' ? now : row[index]));
+        if (statement.reader) return statement.get(...parameters);
+        statement.run(...parameters);
+        return undefined;
       });
     return this.database.inTransaction || rows.length === 1 ? run() : this.database.transaction(run)();
   }

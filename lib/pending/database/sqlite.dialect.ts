@@ -1,5 +1,5 @@
 import type { QueryRunner } from 'typeorm';
-import { assignments, CAPTURED, isToBeKept } from './capture-sql.js';
+import { assignments, CAPTURED, CAPTURED_UNLESS_SETTLED } from './capture-sql.js';
 import type { Steps } from '../../records/steps.js';
 import { positional, Statements, type Connection, type Query } from './connection.js';
 import {
@@ -21,19 +21,9 @@ const FIELDS: readonly (keyof CaptureRow)[] = ['d', 'c', 'r', 'n', 'i', 'o', 't'
 export class SqliteDialect extends OnConflictDialect {
   private readonly connection = new SqliteConnection(this.dataSource, new Statements(positional()));
 
-  private readonly into = `INSERT INTO ${this.ledger} AS l (${Object.keys(CAPTURED).join(', ')})`;
-  private readonly captureText =
-    `${this.into} VALUES (` +
-    Object.values(CAPTURED)
-      .map((value) =>
-        value.replace(/^d\.(\w)$/, (_, name) => `$${FIELDS.indexOf(name as keyof CaptureRow) + 1}`),
-      )
-      .join(', ') +
-    `) ${this.recapture}`;
+  private readonly captureText = this.offer(CAPTURED) + this.recapture;
   private readonly captureUnlessSettledText =
-    `${this.into} SELECT ${Object.values(CAPTURED).join(', ')} FROM (SELECT ` +
-    FIELDS.map((field, index) => `$${index + 1} AS ${field}`).join(', ') +
-    `) AS d WHERE ${isToBeKept(this.ledger)} ${this.recaptureUnlessSettled}`;
+    this.offer(CAPTURED_UNLESS_SETTLED) + this.recaptureUnlessSettled;
 
   override readonly forUpdate = '';
 
@@ -48,12 +38,19 @@ export class SqliteDialect extends OnConflictDialect {
     rows: readonly CaptureRow[],
     runner: QueryRunner | undefined,
   ): Promise<CaptureRow[]> {
-    const asks = rows.some(({ v }) => v === 2);
+    const asks = rows.some(({ v }) => v !== 1);
     const text = asks ? this.captureUnlessSettledText : this.captureText;
     const values = rows.map((row) => FIELDS.map((field) => row[field] ?? null));
-    const work = (): number[] => this.connection.runEach(text, values);
-    const changes = runner ? work() : await this.connection.whenFree(work);
-    return rows.filter((_, index) => changes[index] === 0);
+    const work = () => this.connection.runEach(text, values);
+    const captured = runner ? work() : await this.connection.whenFree(work);
+    return asks ? rows.filter((_, index) => !captured[index]?.['version']) : [];
+  }
+
+  private offer(row: Readonly<Record<string, string>>): string {
+    const values = Object.values(row).map((value) =>
+      value.replace(/\bd\.(\w)\b/g, (_, name) => `$${FIELDS.indexOf(name as keyof CaptureRow) + 1}`),
+    );
+    return `INSERT INTO ${this.ledger} AS l (${Object.keys(row).join(', ')}) VALUES (${values.join(', ')}) `;
   }
 
   /** A lease that is rolled back with a stranger's transaction would give its token out twice: then there is none. */

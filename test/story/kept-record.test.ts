@@ -1,0 +1,86 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { parityEntities } from 'nestjs-parity';
+import { FaultyNetwork } from '../pds/fixtures.js';
+import { Card, notebook, notebookMappers, Owner, Profile } from '../property/notebook.js';
+import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { Item, ItemMapper, Member } from '../support/membership.js';
+import { ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/signed-in.js';
+import { until } from '../support/until.js';
+
+let servers: FaultyNetwork;
+beforeAll(async () => {
+  servers = await FaultyNetwork.start();
+});
+afterAll(() => servers[Symbol.asyncDispose]());
+
+for (const kind of databaseKinds) {
+  describeDatabase(kind)(`an entity that asks for no record where one is (${kind})`, () => {
+    let app: ParityApp;
+    let did: string;
+
+    beforeEach(async () => {
+      const account = await signedIn(servers);
+      ({ did } = account);
+      app = await ParityApp.start({
+        entities: [...notebook, Member, Item, ...parityEntities] as Function[],
+        database: kind,
+        parity: {
+          sessions: account.sessions,
+          pendingSyncs: { enabled: true, storage: 'database' },
+          mappers: [...notebookMappers, ItemMapper],
+        },
+      });
+    });
+    afterEach(() => app.stop());
+
+    const records = async (name: string): Promise<unknown[]> => {
+      await until(async () => !(await app.parity.hasPendingSyncs(did)));
+      const found = await servers.network.listRecords(did, `com.example.${name}`);
+      return found.map(({ value }) => value['text']);
+    };
+
+    it('is published as it is by now, if it does so only because it knows its owner as he was', async () => {
+      const [members, items] = [app.repository(Member), app.repository(Item)];
+      const user = await members.save({ id: 1, did, active: true });
+      await items.save(items.create({ id: 1, text: 'one', publishAt: null, user }));
+      await members.save({ id: 1, active: false });
+      const stale = await items.findOneOrFail({ where: { id: 1 }, relations: { user: true } });
+      await members.save({ id: 1, active: true });
+      await app.parity.touch(await items.findOneByOrFail({ id: 1 }));
+      await items.save(Object.assign(stale, { text: 'two' }));
+      expect(await records('item')).toEqual(['two']);
+    });
+
+    it('loses it, if it took the place of one that was removed', async () => {
+      const profiles = app.repository(Profile);
+      const profile = await profiles.save(profiles.create({ did, text: 'one', open: true }));
+      expect(await records('profile')).toEqual(['one']);
+      await profiles.manager.transaction(async (manager) => {
+        await manager.remove(profile);
+        await manager.save(manager.create(Profile, { did, text: 'secret', open: false }));
+      });
+      expect(await records('profile')).toEqual([]);
+    });
+
+    // On SQLite's one connection a save outside joins the transaction.
+    if (kind !== 'sqlite') {
+      it('is published as it is by now, if another transaction asks for that', async () => {
+        const cards = app.repository(Card);
+        const user = await app.repository(Owner).save({ id: 1, did });
+        const card = await cards.save(cards.create({ deck: 'a', place: 1, text: 'one', open: true, user }));
+        await cards.save(Object.assign(card, { open: false }));
+        const load = () => cards.findOneOrFail({ where: { deck: 'a', place: 1 }, relations: { user: true } });
+        const [opened, edited] = [await load(), await load()];
+        let saved: Promise<unknown> = Promise.resolve();
+        await cards.manager.transaction(async (manager) => {
+          await manager.save(Object.assign(opened, { open: true }));
+          saved = cards.save(Object.assign(edited, { text: 'two' }));
+          await wait(500);
+        });
+        await saved;
+        expect(await records('card')).toEqual(['two']);
+      });
+    }
+  });
+}
