@@ -50,6 +50,12 @@ const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** There was a connection, and it ended without an answer. */
+const BROKEN: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+
+export const isConnectionBroken = (error: unknown): boolean =>
+  [...causesOf(error)].some((cause) => BROKEN.has((cause as { readonly code?: unknown }).code));
+
 /** Tells what kind of failure an error of a session provider, an agent or this package is. Never throws. */
 export function classifyFailure(error: unknown, context: FailureContext): Failure {
   const known = findCause(error, ParityError);

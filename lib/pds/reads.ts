@@ -2,7 +2,7 @@ import { type Agent, lexToJson, XRPCError } from '@atproto/api';
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { type Address, atUri } from '../model/address.js';
 import type { Commit } from './commit.js';
-import { classifyFailure } from './failure.js';
+import { classifyFailure, isConnectionBroken } from './failure.js';
 import { serverOf, xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
 
 export interface RecordAtPds {
@@ -25,7 +25,7 @@ export async function getRecord(
 ): Promise<RecordAtPds | null> {
   const { did, collection, rkey } = address;
   try {
-    const { data } = await xrpcCall(
+    const { data } = await read(
       (signal) => agent.com.atproto.repo.getRecord({ repo: did, collection, rkey }, { signal }),
       options,
     );
@@ -49,13 +49,23 @@ export async function latestCommit(
   options: XrpcCallOptions = {},
 ): Promise<Commit> {
   try {
-    const { data } = await xrpcCall(
+    const { data } = await read(
       (signal) => agent.com.atproto.sync.getLatestCommit({ did }, { signal }),
       options,
     );
     return { cid: data.cid, rev: data.rev };
   } catch (error) {
     throw classifyFailure(error, { did, pds: serverOf(agent) }).error;
+  }
+}
+
+/** A second time where the connection broke: of the hundreds that follow a lost answer, one would fail them all. */
+async function read<T>(call: (signal: AbortSignal) => Promise<T>, options: XrpcCallOptions): Promise<T> {
+  try {
+    return await xrpcCall(call, options);
+  } catch (error) {
+    if (!isConnectionBroken(error)) throw error;
+    return xrpcCall(call, options);
   }
 }
 

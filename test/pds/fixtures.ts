@@ -181,12 +181,16 @@ export const isFence = ({ nsid, body }: Exchange): boolean =>
 export const actionsOf = ({ body }: Exchange): string[] =>
   (body as { writes: { $type: string }[] }).writes.map(({ $type }) => $type.split('#')[1] ?? '');
 
-/** The error that a promise is rejected with. */
-export async function rejection(promise: Promise<unknown>): Promise<Error> {
+/** The error that a promise is rejected with. Any other than the expected is thrown on: it tells more than that it was another. */
+export async function rejection<T extends Error = Error>(
+  promise: Promise<unknown>,
+  expected?: abstract new (...args: never[]) => T,
+): Promise<T> {
   try {
     await promise;
   } catch (error) {
-    return error as Error;
+    if (expected && !(error instanceof expected)) throw error;
+    return error as T;
   }
   throw new Error('Nothing was thrown');
 }

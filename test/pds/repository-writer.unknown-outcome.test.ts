@@ -88,6 +88,22 @@ describe('RepositoryWriter, with answers that get lost', () => {
     expect(app.foreign.size).toBe(0);
   });
 
+  it('makes a read whose connection broke once more', async () => {
+    const app = await servers.app();
+    await app.save({ a: 'one' });
+    servers.proxy.reset();
+    servers.proxy.fault(isWrite, dropResponse);
+    servers.proxy.fault('com.atproto.sync.getLatestCommit', resetBefore);
+    servers.proxy.fault('com.atproto.repo.getRecord', resetBefore);
+    await app.save({ a: 'two' });
+    expect(calls().slice(2)).toEqual(['getLatestCommit', 'getLatestCommit', 'getRecord', 'getRecord']);
+    const other = await servers.app();
+    servers.proxy.fault('com.atproto.sync.getLatestCommit', resetBefore, 2);
+    expect(await rejection(other.save({ a: 'one' }), PdsUnavailableError)).toMatchObject({
+      message: expect.stringContaining('connection broke'),
+    });
+  });
+
   it('knows its own work when it landed after the writer had given up', async () => {
     const app = await servers.app({ timeoutMs: 400 });
     await app.save({ r: 'a' });

@@ -52,7 +52,8 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   static async start(): Promise<FaultProxy> {
-    const server = createServer();
+    // A connection that is ended just when the next request comes would be a fault that nobody asked for.
+    const server = createServer({ keepAliveTimeout: 0 });
     await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
     return new FaultProxy(server);
   }
@@ -129,7 +130,7 @@ export class FaultProxy implements AsyncDisposable {
     body: Buffer,
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      // No pooled connection: one that the PDS has just closed would be a fault that nobody asked for.
+      // No pooled connection, for the same reason.
       const outgoing = httpRequest(
         new URL(url, this.target),
         { method, headers, agent: false },
