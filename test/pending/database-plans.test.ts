@@ -65,8 +65,9 @@ async function fill({ dataSource, store }: Ledger): Promise<void> {
 
 /** Where the plan reads one of the module's tables from end to end. */
 async function scans(dataSource: DataSource, { sql, parameters }: Logged): Promise<string[]> {
-  const rows = (statement: string): Promise<Record<string, string>[]> =>
-    dataSource.query(statement, parameters);
+  // Of what SQLite runs once per row only the number of rows is logged.
+  const given = dataSource.options.type === 'better-sqlite3' ? sql.match(/\?/g)?.map(() => null) : parameters;
+  const rows = (statement: string): Promise<Record<string, string>[]> => dataSource.query(statement, given);
   switch (dataSource.options.type) {
     case 'postgres': {
       const lines = (await rows(`EXPLAIN ${sql}`)).map((row) => row['QUERY PLAN'] ?? '');
@@ -200,7 +201,7 @@ for (const kind of databaseKinds) {
       }
       expect(found).toEqual({});
       // SQLite captures row by row: there is nothing to plan.
-      expect(statements.length > 0).toBe(kind !== 'sqlite' || !name.startsWith('capture'));
+      expect(statements.length > 0).toBe(kind !== 'sqlite' || name !== 'capture');
     });
 
     if (kind === 'postgres') {

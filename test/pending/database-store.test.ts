@@ -162,14 +162,14 @@ for (const kind of databaseKinds) {
         await store.release(held, { next: 'asleep', failures: 0 });
       };
 
-      it('is one statement, which leaves its row as it was and keeps the others', async () => {
+      it('is one statement, after a look on SQLite, which leaves its row as it was and keeps the others', async () => {
         const rkeys = Array.from({ length: 500 }, (_, index) => `r${index}`);
         await settle(...rkeys);
         await ledger.dataSource.query("UPDATE parity_ledger SET cid = 'bafyother' WHERE rkey = 'r8'");
         const left = await ledger.dataSource.transaction(async ({ queryRunner }) => {
           statements.length = 0;
           const answer = await store.capture([...rkeys, 'new'].map(unchanged), queryRunner);
-          expect(statements).toHaveLength(1);
+          expect(statements).toHaveLength(kind === 'sqlite' ? 2 : 1);
           return answer;
         });
         const kept = (await ledger.due()).toSorted();

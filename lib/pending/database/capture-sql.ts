@@ -70,7 +70,7 @@ export function recaptured(
 }
 
 /**
- * Of the row that a change meets (`l`): what the change asks for is so. The row tells what was settled last, and takes part in everything
+ * Of the row that a change (`excluded`) meets (`l`): what the change asks for is so. The row tells what was settled last, and takes part in everything
  * that could make that untrue: a capture makes it pending; a request is sent only for what is pending; and what is no longer pending
  * without having been settled has no `tried_at` (removed, settled as it is) or is dead. Whoever comes at the same time waits
  * for the lock on the row, which the statement takes of those that it leaves alone, too.
@@ -79,18 +79,18 @@ const SETTLED =
   'l.pending_since IS NULL AND l.dead_at IS NULL AND l.tried_at IS NOT NULL AND l.cid = excluded.cid ' +
   'AND l.entity_name = excluded.entity_name AND l.entity_id = excluded.entity_id';
 
-/** The same for an address that should have no record: nothing was ever kept there. Its row is clean from the start, for others to wait for. */
+/** The same for an address that should have no record: nothing was ever kept there. */
 const UNTOUCHED = 'l.version = 0 AND excluded.version = 0';
 
-/** What a new row gets where a change may be left alone. */
+/** Whether a change that may be left alone is. */
+export const LEFT_ALONE = `(${UNTOUCHED} OR ${SETTLED}) IS TRUE`;
+
+/** What a new row gets where a change may be left alone: one for no record is clean from the start, for others to wait for. */
 export const CAPTURED_UNLESS_SETTLED: Readonly<Record<string, string>> = {
   ...CAPTURED,
   version: 'd.v',
   pending_since: 'CASE WHEN d.v = 0 THEN NULL ELSE $now END',
 };
-
-/** Which of the rows that are there such a change captures. */
-export const UNLESS_SETTLED = `excluded.version = 1 OR (${UNTOUCHED} OR ${SETTLED}) IS NOT TRUE`;
 
 export const assignments = (set: Readonly<Record<string, string>>, prefix = ''): string =>
   Object.entries(set)

@@ -1,4 +1,4 @@
-import { assignments, recaptured, UNLESS_SETTLED } from './capture-sql.js';
+import { assignments, recaptured } from './capture-sql.js';
 import type { Query } from './connection.js';
 import { NEW_LANE, SqlDialect, type RowUpdate } from './dialect.js';
 
@@ -14,9 +14,6 @@ export abstract class OnConflictDialect extends SqlDialect {
         (column) => `excluded.${column}`,
       ),
     );
-
-  /** Returns what it inserted or captured: with version 0 what it did not capture. */
-  protected readonly recaptureUnlessSettled = `${this.recapture} WHERE ${UNLESS_SETTLED} RETURNING did AS d, collection AS c, rkey AS r, version`;
 
   protected readonly leaseText =
     this.upsertLane({ did: '$1', token: '1', leased: 'TRUE', ready_at: '$now + $2' }, (old) => ({

@@ -1,5 +1,5 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import { assignments, CAPTURED, CAPTURED_UNLESS_SETTLED } from './capture-sql.js';
+import { assignments, CAPTURED, CAPTURED_UNLESS_SETTLED, LEFT_ALONE } from './capture-sql.js';
 import { runStep, type Answer, type Step, type Steps } from '../../records/steps.js';
 import { numbered, Statements, type Connection } from './connection.js';
 import {
@@ -88,7 +88,10 @@ export class PostgresDialect extends OnConflictDialect {
       ` FROM ${offered} `;
     return {
       plain: offer(CAPTURED) + this.recapture,
-      unlessSettled: offer(CAPTURED_UNLESS_SETTLED) + this.recaptureUnlessSettled,
+      // Returns what it inserted or captured: with version 0 what it did not capture.
+      unlessSettled:
+        `${offer(CAPTURED_UNLESS_SETTLED)}${this.recapture} WHERE excluded.version = 1 OR NOT ${LEFT_ALONE} ` +
+        'RETURNING did AS d, collection AS c, rkey AS r, version',
     };
   }
 

@@ -88,6 +88,7 @@ export class SqliteConnection implements Connection {
 
   /** The same statement once per row: binding a prepared one again is cheaper than taking rows out of JSON. Gives the row that each returned. */
   runEach(sql: string, rows: readonly (readonly unknown[])[]): (Record<string, unknown> | undefined)[] {
+    if (rows.length === 0) return [];
     const { text, order } = this.statements.of(sql);
     this.dataSource.logger.logQuery(text, [`${rows.length} rows`]);
     const statement = this.statement(text);
