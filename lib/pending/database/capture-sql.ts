@@ -70,10 +70,10 @@ export function recaptured(
 }
 
 /**
- * Of the row that a change (`excluded`) meets (`l`): what the change asks for is so. The row tells what was settled last, and takes part in everything
- * that could make that untrue: a capture makes it pending; a request is sent only for what is pending; and what is no longer pending
- * without having been settled has no `tried_at` (removed, settled as it is) or is dead. Whoever comes at the same time waits
- * for the lock on the row, which the statement takes of those that it leaves alone, too.
+ * Of the row (`l`) that a change (`excluded`) meets: what the change asks for is so. The row tells what was settled last, and takes part in
+ * everything that could make that untrue: a capture makes it pending; a request is sent only for what is pending; and what is no longer
+ * pending without having been settled has no `tried_at` (removed, settled as it is) or is dead. Whoever comes at the same time waits:
+ * on PostgreSQL for the lock on the row, which the statement takes of those that it leaves alone, too; on SQLite there is one writer.
  */
 const SETTLED =
   'l.pending_since IS NULL AND l.dead_at IS NULL AND l.tried_at IS NOT NULL AND l.cid = excluded.cid ' +

@@ -10,6 +10,25 @@ export type FieldType = 'key' | 'text' | 'int';
 export const KEY_FIELDS = { did: 'key', collection: 'key', rkey: 'key' } as const;
 export const UPDATE_FIELDS = { ...KEY_FIELDS, version: 'int' } as const;
 
+export const CAPTURE_FIELDS: Readonly<Record<keyof CaptureRow, FieldType>> = {
+  d: 'key',
+  c: 'key',
+  r: 'key',
+  n: 'text',
+  i: 'text',
+  o: 'key',
+  t: 'key',
+  h: 'key',
+  k: 'int',
+  g: 'int',
+  b: 'int',
+  v: 'int',
+};
+export const CAPTURE_NAMES = Object.keys(CAPTURE_FIELDS) as (keyof CaptureRow)[];
+
+/** Of one row, in the order of {@link CAPTURE_FIELDS}. */
+export const captureValues = (row: CaptureRow): unknown[] => CAPTURE_NAMES.map((name) => row[name] ?? null);
+
 /** A change of ledger rows that are still at the version that was read; of the others nothing is changed. */
 export interface RowUpdate {
   /** What the rows bring along, beside their key and version. */

@@ -3,6 +3,7 @@ import { assignments, CAPTURED, recaptured } from './capture-sql.js';
 import type { Steps } from '../../records/steps.js';
 import { positional, Statements, type Connection, type Query } from './connection.js';
 import {
+  CAPTURE_FIELDS,
   keysOf,
   NEW_LANE,
   SqlDialect,
@@ -23,20 +24,6 @@ const NOW = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(6))
 const KEY = 'VARCHAR(512) CHARACTER SET ascii COLLATE ascii_bin';
 const TEXT = 'TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
 const types: Record<FieldType, string> = { key: KEY, text: TEXT, int: 'INT' };
-
-const CAPTURE_FIELDS: Record<keyof Omit<CaptureRow, 'v'>, FieldType> = {
-  d: 'key',
-  c: 'key',
-  r: 'key',
-  n: 'text',
-  i: 'text',
-  o: 'key',
-  t: 'key',
-  h: 'key',
-  k: 'int',
-  g: 'int',
-  b: 'int',
-};
 
 /** MySQL from 8, MariaDB from 10.6: JSON_TABLE and SKIP LOCKED. */
 export class MysqlDialect extends SqlDialect {

@@ -3,6 +3,8 @@ import { assignments, CAPTURED, CAPTURED_UNLESS_SETTLED, LEFT_ALONE } from './ca
 import { runStep, type Answer, type Step, type Steps } from '../../records/steps.js';
 import { numbered, Statements, type Connection } from './connection.js';
 import {
+  CAPTURE_FIELDS,
+  captureValues,
   keysOf,
   UPDATE_FIELDS,
   versionOf,
@@ -20,31 +22,20 @@ import { ServerConnection } from './server.connection.js';
 /** The time of the statement, not of the transaction, which may have been open for long. */
 const NOW = '(extract(epoch FROM statement_timestamp()) * 1000000)::bigint';
 
-const CAPTURE_FIELDS: readonly [keyof CaptureRow, 'text' | 'int'][] = [
-  ['d', 'text'],
-  ['c', 'text'],
-  ['r', 'text'],
-  ['n', 'text'],
-  ['i', 'text'],
-  ['o', 'text'],
-  ['t', 'text'],
-  ['h', 'text'],
-  ['k', 'int'],
-  ['g', 'int'],
-  ['b', 'int'],
-  ['v', 'int'],
-];
+const types: Record<FieldType, string> = { key: 'text', text: 'text', int: 'int' };
 
 export class PostgresDialect extends OnConflictDialect {
   private readonly statements = new Statements(numbered(NOW));
 
   /** Taking one row out of JSON would be a fifth of its capture. */
   private readonly captureOne = this.captureTexts(
-    `(SELECT ${CAPTURE_FIELDS.map(([name, type], index) => `$${index + 1}::${type} AS ${name}`).join(', ')}) AS d`,
+    `(SELECT ${Object.entries(CAPTURE_FIELDS)
+      .map(([name, type], index) => `$${index + 1}::${types[type]} AS ${name}`)
+      .join(', ')}) AS d`,
     '$now',
   );
   private readonly captureMany = this.captureTexts(
-    `json_to_recordset($1::json) AS d(${CAPTURE_FIELDS.map((field) => field.join(' ')).join(', ')})`,
+    this.table(1, 'd', CAPTURE_FIELDS),
     // Once for all rows: it is no cheap sum.
     '(SELECT $now)',
   );
@@ -70,7 +61,7 @@ export class PostgresDialect extends OnConflictDialect {
     const asks = rows.some(({ v }) => v !== 1);
     const one = rows.length === 1 ? rows[0] : undefined;
     const text = (one ? this.captureOne : this.captureMany)[asks ? 'unlessSettled' : 'plain'];
-    const parameters = one ? CAPTURE_FIELDS.map(([name]) => one[name] ?? null) : [JSON.stringify(rows)];
+    const parameters = one ? captureValues(one) : [JSON.stringify(rows)];
     const step = this.prepared(connection.step(text, parameters));
     const answer = await (runner ? runStep(step, runner) : connection.inTurn(alone(step)));
     if (!asks) return [];
@@ -103,9 +94,7 @@ export class PostgresDialect extends OnConflictDialect {
   }
 
   table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string {
-    const columns = Object.entries(fields).map(
-      ([name, type]) => `${name} ${type === 'int' ? 'int' : 'text'}`,
-    );
+    const columns = Object.entries(fields).map(([name, type]) => `${name} ${types[type]}`);
     return `json_to_recordset($${number}::json) AS ${alias}(${columns.join(', ')})`;
   }
 

@@ -1,8 +1,10 @@
 import type { QueryRunner } from 'typeorm';
-import { assignments, CAPTURED, LEFT_ALONE } from './capture-sql.js';
+import { assignments, CAPTURED, CAPTURED_UNLESS_SETTLED, LEFT_ALONE } from './capture-sql.js';
 import type { Steps } from '../../records/steps.js';
 import { positional, Statements, type Connection, type Query } from './connection.js';
 import {
+  CAPTURE_NAMES,
+  captureValues,
   keysOf,
   UPDATE_FIELDS,
   versionOf,
@@ -16,15 +18,9 @@ import type { CaptureRow } from './ledger-row.js';
 import { OnConflictDialect } from './on-conflict.dialect.js';
 import { SqliteConnection } from './sqlite.connection.js';
 
-const FIELDS: readonly (keyof CaptureRow)[] = ['d', 'c', 'r', 'n', 'i', 'o', 't', 'h', 'k', 'g', 'b', 'v'];
-
-const OFFERED: Readonly<Record<string, string>> = { ...CAPTURED, version: 'd.v' };
-
 /** A value of the change (`d.r`) as a parameter. */
 const given = (value: string): string =>
-  value.replace(/\bd\.(\w)\b/g, (_, name) => `$${FIELDS.indexOf(name as keyof CaptureRow) + 1}`);
-
-const valuesOf = (row: CaptureRow): unknown[] => FIELDS.map((field) => row[field] ?? null);
+  value.replace(/\bd\.(\w)\b/g, (_, name) => `$${CAPTURE_NAMES.indexOf(name as keyof CaptureRow) + 1}`);
 
 export class SqliteDialect extends OnConflictDialect {
   private readonly connection = new SqliteConnection(this.dataSource, new Statements(positional()));
@@ -35,7 +31,7 @@ export class SqliteDialect extends OnConflictDialect {
 
   /** To look first costs less than to have the upsert decide. Nobody waits here for a row, so none is kept of an address where nothing is. */
   private readonly leftText =
-    `SELECT ${LEFT_ALONE.replace(/\bexcluded\.(\w+)/g, (_, column: string) => given(OFFERED[column]!))} AS is_left ` +
+    `SELECT ${LEFT_ALONE.replace(/\bexcluded\.(\w+)/g, (_, column: string) => given(CAPTURED_UNLESS_SETTLED[column]!))} AS is_left ` +
     `FROM ${this.ledger} l WHERE l.rkey = ${given('d.r')} AND l.did = ${given('d.d')} AND l.collection = ${given('d.c')}`;
 
   override readonly forUpdate = '';
@@ -53,14 +49,14 @@ export class SqliteDialect extends OnConflictDialect {
   ): Promise<CaptureRow[]> {
     const work = (): CaptureRow[] => {
       const left = this.left(rows.filter(({ v }) => v !== 1));
-      this.connection.runEach(this.captureText, rows.filter((row) => !left.has(row)).map(valuesOf));
+      this.connection.runEach(this.captureText, rows.filter((row) => !left.has(row)).map(captureValues));
       return [...left];
     };
     return runner ? work() : this.connection.whenFree(work);
   }
 
   private left(asking: readonly CaptureRow[]): Set<CaptureRow> {
-    const met = this.connection.runEach(this.leftText, asking.map(valuesOf));
+    const met = this.connection.runEach(this.leftText, asking.map(captureValues));
     return new Set(asking.filter(({ v }, index) => (met[index] ? met[index]['is_left'] === 1 : v === 0)));
   }
 

@@ -1,7 +1,10 @@
 import type { DataSource } from 'typeorm';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 
-/** One row per address that was ever written, is to be written, or is reserved by a draft; dirty (a pending sync) while `pending_since` is set. */
+/**
+ * One row per address that was ever written or is to be written, on PostgreSQL also of drafts; dirty (a pending sync) while `pending_since`
+ * is set.
+ */
 export const LEDGER = 'parity_ledger';
 /** One row per DID: who works on it, when it is worked on next, and what is known of its repository. */
 export const LANE = 'parity_lane';
