@@ -145,5 +145,10 @@ export class ChangeFeed implements UnitParticipant {
   }
 }
 
-/** Nothing that the instance says of its row is relied upon, and what was captured is undone. */
-const unproven = (touch: Touch): Touch => ({ ...touch, inserted: false, whole: false, captured: undefined });
+/** What the event told of the row may be undone, and what was captured is. */
+const unproven = (touch: Touch): Touch => ({
+  ...touch,
+  inserted: false,
+  stored: undefined,
+  captured: undefined,
+});

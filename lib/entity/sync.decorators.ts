@@ -13,7 +13,7 @@ export type AutoSyncDecoratorOptions<E> = SyncFunctions<E> & Partial<AutoSyncBeh
 const mark =
   <E>(level: SyncLevel, options: AutoSyncDecoratorOptions<E>): EntityClassDecorator<E> =>
   (target) => {
-    const { whenNotEligible = 'keep', followOwner = false, onConflict = 'overwrite', ...functions } = options;
+    const { whenNotEligible = 'keep', followOwner = false, onConflict, ...functions } = options;
     defineSyncMetadata(target, {
       level,
       whenNotEligible,

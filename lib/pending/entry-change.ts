@@ -1,18 +1,13 @@
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { Change } from '../sync/change.js';
-import { isGivenUp } from '../sync/merged-changes.js';
 import type { PendingChange, PendingEntry } from './pending-entry.js';
 
-/**
- * A pending sync as the change that it was made of; null if its entity class is not there any more.
- *
- * @param mayExist an earlier try may have reached the PDS, and nothing but the PDS remembers
- */
-export function toChange(entry: PendingEntry, entities: SyncedEntities, mayExist: boolean): Change | null {
+/** A pending sync as the change that it was made of; null if its entity class is not there any more. */
+export function toChange(entry: PendingEntry, entities: SyncedEntities): Change | null {
   const entity = entities.named(entry.entityName);
   if (!entity) return null;
-  const { entityId, address, trigger, operation, cid, keepRecord } = entry;
-  const asked = { entity, entityId, address, trigger, operation, cid, keepRecord, mayExist };
+  const { entityId, address, trigger, operation, cid, keepRecord, givenUp, mayDelete = false } = entry;
+  const asked = { entity, entityId, address, trigger, operation, cid, keepRecord, givenUp, mayDelete };
   return { ...asked, instance: undefined, whole: undefined, origin: undefined };
 }
 
@@ -27,6 +22,7 @@ export const toPending = (change: Change): PendingChange => ({
   trigger: change.trigger,
   cid: change.cid,
   keepRecord: change.keepRecord,
-  givenUp: isGivenUp(change),
+  givenUp: change.givenUp,
+  mayDelete: change.mayDelete,
   backfill: false,
 });

@@ -48,7 +48,7 @@ export class SyncPass {
       const state = await this.state.load(this.did);
       const work: Target[] = [];
       for (const target of targets) {
-        const outcome = outcomeWithoutWrite(target, target.change.mayExist || isInDoubt(state, target.uri));
+        const outcome = outcomeWithoutWrite(target, isInDoubt(state, target.uri));
         if (outcome) this.outcomes.set(target.change, outcome);
         else work.push(target);
       }
@@ -204,9 +204,9 @@ export class SyncPass {
   }
 }
 
-/** Whether what the database remembers is not enough: an earlier try may have landed, or others write there too and must not be overwritten. */
-const needsLook = ({ change, known }: Target): boolean =>
-  change.mayExist || (known === null ? change.entity.hasFixedRkey : change.entity.sync.onConflict === 'fail');
+/** Whether what the database remembers is not enough: other applications write there too, and must not be overwritten. */
+const needsLook = ({ change: { entity }, known }: Target): boolean =>
+  known === null ? entity.hasFixedRkey : entity.sync.onConflict === 'fail';
 
 /** Whether a write is one that a missing scope forbids (`repo:<collection>?action=<action>`). */
 function needs(error: unknown, { change }: Target, action: RecordWrite['action'] | undefined): boolean {

@@ -48,6 +48,10 @@ export const IDLE_LANE: CachedLane = {
 export const isIdle = ({ park, retryAt, failures, entries }: CachedLane): boolean =>
   park === null && retryAt === null && failures === 0 && Object.keys(entries).length === 0;
 
+/** Whatever may have to delete a record never does. */
+export const canExpire = ({ operation, mayDelete }: CachedEntry): boolean =>
+  operation !== 'unpublish' && !mayDelete;
+
 export const entryAt = ({ entries }: CachedLane, uri: string): CachedEntry | undefined =>
   Object.hasOwn(entries, uri) ? entries[uri] : undefined;
 
@@ -70,6 +74,7 @@ export const toPendingEntry = (did: string, entry: CachedEntry): PendingEntry =>
   cid: entry.cid,
   keepRecord: entry.keepRecord,
   givenUp: entry.givenUp,
+  mayDelete: entry.mayDelete ?? false,
   backfill: entry.backfill,
   version: entry.version,
   sync: toPendingSync(did, entry),

@@ -1,6 +1,6 @@
 import { atUri } from '../../model/address.js';
 import type { Discarded, FailedTry, LaneNext, Park, PendingChange, PendingEntry } from '../pending-entry.js';
-import { type CachedEntry, type CachedLane, entryAt, hasDue, toPendingSync } from './cached-lane.js';
+import { canExpire, type CachedEntry, type CachedLane, entryAt, hasDue, toPendingSync } from './cached-lane.js';
 
 /** What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may hand out its own object. */
 export type LaneStep<T> = readonly [after: CachedLane, result: T];
@@ -65,7 +65,7 @@ export function expire(
   { time, limit, reason }: { time: number; limit: number; reason: string },
 ): LaneStep<Discarded[]> {
   const discarded = Object.values(lane.entries)
-    .filter(({ createdAt, operation }) => createdAt <= time && operation !== 'unpublish')
+    .filter((entry) => entry.createdAt <= time && canExpire(entry))
     .slice(0, limit)
     .map((entry) => ({ sync: toPendingSync(did, entry), reason }));
   return [withoutDiscarded(lane, discarded), discarded];
@@ -152,6 +152,7 @@ function merged(
     cid,
     keepRecord,
     givenUp,
+    mayDelete = false,
   } = change;
   return {
     collection,
@@ -163,6 +164,7 @@ function merged(
     cid,
     keepRecord,
     givenUp,
+    mayDelete,
     backfill,
     version,
     createdAt: before?.createdAt ?? now,

@@ -11,6 +11,7 @@ export const CAPTURED: Readonly<Record<string, string>> = {
   keep_record: 'd.k',
   given_up: 'd.g',
   backfill: 'd.b',
+  may_delete: 'd.m',
   version: '1',
   pending_since: '$now',
   changed_at: '$now',
@@ -43,7 +44,7 @@ export function recaptured(
     `CASE WHEN ${old('pending_since')} IS NULL THEN ${value} ELSE ${old(column)} END`,
   ];
   return Object.fromEntries([
-    ...['operation', 'triggered_by', 'keep_record', 'given_up'].map(claimed),
+    ...['operation', 'triggered_by', 'keep_record', 'may_delete', 'given_up'].map(claimed),
     claimed('entity_id'),
     claimed('entity_name'),
     // Not knowing of a record there is no reason to forget one.

@@ -18,6 +18,7 @@ const ledger: Columns = {
   keep_record: 'bool',
   given_up: 'bool',
   backfill: 'bool',
+  may_delete: 'bool',
   version: 'int',
   pending_since: 'time null',
   changed_at: 'time',

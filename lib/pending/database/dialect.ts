@@ -22,6 +22,7 @@ export const CAPTURE_FIELDS: Readonly<Record<keyof CaptureRow, FieldType>> = {
   k: 'int',
   g: 'int',
   b: 'int',
+  m: 'int',
   v: 'int',
 };
 export const CAPTURE_NAMES = Object.keys(CAPTURE_FIELDS) as (keyof CaptureRow)[];

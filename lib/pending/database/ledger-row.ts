@@ -17,6 +17,7 @@ export interface CaptureRow {
   readonly k: 0 | 1;
   readonly g: 0 | 1;
   readonly b: 0 | 1;
+  readonly m: 0 | 1;
   /** The version of a new row, by which the statement knows what may be left alone: 2, or 0 for an address without a record. */
   readonly v: 0 | 1 | 2;
 }
@@ -51,6 +52,7 @@ function captureRow({
   keepRecord,
   givenUp,
   backfill,
+  mayDelete = false,
   unlessSettled = false,
 }: OfferedChange): CaptureRow {
   return {
@@ -65,6 +67,7 @@ function captureRow({
     k: keepRecord ? 1 : 0,
     g: givenUp ? 1 : 0,
     b: backfill ? 1 : 0,
+    m: mayDelete ? 1 : 0,
     v: !unlessSettled ? 1 : cid === null ? 0 : 2,
   };
 }
@@ -90,6 +93,7 @@ export interface LedgerRow {
   readonly keep_record: boolean | number;
   readonly given_up: boolean | number;
   readonly backfill: boolean | number;
+  readonly may_delete: boolean | number;
   readonly version: number | string;
   readonly created_at: number | string;
   readonly attempts: number | string;
@@ -98,7 +102,7 @@ export interface LedgerRow {
 
 export const LEDGER_COLUMNS =
   'l.did, l.collection, l.rkey, l.entity_name, l.entity_id, l.operation, l.triggered_by, l.cid, l.keep_record, ' +
-  'l.given_up, l.backfill, l.version, l.created_at, l.attempts, l.last_error';
+  'l.given_up, l.backfill, l.may_delete, l.version, l.created_at, l.attempts, l.last_error';
 
 export function toSync(row: LedgerRow): PendingSync {
   const { did, collection, rkey } = row;
@@ -132,6 +136,7 @@ export function toEntry(row: LedgerRow): PendingEntry {
     keepRecord: Boolean(row.keep_record),
     givenUp: Boolean(row.given_up),
     backfill: Boolean(row.backfill),
+    mayDelete: Boolean(row.may_delete),
     version: Number(row.version),
   };
 }

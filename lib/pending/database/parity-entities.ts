@@ -21,6 +21,7 @@ const LEDGER_COLUMNS = {
   keep_record: { kind: 'bool' },
   given_up: { kind: 'bool' },
   backfill: { kind: 'bool' },
+  may_delete: { kind: 'bool' },
   version: { kind: 'int' },
   pending_since: { kind: 'time', nullable: true },
   changed_at: { kind: 'time' },

@@ -36,7 +36,7 @@ export function ledgerStatements(dialect: SqlDialect) {
     find: `${select} ${isKey} AND l.pending_since IS NOT NULL`,
     remove: `UPDATE ${ledger} SET pending_since = NULL, tried_at = NULL WHERE ${isKey} AND pending_since IS NOT NULL`,
     versions: `SELECT l.did, l.collection, l.rkey, l.version FROM ${ledger} l WHERE ${pending} LIMIT $2`,
-    expired: `${select} l.pending_since IS NOT NULL AND l.pending_since < $now - $1 AND l.operation <> 'unpublish' LIMIT $2`,
+    expired: `${select} l.pending_since IS NOT NULL AND l.pending_since < $now - $1 AND l.operation <> 'unpublish' AND NOT l.may_delete LIMIT $2`,
     /** Of these DIDs, those whose lane sleeps although something in it was never tried: whoever should have woken it died. */
     lost:
       `SELECT d.did FROM ${dialect.table(1, 'd', { did: 'key' })} LEFT JOIN ${lane} a ON a.did = d.did ` +

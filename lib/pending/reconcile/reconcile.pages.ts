@@ -114,12 +114,14 @@ const goneChange = (entity: SyncedEntity, { address, entityId, cid }: WrittenAdd
   cid,
   trigger: 'auto',
   operation: 'unpublish',
+  givenUp: true,
 });
 
 /** What a change lacks that nobody made. */
 export const NO_INSTANCE = {
   keepRecord: false,
-  mayExist: false,
+  givenUp: false,
+  mayDelete: true,
   instance: undefined,
   whole: undefined,
   origin: undefined,
