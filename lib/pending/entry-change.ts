@@ -6,7 +6,7 @@ import type { PendingChange, PendingEntry } from './pending-entry.js';
 export function toChange(entry: PendingEntry, entities: SyncedEntities): Change | null {
   const entity = entities.named(entry.entityName);
   if (!entity) return null;
-  const { entityId, address, trigger, operation, cid, keepRecord, givenUp, mayDelete = false } = entry;
+  const { entityId, address, trigger, operation, cid, keepRecord, givenUp, mayDelete } = entry;
   const asked = { entity, entityId, address, trigger, operation, cid, keepRecord, givenUp, mayDelete };
   return { ...asked, instance: undefined, whole: undefined, origin: undefined };
 }

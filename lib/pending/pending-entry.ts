@@ -18,7 +18,7 @@ export interface PendingChange {
   /** The entity gave the address up (its row is gone, or its record has moved): whoever claims it already goes on claiming it. */
   readonly givenUp: boolean;
   /** A record may have to be deleted, though that is not known yet. Like an unpublish, such a change never expires. */
-  readonly mayDelete?: boolean;
+  readonly mayDelete: boolean;
   /** Found by a reconciliation: what users do now comes first. */
   readonly backfill: boolean;
 }

@@ -125,8 +125,10 @@ export class SyncedEntity {
    * @param updated what was written to it
    */
   rowAfterUpdate(instance: object, before: object, updated: readonly ColumnMetadata[]): object | undefined {
+    // TypeORM counts a changed column among the updated ones although no update may write it.
+    const isWritten = (column: ColumnMetadata): boolean => column.isUpdate && updated.includes(column);
     return snapshotOf(this.metadata, (column): unknown =>
-      column.getEntityValue(updated.includes(column) || isSetByUpdate(column) ? instance : before),
+      column.getEntityValue(isWritten(column) || isSetByUpdate(column) ? instance : before),
     );
   }
 

@@ -23,6 +23,7 @@ function aChange({
     cid: null,
     keepRecord: false,
     givenUp: false,
+    mayDelete: false,
     backfill: false,
     ...rest,
   } satisfies PendingChange;

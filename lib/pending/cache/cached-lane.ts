@@ -74,7 +74,7 @@ export const toPendingEntry = (did: string, entry: CachedEntry): PendingEntry =>
   cid: entry.cid,
   keepRecord: entry.keepRecord,
   givenUp: entry.givenUp,
-  mayDelete: entry.mayDelete ?? false,
+  mayDelete: entry.mayDelete,
   backfill: entry.backfill,
   version: entry.version,
   sync: toPendingSync(did, entry),

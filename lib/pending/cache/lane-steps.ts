@@ -1,6 +1,13 @@
 import { atUri } from '../../model/address.js';
 import type { Discarded, FailedTry, LaneNext, Park, PendingChange, PendingEntry } from '../pending-entry.js';
-import { canExpire, type CachedEntry, type CachedLane, entryAt, hasDue, toPendingSync } from './cached-lane.js';
+import {
+  canExpire,
+  type CachedEntry,
+  type CachedLane,
+  entryAt,
+  hasDue,
+  toPendingSync,
+} from './cached-lane.js';
 
 /** What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may hand out its own object. */
 export type LaneStep<T> = readonly [after: CachedLane, result: T];
@@ -152,7 +159,7 @@ function merged(
     cid,
     keepRecord,
     givenUp,
-    mayDelete = false,
+    mayDelete,
   } = change;
   return {
     collection,

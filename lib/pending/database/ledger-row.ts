@@ -52,7 +52,7 @@ function captureRow({
   keepRecord,
   givenUp,
   backfill,
-  mayDelete = false,
+  mayDelete,
   unlessSettled = false,
 }: OfferedChange): CaptureRow {
   return {
