@@ -1,6 +1,7 @@
 import type { DataSource, EntityMetadata } from 'typeorm';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { recordColumnNamesOf, syncMetadataOf } from '../metadata/sync-metadata.js';
+import { DEFAULT_FUNCTION_TIMEOUT_MS } from '../model/options.js';
 import type { EntityClass } from './record-mapper.js';
 import type { MapperRegistry } from './mapper.registry.js';
 import { SyncedEntity, type RecordColumns } from './synced-entity.js';
@@ -9,6 +10,9 @@ import { SyncedEntity, type RecordColumns } from './synced-entity.js';
 export class SyncedEntities {
   private readonly byClass = new Map<unknown, SyncedEntity>();
   private readonly byName = new Map<string, SyncedEntity>();
+
+  /** @param timeoutMs milliseconds that mappers and the entities' own functions have for an answer */
+  constructor(private readonly timeoutMs = DEFAULT_FUNCTION_TIMEOUT_MS) {}
 
   /** Adds the marked classes of a DataSource. @throws ParityOptionsError that says what is missing, and the fix */
   addAll(dataSource: DataSource, mappers: MapperRegistry): SyncedEntity[] {
@@ -25,7 +29,14 @@ export class SyncedEntities {
       }
       const mapper = mappers.forEntity(metadata.target as EntityClass);
       if (!mapper && sync.level === 'auto' && !isAbstract(metadata)) throw missingMapper(metadata.name);
-      const entity = new SyncedEntity(dataSource, metadata, sync, recordColumns(metadata), mapper);
+      const entity = new SyncedEntity(
+        dataSource,
+        metadata,
+        sync,
+        recordColumns(metadata),
+        mapper,
+        this.timeoutMs,
+      );
       this.byClass.set(metadata.target, entity);
       this.byName.set(metadata.name, entity);
       added.push(entity);

@@ -1,4 +1,4 @@
-import type { Lane, LaneNext, Lease, Park } from '../pending-entry.js';
+import type { Lane, LaneAfter, Lease, Park } from '../pending-entry.js';
 import type { LedgerAccess } from './ledger.access.js';
 import { micros, readable, toDate } from './ledger-row.js';
 
@@ -43,12 +43,14 @@ export class LedgerLanes {
     return affected > 0 ? { did, token, endsAt: asked + milliseconds } : null;
   }
 
-  async release({ did, token }: Lease, next: LaneNext, failures: number): Promise<void> {
+  async release({ did, token }: Lease, { next, failures, wakeAt }: LaneAfter): Promise<void> {
     const { release } = this.access.sql.lanes;
     const ours = [did, token, failures];
-    if (typeof next === 'string') await this.access.query(release(next), ours);
+    const longest = wakeAt ? Math.max(0, until(wakeAt)) : null;
+    if (next === 'ready') await this.access.query(release(next), ours);
+    else if (typeof next === 'string') await this.access.query(release(next), [...ours, longest]);
     else if ('backfillAt' in next)
-      await this.access.query(release('backfill'), [...ours, until(next.backfillAt)]);
+      await this.access.query(release('backfill'), [...ours, until(next.backfillAt), longest]);
     else {
       const { retryAt } = next;
       await this.access.query(release('retry'), [...ours, micros(retryAt.getTime()), until(retryAt)]);

@@ -53,7 +53,10 @@ export function ledgerStatements(dialect: SqlDialect) {
   };
 }
 
-/** What `LaneNext` makes of the times of a lane. `$4` and `$5` say until when, and how long that is. */
+/**
+ * What `LaneNext` makes of the times of a lane. A lane that would sleep takes as its last parameter how long it may at most, or null. Before
+ * that, `retry` takes until when, and how long that is; `backfill` how long.
+ */
 const RELEASED: Readonly<
   Record<
     'asleep' | 'as-before' | 'ready' | 'retry' | 'backfill',
@@ -62,13 +65,13 @@ const RELEASED: Readonly<
 > = {
   // That a backfill has to wait stays true.
   asleep: {
-    ready: 'WHEN wakes > 0 THEN $now',
+    ready: 'WHEN wakes > 0 THEN $now ELSE $now + $4',
     backfill: 'CASE WHEN backfill_at > $now THEN backfill_at END',
   },
-  'as-before': { ready: 'WHEN wakes > 0 OR owed THEN $now' },
+  'as-before': { ready: 'WHEN wakes > 0 OR owed THEN $now ELSE $now + $4' },
   ready: { ready: 'ELSE $now' },
   retry: { ready: 'ELSE $now + $5', retry: '$4' },
-  backfill: { ready: 'WHEN wakes > 0 THEN $now', backfill: '$now + $4' },
+  backfill: { ready: 'WHEN wakes > 0 THEN $now ELSE $now + $5', backfill: '$now + $4' },
 };
 
 /** Nobody has woken or taken the lane since it was looked at. */
@@ -124,7 +127,11 @@ export function laneStatements(dialect: SqlDialect) {
       ),
     /** While the lane is leased its time is the end of the lease; that it was woken is counted. */
     wake: dialect.upsertLane({ did: '$1', ready_at: '$now' }, (old) => ({
-      ready_at: `CASE WHEN ${old('park_reason')} IS NOT NULL AND NOT ${old('leased')} THEN NULL ELSE COALESCE(${old('ready_at')}, $now) END`,
+      // A time to come is the end of a lease, or of a pause; without one it is only when the lane would wake by itself.
+      ready_at:
+        `CASE WHEN ${old('park_reason')} IS NOT NULL AND NOT ${old('leased')} THEN NULL ` +
+        `WHEN ${old('ready_at')} IS NULL OR (${old('ready_at')} > $now AND NOT ${old('leased')} AND ${old('retry_at')} IS NULL) THEN $now ` +
+        `ELSE ${old('ready_at')} END`,
       wakes: `${old('wakes')} + 1`,
     })),
     /** Only backfill is left in it: asleep for everybody else. */
