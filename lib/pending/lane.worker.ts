@@ -5,7 +5,8 @@ import { SyncFailed } from '../events/sync-failed.event.js';
 import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import type { Change } from '../sync/change.js';
 import { LaneQueue } from '../sync/lane-queue.js';
-import { toChange } from './entry-change.js';
+import { spent } from './discard-reasons.js';
+import { isKnown, toChange } from './entry-change.js';
 import type { HeldLane } from './held-lane.js';
 import type { LaneTries, Tried } from './lane-tries.js';
 import { heldBack } from './next-try.js';
@@ -68,7 +69,7 @@ export class LaneWorker {
     // Here, in the queue: before it, a worker that sees the lane free would take what the caller wants to hear of.
     if (options.backlog) await store.unpark(did, { retry: true });
     // A lease that finds nothing to do would send an inline save away meanwhile.
-    if (!options.turn && (await store.due(did, { limit: 1, ...options })).length === 0) return tally.result();
+    if (!options.turn && (await this.due(did, { limit: 1, ...options })).length === 0) return tally.result();
     let goesOn = false;
     let held: HeldLane | null = null;
     try {
@@ -92,11 +93,11 @@ export class LaneWorker {
 
   /** The next entries to be tried together, and what becomes of the lane after them; none: nothing is due, or has to wait. */
   private async take(held: HeldLane, options: { backlog: boolean }): Promise<Taken> {
-    const { store, writer } = this.options.tries.options;
+    const { writer } = this.options.tries.options;
     const { did } = held.lease;
     const failed = this.failed.get(did) ?? new Set();
     const size = Math.min(BATCH, Math.max(SMALL_BATCH, Math.floor(UNDER_WAY / this.queue.size)));
-    const all = await store.due(did, { limit: size + failed.size + 1, ...options });
+    const all = await this.due(did, { limit: size + failed.size + 1, ...options });
     const due = all.filter(({ sync, version }) => !failed.has(`${sync.uri} ${version}`));
     const [first] = due;
     if (!first) return { batch: [], next: 'asleep' };
@@ -109,6 +110,22 @@ export class LaneWorker {
     return { batch, next: rest.backfill ? { backfillAt: new Date() } : 'ready' };
   }
 
+  /** What is due of the classes that this process knows; the others are left to processes that do. */
+  private async due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]> {
+    const { store, entities, log } = this.options.tries.options;
+    for (;;) {
+      const due = await store.due(did, options);
+      const unknown = due.filter((entry) => !isKnown(entry, entities));
+      if (unknown.length === 0) return due;
+      for (const { entityName } of unknown) {
+        if (store.leave(entityName))
+          log.warn(
+            `Pending syncs of an entity class '${entityName}' are left to other processes: this one does not know it.`,
+          );
+      }
+    }
+  }
+
   private async batch(held: HeldLane, { batch, next }: Taken, tally: Tally): Promise<void> {
     const { tries, maxAttempts } = this.options;
     const { entities, store } = tries.options;
@@ -117,14 +134,9 @@ export class LaneWorker {
     for (const entry of batch) {
       // A durable store remembers requests without an answer with the lane.
       const change = toChange(entry, entities, !store.durable);
-      if (maxAttempts !== null && entry.sync.attempts >= maxAttempts) {
-        given.push({
-          entry,
-          reason: `${entry.sync.attempts} tries failed, the last with: ${entry.sync.lastError ?? 'unknown'}`,
-        });
-      } else if (!change) {
-        given.push({ entry, reason: `there is no entity ${entry.entityName} any more` });
-      } else changes.set(change, entry);
+      if (maxAttempts !== null && entry.sync.attempts >= maxAttempts)
+        given.push({ entry, reason: spent(entry.sync) });
+      else changes.set(change, entry);
     }
     if (given.length > 0) tally.skipped += await tries.discard(held.lease, given);
     const entries = new Map([...changes.values()].map((entry) => [entry.sync.uri, entry]));

@@ -44,6 +44,8 @@ export class SyncedEntity {
     readonly sync: SyncMetadata,
     readonly columns: RecordColumns,
     readonly mapper: RecordMapper | undefined,
+    /** Under which its changes are kept, and which every process knows it by. */
+    readonly storedName: string,
   ) {
     this.name = metadata.name;
     this.relations = neededRelations(metadata, mapper);

@@ -24,8 +24,10 @@ export async function resolveTouches(
   const [removals, written] = lastTouches(touches);
   for (const touch of removals) {
     const { address = null, next = null, cid = null, keepRecord = true } = touch.removal ?? {};
-    if (address) changes.push(change(touch, address, { operation: 'unpublish', cid, keepRecord }));
-    if (next) changes.push(change(touch, next, { operation: 'unpublish', cid: null, keepRecord }));
+    if (address)
+      changes.push(change(touch, address, { operation: 'unpublish', cid, keepRecord, rowGone: true }));
+    if (next)
+      changes.push(change(touch, next, { operation: 'unpublish', cid: null, keepRecord, rowGone: true }));
   }
   /** That there is nothing to sync is believed of a row alone. */
   const again: Touch[] = [];
@@ -229,7 +231,7 @@ async function renewKey(
 const change = (
   { entity, entityId, instance, origin }: Touch,
   address: Address,
-  rest: Pick<Change, 'operation' | 'cid' | 'keepRecord'>,
+  rest: Pick<Change, 'operation' | 'cid' | 'keepRecord' | 'rowGone'>,
   whole?: object,
 ): Change => ({
   entity,

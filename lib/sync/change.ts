@@ -52,6 +52,8 @@ export interface Change {
   /** The record's last known CID, for an address that no row remembers any more. */
   readonly cid: string | null;
   readonly keepRecord: boolean;
+  /** The row was removed. */
+  readonly rowGone?: boolean | undefined;
   /** A try before this one may have reached the PDS: look before concluding that there is nothing to do. */
   readonly mayExist: boolean;
   /** The instance that the caller holds. */

@@ -23,6 +23,7 @@ function aChange({
     cid: null,
     keepRecord: false,
     givenUp: false,
+    rowGone: false,
     backfill: false,
     ...rest,
   } satisfies PendingChange;

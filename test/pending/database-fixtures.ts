@@ -28,6 +28,7 @@ export function aChange(
     cid: null,
     keepRecord: false,
     givenUp: false,
+    rowGone: false,
     backfill: false,
     ...rest,
   };

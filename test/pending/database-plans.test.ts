@@ -52,7 +52,7 @@ async function fill({ dataSource, store }: Ledger): Promise<void> {
     `UPDATE parity_ledger SET backfill = TRUE WHERE did LIKE '%0' AND rkey = 'r1' OR (did LIKE '%70' OR did LIKE '%500') AND rkey = 'r0'`,
   );
   await dataSource.query(
-    'INSERT INTO parity_lane (did, token, leased, owed, wakes, failures, ready_at, backfill_at) SELECT did, 1, FALSE, FALSE, 0, 0, ' +
+    'INSERT INTO parity_lane (did, token, leased, wakes, failures, ready_at, backfill_at) SELECT did, 1, FALSE, 0, 0, ' +
       `CASE WHEN did LIKE '%00' THEN 1 END, CASE WHEN did LIKE '%70' THEN 2 WHEN did LIKE '%20' OR did LIKE '%40' THEN ${LATER} END ` +
       `FROM parity_ledger WHERE rkey = 'r0'`,
   );

@@ -1,6 +1,6 @@
 import { atUri } from '../../model/address.js';
 import type { Discarded, FailedTry, LaneNext, Park, PendingChange, PendingEntry } from '../pending-entry.js';
-import { type CachedEntry, type CachedLane, entryAt, hasDue, toPendingSync } from './cached-lane.js';
+import { type CachedEntry, type CachedLane, entryAt, hasDue } from './cached-lane.js';
 
 /** What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may hand out its own object. */
 export type LaneStep<T> = readonly [after: CachedLane, result: T];
@@ -47,27 +47,26 @@ export function fail(lane: CachedLane, tries: readonly FailedTry[]): LaneStep<bo
 }
 
 export function discard(
-  did: string,
   lane: CachedLane,
   given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
 ): LaneStep<Discarded[]> {
   const discarded = given.flatMap(({ entry: { sync, version }, reason }) => {
     const entry = entryAt(lane, sync.uri);
-    return entry?.version === version ? [{ sync: toPendingSync(did, entry), reason }] : [];
+    return entry?.version === version ? [{ sync, reason }] : [];
   });
   return [withoutDiscarded(lane, discarded), discarded];
 }
 
-/** Gives up, at most `limit` of them, the entries from `time` or before that can expire. */
+/** Gives up, at most `limit` of them, the entries for which there is a reason. */
 export function expire(
-  did: string,
   lane: CachedLane,
-  { time, limit, reason }: { time: number; limit: number; reason: string },
+  limit: number,
+  given: (entry: CachedEntry) => Discarded[],
 ): LaneStep<Discarded[]> {
   const discarded = Object.values(lane.entries)
-    .filter(({ createdAt, operation }) => createdAt <= time && operation !== 'unpublish')
-    .slice(0, limit)
-    .map((entry) => ({ sync: toPendingSync(did, entry), reason }));
+    .filter(({ operation }) => operation !== 'unpublish')
+    .flatMap(given)
+    .slice(0, limit);
   return [withoutDiscarded(lane, discarded), discarded];
 }
 
@@ -152,6 +151,7 @@ function merged(
     cid,
     keepRecord,
     givenUp,
+    rowGone,
   } = change;
   return {
     collection,
@@ -163,6 +163,7 @@ function merged(
     cid,
     keepRecord,
     givenUp,
+    rowGone,
     backfill,
     version,
     createdAt: before?.createdAt ?? now,

@@ -10,6 +10,7 @@ export const CAPTURED: Readonly<Record<string, string>> = {
   cid: 'd.h',
   keep_record: 'd.k',
   given_up: 'd.g',
+  row_gone: 'd.x',
   backfill: 'd.b',
   version: '1',
   pending_since: '$now',
@@ -43,7 +44,7 @@ export function recaptured(
     `CASE WHEN ${old('pending_since')} IS NULL THEN ${value} ELSE ${old(column)} END`,
   ];
   return Object.fromEntries([
-    ...['operation', 'triggered_by', 'keep_record', 'given_up'].map(claimed),
+    ...['operation', 'triggered_by', 'keep_record', 'given_up', 'row_gone'].map(claimed),
     claimed('entity_id'),
     claimed('entity_name'),
     // Not knowing of a record there is no reason to forget one.

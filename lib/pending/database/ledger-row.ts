@@ -16,6 +16,7 @@ export interface CaptureRow {
   readonly h?: string;
   readonly k: 0 | 1;
   readonly g: 0 | 1;
+  readonly x: 0 | 1;
   readonly b: 0 | 1;
   /** The version of a new row, by which the statement knows what may be left alone: 2, or 0 for an address without a record. */
   readonly v: 0 | 1 | 2;
@@ -50,6 +51,7 @@ function captureRow({
   cid,
   keepRecord,
   givenUp,
+  rowGone,
   backfill,
   unlessSettled = false,
 }: OfferedChange): CaptureRow {
@@ -64,6 +66,7 @@ function captureRow({
     ...(cid !== null && { h: cid }),
     k: keepRecord ? 1 : 0,
     g: givenUp ? 1 : 0,
+    x: rowGone ? 1 : 0,
     b: backfill ? 1 : 0,
     v: !unlessSettled ? 1 : cid === null ? 0 : 2,
   };
@@ -89,6 +92,7 @@ export interface LedgerRow {
   readonly cid: string | null;
   readonly keep_record: boolean | number;
   readonly given_up: boolean | number;
+  readonly row_gone: boolean | number;
   readonly backfill: boolean | number;
   readonly version: number | string;
   readonly created_at: number | string;
@@ -98,9 +102,10 @@ export interface LedgerRow {
 
 export const LEDGER_COLUMNS =
   'l.did, l.collection, l.rkey, l.entity_name, l.entity_id, l.operation, l.triggered_by, l.cid, l.keep_record, ' +
-  'l.given_up, l.backfill, l.version, l.created_at, l.attempts, l.last_error';
+  'l.given_up, l.row_gone, l.backfill, l.version, l.created_at, l.attempts, l.last_error';
 
-export function toSync(row: LedgerRow): PendingSync {
+/** @param nameOf what people call the class that is kept under a name */
+export function toSync(row: LedgerRow, nameOf: (storedName: string) => string): PendingSync {
   const { did, collection, rkey } = row;
   const uri = atUri(row);
   return Object.freeze({
@@ -109,7 +114,7 @@ export function toSync(row: LedgerRow): PendingSync {
     collection,
     rkey,
     uri,
-    entityName: row.entity_name,
+    entityName: nameOf(row.entity_name),
     entityId: row.entity_id,
     operation: row.operation,
     attempts: Number(row.attempts),
@@ -118,19 +123,20 @@ export function toSync(row: LedgerRow): PendingSync {
   });
 }
 
-export function toEntry(row: LedgerRow): PendingEntry {
+export function toEntry(row: LedgerRow, nameOf: (storedName: string) => string): PendingEntry {
   const { did, collection, rkey } = row;
-  const sync = toSync(row);
+  const sync = toSync(row, nameOf);
   return {
     sync,
     address: { did, collection, rkey },
-    entityName: sync.entityName,
+    entityName: row.entity_name,
     entityId: sync.entityId,
     operation: sync.operation,
     trigger: row.triggered_by,
     cid: row.cid,
     keepRecord: Boolean(row.keep_record),
     givenUp: Boolean(row.given_up),
+    rowGone: Boolean(row.row_gone),
     backfill: Boolean(row.backfill),
     version: Number(row.version),
   };

@@ -27,6 +27,7 @@ export function aChange(
     cid: null,
     keepRecord: false,
     givenUp: false,
+    rowGone: false,
     backfill: false,
     ...rest,
   };
