@@ -8,6 +8,7 @@ import { LaneQueue } from '../sync/lane-queue.js';
 import { spent } from './discard-reasons.js';
 import { isKnown, toChange } from './entry-change.js';
 import type { HeldLane } from './held-lane.js';
+import { heldWhenFree } from './held-when-free.js';
 import type { LaneTries, Tried } from './lane-tries.js';
 import { heldBack } from './next-try.js';
 import type { LaneNext, PendingEntry } from './pending-entry.js';
@@ -16,6 +17,8 @@ export interface LaneWorkerOptions {
   readonly tries: LaneTries;
   /** Failed tries of the record itself after which an entry is given up; null: never. */
   readonly maxAttempts: number | null;
+  /** In ms: how long a retry by hand waits for another process that has the lane. Default 30000. */
+  readonly patience?: number;
 }
 
 interface Taken {
@@ -32,6 +35,8 @@ const BATCH = 200;
  */
 const UNDER_WAY = 250;
 const SMALL_BATCH = 25;
+/** Of what was asked for by hand while another process has the lane: all. */
+const ALL = 2 ** 31 - 1;
 /** In ms: how long a lane waits for somebody else's transaction. */
 const HELD_UP = 1_000;
 
@@ -68,12 +73,19 @@ export class LaneWorker {
     const tally = new Tally();
     // Here, in the queue: before it, a worker that sees the lane free would take what the caller wants to hear of.
     if (options.backlog) await store.unpark(did, { retry: true });
+    const byHand = !options.turn;
     // A lease that finds nothing to do would send an inline save away meanwhile.
-    if (!options.turn && (await this.due(did, { limit: 1, ...options })).length === 0) return tally.result();
+    const first = byHand ? await this.due(did, { limit: 1, ...options }) : [];
+    if (byHand && first.length === 0) return tally.result();
     let goesOn = false;
     let held: HeldLane | null = null;
     try {
       held = await this.options.tries.hold(await store.lane(did));
+      if (!held && byHand) {
+        const asked = [...first, ...(await this.due(did, { limit: ALL, ...options }))];
+        held = await heldWhenFree(this.options.tries, did, this.options.patience ?? 30_000);
+        await this.tellOthersWork(did, asked, held === null, tally);
+      }
       if (!held) return tally.result();
       do {
         goesOn = false;
@@ -89,6 +101,20 @@ export class LaneWorker {
       await held?.release();
       if (!goesOn) this.failed.delete(did);
     }
+  }
+
+  /** What was asked for and is done by now, was done by the process that had the lane. */
+  private async tellOthersWork(
+    did: string,
+    asked: readonly PendingEntry[],
+    isBusy: boolean,
+    tally: Tally,
+  ): Promise<void> {
+    const uris = [...new Set(asked.map(({ sync }) => sync.uri))];
+    const pending = await this.options.tries.options.store.at(did, uris);
+    tally.succeeded += uris.length - pending.length;
+    for (const { sync } of isBusy ? pending : [])
+      tally.fail(`Another process still works on ${did}, and ${sync.uri} is pending.`, false);
   }
 
   /** The next entries to be tried together, and what becomes of the lane after them; none: nothing is due, or has to wait. */
