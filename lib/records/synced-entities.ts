@@ -9,7 +9,6 @@ import { UnknownClass } from './unknown-class.js';
 /** The marked entity classes of all DataSources. */
 export class SyncedEntities {
   private readonly byClass = new Map<unknown, SyncedEntity>();
-  private readonly byName = new Map<string, SyncedEntity>();
   private readonly byStoredName = new Map<string, SyncedEntity>();
   private readonly unknown = new Map<string, SyncedEntity>();
   private first: DataSource | undefined;
@@ -26,7 +25,7 @@ export class SyncedEntities {
     for (const metadata of dataSource.entityMetadatas) {
       const sync = syncMetadataOf(metadata.target);
       if (!sync || metadata.tableType === 'junction') continue;
-      if (this.byClass.has(metadata.target) || this.byName.has(metadata.name)) {
+      if (this.byClass.has(metadata.target) || this.all().some(({ name }) => name === metadata.name)) {
         throw new ParityOptionsError(
           `The entity ${metadata.name} is marked and registered twice (two DataSources, or two classes of one name). ` +
             `Its publish() could not tell them apart: give each DataSource a class of its own name.`,
@@ -47,7 +46,6 @@ export class SyncedEntities {
       const other = this.byStoredName.get(storedName);
       if (other) throw sameStoredName(entity, other);
       this.byClass.set(metadata.target, entity);
-      this.byName.set(metadata.name, entity);
       this.byStoredName.set(storedName, entity);
       added.push(entity);
     }

@@ -177,6 +177,19 @@ for (const kind of databaseKinds) {
         expect(await store.readyLanes(150)).toHaveLength(150);
       },
       sweep: (store) => store.sweep(0),
+      'what is left to other processes': async () => {
+        const store = new DatabasePendingSyncStore({ dataSource: ledger.dataSource, ttl: 60 });
+        store.leave('Unknown');
+        await store.due(did, { limit: 200, backlog: false });
+        await store.due(did, { limit: 200, backlog: true });
+        expect(await store.readyLanes(150)).toHaveLength(150);
+        for (const next of ['asleep', { backfillAt: new Date(Date.now() + 60_000) }] as LaneNext[]) {
+          const lease = await store.lease(did, 60_000);
+          if (!lease) throw new Error('the lane is not free');
+          await store.release(lease, { next, failures: 0 });
+        }
+        await store.cleanup();
+      },
       'dead letters': async () => {
         const letters = new DeadLetters(new LedgerAccess(ledger.dataSource));
         await letters.list({ limit: 5 });
