@@ -198,6 +198,7 @@ for (const kind of databaseKinds) {
       await processes.start(onlyCards);
       for (const did of processes.dids)
         await until(async () => (await processes.texts('card', did)).length === 1, 30_000);
+      expect(await web.parity.countPendingSyncs('did:plc:other0')).toBe(1);
     });
 
     it('is not asked for where the row is gone: its record is deleted by its address', async () => {
