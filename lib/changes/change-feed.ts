@@ -50,7 +50,8 @@ export class ChangeFeed implements UnitParticipant {
   /** Gives no promise where there is nothing to wait for: these run for every transaction, marked entities in it or not. */
   beforeCommit(runner: QueryRunner): Promise<void> | void {
     const log = this.log(runner);
-    if (log.isOutermost && log.pending.length > 0) return this.dispatcher.beforeCommit(log.pending, runner);
+    if (log.isOutermost && log.pending.length > 0)
+      return this.dispatcher.beforeCommit([...log.pending], runner);
   }
 
   afterCommit(runner: QueryRunner): Promise<void> | void {
@@ -145,5 +146,10 @@ export class ChangeFeed implements UnitParticipant {
   }
 }
 
-/** Nothing that the instance says of its row is relied upon, and what was captured is undone. */
-const unproven = (touch: Touch): Touch => ({ ...touch, inserted: false, whole: false, captured: undefined });
+/** What the event told of the row may be undone, and what was captured is. */
+const unproven = (touch: Touch): Touch => ({
+  ...touch,
+  inserted: false,
+  stored: undefined,
+  captured: undefined,
+});

@@ -71,7 +71,8 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     if (!id) return this.nameless.add(event, event.queryRunner);
     // A query builder's event names no row: it may have met one (ON CONFLICT), which has a key of its own.
     const inserted = event.entityId !== undefined;
-    return this.touched(entity, id, event, { inserted, whole: inserted });
+    const stored = inserted ? entity.rowAfterInsert(event.entity) : undefined;
+    return this.touched(entity, id, event, { inserted, stored });
   }
 
   /** Not there where it has nothing to do: once a hook has run before a write, TypeORM computes all that it will write anew. */
@@ -88,11 +89,10 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
       const settledCount = currentScope()?.settledCount;
       const row = recordStateOf(databaseEntity);
       return this.written(event, {
-        whole:
-          !currentCall().isUnreloaded &&
-          !!entity &&
-          known?.wasWhole(entity, databaseEntity, updatedColumns) === true,
-        written: entity && new Map(updatedColumns.map((column) => [column, column.getEntityValue(entity)])),
+        stored:
+          entity && !currentCall().isUnreloaded
+            ? known?.rowAfterUpdate(entity, databaseEntity, updatedColumns)
+            : undefined,
         ...(settledCount !== undefined && { before: { row, settledCount } }),
       });
     }
@@ -194,9 +194,9 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     { entity: instance, queryRunner }: EntityEvent,
     more: Partial<Touch>,
   ): Promise<void> | void {
-    const { inserted = false, whole = false, written, before, removal } = more;
+    const { inserted = false, stored, before, removal } = more;
     const origin = currentScope();
-    const touch = { entity, entityId, instance, inserted, whole, written, before, removal, origin };
+    const touch = { entity, entityId, instance, inserted, stored, before, removal, origin };
     return this.options.feed.touched(touch, queryRunner);
   }
 

@@ -23,13 +23,7 @@ export type AutoSyncDecoratorOptions<E> = SyncFunctions<E> & Partial<AutoSyncBeh
 const mark =
   <E>(level: SyncLevel, options: AutoSyncDecoratorOptions<E>): EntityClassDecorator<E> =>
   (target) => {
-    const {
-      name,
-      whenNotEligible = 'keep',
-      followOwner = false,
-      onConflict = 'overwrite',
-      ...functions
-    } = options;
+    const { name, whenNotEligible = 'keep', followOwner = false, onConflict, ...functions } = options;
     defineSyncMetadata(target, {
       level,
       name,

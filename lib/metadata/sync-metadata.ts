@@ -20,8 +20,11 @@ export interface AutoSyncBehaviour {
   readonly whenNotEligible: 'keep' | 'unpublish';
   /** Whether the record moves when `syncAsDid` gives another DID than the one it is published under. */
   readonly followOwner: boolean;
-  /** What happens to a record that somebody else created, changed or deleted; 'overwrite' logs a warning. */
-  readonly onConflict: 'overwrite' | 'fail';
+  /**
+   * What happens to a record of ours that another application changed or deleted; 'overwrite' logs a warning. undefined, the default:
+   * 'overwrite'; but a record that was never ours (at a fixed record key) is overwritten only where 'overwrite' is given.
+   */
+  readonly onConflict: 'overwrite' | 'fail' | undefined;
 }
 
 export interface SyncMetadata extends AutoSyncBehaviour {

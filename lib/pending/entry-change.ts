@@ -1,21 +1,27 @@
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { Change } from '../sync/change.js';
-import { isGivenUp } from '../sync/merged-changes.js';
 import type { PendingChange, PendingEntry } from './pending-entry.js';
 
-/** Whether a process with these classes can try a pending sync: where the row is gone, its address is enough. */
-export const isKnown = ({ entityName, rowGone }: PendingEntry, entities: SyncedEntities): boolean =>
-  rowGone || entities.stored(entityName) !== undefined;
+/** Whether a process with these classes can try a pending sync: of an orphan the address is enough. */
+export const isKnown = ({ entityName, orphaned }: PendingEntry, entities: SyncedEntities): boolean =>
+  orphaned || entities.stored(entityName) !== undefined;
 
-/**
- * A pending sync as the change that it was made of, if it {@link isKnown}.
- *
- * @param mayExist an earlier try may have reached the PDS, and nothing but the PDS remembers
- */
-export function toChange(entry: PendingEntry, entities: SyncedEntities, mayExist: boolean): Change {
+/** A pending sync as the change that it was made of, if it {@link isKnown}. */
+export function toChange(entry: PendingEntry, entities: SyncedEntities): Change {
   const entity = entities.stored(entry.entityName) ?? entities.unknownClass(entry.entityName);
-  const { entityId, address, trigger, operation, cid, keepRecord, rowGone } = entry;
-  const asked = { entity, entityId, address, trigger, operation, cid, keepRecord, rowGone, mayExist };
+  const { entityId, address, trigger, operation, cid, keepRecord, givenUp, orphaned, mayDelete } = entry;
+  const asked = {
+    entity,
+    entityId,
+    address,
+    trigger,
+    operation,
+    cid,
+    keepRecord,
+    givenUp,
+    orphaned,
+    mayDelete,
+  };
   return { ...asked, instance: undefined, whole: undefined, origin: undefined };
 }
 
@@ -30,7 +36,8 @@ export const toPending = (change: Change): PendingChange => ({
   trigger: change.trigger,
   cid: change.cid,
   keepRecord: change.keepRecord,
-  givenUp: isGivenUp(change),
-  rowGone: change.rowGone ?? false,
+  givenUp: change.givenUp,
+  orphaned: change.orphaned ?? false,
+  mayDelete: change.mayDelete,
   backfill: false,
 });

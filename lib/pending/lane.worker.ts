@@ -154,12 +154,11 @@ export class LaneWorker {
 
   private async batch(held: HeldLane, { batch, next }: Taken, tally: Tally): Promise<void> {
     const { tries, maxAttempts } = this.options;
-    const { entities, store } = tries.options;
+    const { entities } = tries.options;
     const changes = new Map<Change, PendingEntry>();
     const given: { entry: PendingEntry; reason: string }[] = [];
     for (const entry of batch) {
-      // A durable store remembers requests without an answer with the lane.
-      const change = toChange(entry, entities, !store.durable);
+      const change = toChange(entry, entities);
       if (maxAttempts !== null && entry.sync.attempts >= maxAttempts)
         given.push({ entry, reason: spent(entry.sync) });
       else changes.set(change, entry);

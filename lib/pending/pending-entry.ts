@@ -18,8 +18,10 @@ export interface PendingChange {
   readonly keepRecord: boolean;
   /** The entity gave the address up (its row is gone, or its record has moved): whoever claims it already goes on claiming it. */
   readonly givenUp: boolean;
-  /** The row is gone: what is left to do takes the address alone. */
-  readonly rowGone: boolean;
+  /** The row is gone, and no other can hold the address: what is left to do takes no entity class. */
+  readonly orphaned: boolean;
+  /** A record may have to be deleted, though that is not known yet. Like an unpublish, such a change never expires. */
+  readonly mayDelete: boolean;
   /** Found by a reconciliation: what users do now comes first. */
   readonly backfill: boolean;
 }

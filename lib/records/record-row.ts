@@ -1,4 +1,5 @@
 import type { QueryRunner } from 'typeorm';
+import { atUri, type Address } from '../model/address.js';
 import { chunks } from './chunks.js';
 import { RecordSql } from './record-sql.js';
 import { renewed, reserved, writeRow, type RecordRow } from './row-write.js';
@@ -17,6 +18,29 @@ export class RecordRows {
       for (const [id, row] of rows) found.set(id, row);
     }
     return found;
+  }
+
+  /**
+   * The ids of rows by the at-uri of the address that they hold: their record is there, or reserved for there. A reservation under a fixed
+   * record key is left out, as it names no account.
+   */
+  async holding(runner: QueryRunner, addresses: readonly Address[]): Promise<Map<string, string>> {
+    const { uri, rkey } = this.entity.columns;
+    const held = new Map<string, string>();
+    for (const chunk of chunks(addresses, 200)) {
+      const keys = this.entity.hasFixedRkey ? [] : chunk.map((address) => address.rkey);
+      const rows = await this.select(runner, (sql) => {
+        const isThere = sql.isOneOf(uri, chunk.map(atUri));
+        return keys.length === 0
+          ? isThere
+          : `${isThere} OR (${sql.equals(uri, null)} AND ${sql.isOneOf(rkey, keys)})`;
+      });
+      for (const [id, row] of rows) {
+        const address = chunk.find((one) => (row.uri ? atUri(one) === row.uri : one.rkey === row.rkey));
+        if (address) held.set(atUri(address), id);
+      }
+    }
+    return held;
   }
 
   /** The id of the row with a record key that is not fixed, for one whose id nobody told. */

@@ -39,6 +39,10 @@ export class RecordSql {
       : `${this.name(column)} = ${this.value(column, value)}`;
   }
 
+  isOneOf(column: ColumnMetadata, values: readonly unknown[]): string {
+    return `${this.name(column)} IN (${values.map((value) => this.value(column, value)).join(', ')})`;
+  }
+
   key(id: string): string {
     const values = this.entity.keyOf(id);
     const parts = this.entity.metadata.primaryColumns.map((column, index) =>
@@ -62,7 +66,10 @@ export class RecordSql {
   keys(ids: readonly string[]): string {
     const [key, ...others] = this.entity.metadata.primaryColumns;
     if (!key || others.length > 0) return ids.map((id) => this.key(id)).join(' OR ');
-    return `${this.name(key)} IN (${ids.map((id) => this.value(key, this.entity.keyOf(id)[0])).join(', ')})`;
+    return this.isOneOf(
+      key,
+      ids.map((id) => this.entity.keyOf(id)[0]),
+    );
   }
 
   /** The id of a row of which the key columns were selected as `k0`, `k1`, ... */

@@ -8,16 +8,10 @@ import type { SyncFunctions, SyncMetadata } from '../metadata/sync-metadata.js';
 import { parseAtUri, type Address } from '../model/address.js';
 import { KnownCids } from './known-cids.js';
 import { prepareRecord, type PreparedRecord } from './record-json.js';
-import {
-  isComputed,
-  isWhole,
-  neededColumns,
-  neededRelations,
-  withEager,
-  type RelationTree,
-} from './relation-tree.js';
+import { isComputed, isWhole, neededRelations, withEager, type RelationTree } from './relation-tree.js';
 import type { RecordMapper } from './record-mapper.js';
 import { chunks } from './chunks.js';
+import { isSetByUpdate, snapshotOf } from './row-snapshot.js';
 import { newTid } from './tid.js';
 
 export interface RecordColumns {
@@ -118,20 +112,33 @@ export class SyncedEntity {
     return isWhole(instance, this.metadata, this.loaded);
   }
 
+  /** The row that an insert has made of an instance; undefined where its event does not tell all of it. */
+  rowAfterInsert(instance: object): object | undefined {
+    return snapshotOf(this.metadata, (column) =>
+      column.isInsert ? (column.getEntityValue(instance) as unknown) : undefined,
+    );
+  }
+
   /**
-   * Whether an instance that was saved had been whole: what it lacked TypeORM has set to null on it, whatever the row has. The record
-   * columns are read from the row anyway.
+   * The row that an update has left; undefined where its event does not tell all of it.
    *
+   * @param instance what was saved
    * @param before the row before
    * @param updated what was written to it
    */
-  wasWhole(instance: object, before: object, updated: readonly ColumnMetadata[]): boolean {
-    const { uri, cid, rkey, syncedAt } = this.columns;
-    const lacked = (column: ColumnMetadata): boolean =>
-      column.getEntityValue(instance) === null &&
-      column.getEntityValue(before) !== null &&
-      ![uri, cid, rkey, syncedAt, ...updated].includes(column);
-    return this.isWhole(instance) && !neededColumns(this.metadata).some(lacked);
+  rowAfterUpdate(instance: object, before: object, updated: readonly ColumnMetadata[]): object | undefined {
+    // TypeORM counts a changed column among the updated ones although no update may write it.
+    const isWritten = (column: ColumnMetadata): boolean => column.isUpdate && updated.includes(column);
+    return snapshotOf(this.metadata, (column): unknown =>
+      column.getEntityValue(isWritten(column) || isSetByUpdate(column) ? instance : before),
+    );
+  }
+
+  /** Whether the columns of a row alone tell the account that owns it; otherwise related rows may be needed for that. */
+  isOwnerInRow(row: object): boolean {
+    if (!this.hasRelations) return true;
+    const did = this.metadata.findColumnWithPropertyName('did')?.getEntityValue(row) as unknown;
+    return did != null && this.functionOf('syncAsDid', row) === undefined;
   }
 
   /** Whether something is computed when a row is loaded: an instance that was written to lacks it, or has it of the row before. */

@@ -7,12 +7,12 @@ const SYNC: SyncMetadata = {
   name: undefined,
   whenNotEligible: 'keep',
   followOwner: false,
-  onConflict: 'overwrite',
+  onConflict: undefined,
   functions: {},
 };
 
 /**
- * A class that only other processes know, in the place of which a record of a row that is gone can be deleted: that takes the address alone.
+ * A class that only other processes know, in whose place an orphaned record can be deleted: that takes the address alone.
  * It has no rows, no columns and no mapper.
  */
 export class UnknownClass extends SyncedEntity {

@@ -1,6 +1,7 @@
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri, type Address } from '../model/address.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
+import { demandOf } from './eligibility.js';
 
 /** A write that would bring an account's repository in step with a row. */
 export interface DueWrite {
@@ -30,11 +31,13 @@ export async function assess(
 ): Promise<Assessment> {
   const { uri, cid } = recordStateOf(row);
   const published = parseAtUri(uri);
-  const refusal = await whyNot(entity, row);
-  if (refusal) {
-    const { reason, goes, kept } = refusal;
-    if (published && goes) return { kind: 'due', writes: [{ did: published.did, action: 'delete' }] };
-    if (published && unpublishIneligible && !kept) return { kind: 'unwanted', address: published, cid };
+  const demand = await demandOf(entity, row);
+  if (demand.kind !== 'record') {
+    const isKept = demand.kind === 'leave' && demand.isAsked;
+    if (published && demand.kind === 'absent')
+      return { kind: 'due', writes: [{ did: published.did, action: 'delete' }] };
+    if (published && unpublishIneligible && !isKept) return { kind: 'unwanted', address: published, cid };
+    const reason = entity.isSoftDeleted(row) ? 'it is soft-deleted' : demand.reason;
     return { kind: 'not-eligible', reason, uri: published && uri };
   }
   if (!published || !uri) {
@@ -55,22 +58,4 @@ export async function assess(
   }
   if (cid !== null && (await entity.toRecord(row)).cid === cid) return { kind: 'synced', uri, cid };
   return { kind: 'due', writes: [{ did: published.did, action: 'update' }] };
-}
-
-interface Refusal {
-  readonly reason: string;
-  /** Its record is to be deleted. */
-  readonly goes: boolean;
-  /** The entity itself asked for its record to stay. */
-  readonly kept: boolean;
-}
-
-async function whyNot(entity: SyncedEntity, row: object): Promise<Refusal | null> {
-  if (entity.isSoftDeleted(row)) {
-    const goes = await entity.shouldAutoUnsync(row, { soft: true });
-    return { reason: 'it is soft-deleted', goes, kept: !goes };
-  }
-  if (await entity.shouldAutoSync(row)) return null;
-  const goes = entity.sync.whenNotEligible === 'unpublish';
-  return { reason: 'shouldAutoSync() is false', goes, kept: false };
 }

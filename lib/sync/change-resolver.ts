@@ -5,13 +5,15 @@ import { atUri, parseAtUri, type Address } from '../model/address.js';
 import { RecordRows } from '../records/record-row.js';
 import type { RecordRow } from '../records/row-write.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
+import { atOnce } from './at-once.js';
 import type { Change, Resolved, Touch } from './change.js';
+import { demandOf, type Demand } from './eligibility.js';
 
 /**
  * From touched entities to changed addresses: one per entity, two where its record moves.
  * Reads on `runner` alone, so it serves inside a transaction, and sees what that has written.
  *
- * @param runner undefined where {@link isKnown} says of every touch that nothing has to be read
+ * @param runner undefined where {@link areKnown} says that nothing has to be read
  * @param settledCount of the dispatcher: where nothing was settled since an update read its row, the row is not read again
  */
 export async function resolveTouches(
@@ -24,28 +26,27 @@ export async function resolveTouches(
   const [removals, written] = lastTouches(touches);
   for (const touch of removals) {
     const { address = null, next = null, cid = null, keepRecord = true } = touch.removal ?? {};
-    if (address)
-      changes.push(change(touch, address, { operation: 'unpublish', cid, keepRecord, rowGone: true }));
-    if (next)
-      changes.push(change(touch, next, { operation: 'unpublish', cid: null, keepRecord, rowGone: true }));
+    const orphaned = !touch.entity.hasFixedRkey;
+    for (const [given, known] of [[address, cid] as const, [next, null] as const])
+      if (given) changes.push(change(touch, given, { ...GIVEN_UP, cid: known, keepRecord, orphaned }));
   }
-  /** That there is nothing to sync is believed of a row alone. */
+  /** Only the stored row proves that nothing has to be synced. */
   const again: Touch[] = [];
-  for (const [touch, instance] of await instancesOf(written, runner, settledCount)) {
-    const inHand = runner !== undefined && touch.whole && instance === touch.instance;
+  for (const [touch, seen] of await seenOf(written, runner, settledCount)) {
+    const isProven = seen.isRow || runner === undefined;
     try {
-      const found = await changesOf(touch, instance, runner);
-      if (found.length === 0) (inHand ? again : unowned).push(touch);
+      const found = await changesOf(touch, seen, runner);
+      if (found.length === 0) (isProven ? unowned : again).push(touch);
       changes.push(...found);
     } catch (error) {
       // An error of SQL has to go on: inside a transaction, swallowing it would turn the commit into a silent rollback.
       if (!(error instanceof MapperError)) throw error;
-      if (inHand) again.push(touch);
-      else unresolved.push({ touch, error });
+      if (isProven) unresolved.push({ touch, error });
+      else again.push(touch);
     }
   }
   if (again.length > 0) {
-    const rows = await resolveTouches(again.map(unheld), runner, settledCount);
+    const rows = await resolveTouches(again.map(withoutStored), runner, settledCount);
     changes.push(...rows.changes);
     unresolved.push(...rows.unresolved);
     unowned.push(...rows.unowned);
@@ -53,35 +54,26 @@ export async function resolveTouches(
   return resolved;
 }
 
-const unheld = (touch: Touch): Touch => ({ ...touch, whole: false });
+const withoutStored = (touch: Touch): Touch => ({ ...touch, stored: undefined });
 
-/** Whether a touch says all that its row would: nothing has to be read to resolve it. */
-export const isKnown = (touch: Touch, settledCount: number): boolean =>
-  touch.removal !== undefined || knownInstance(touch, settledCount) !== null;
+/** Whether touches say all that their rows would: nothing has to be read to resolve them. */
+export const areKnown = (touches: readonly Touch[], settledCount: number): boolean =>
+  lastTouches(touches)[1].every((touch) => isFresh(touch, settledCount) && told(touch) !== null);
+
+/** Whether the record columns are known as well: no worker can have written them since. */
+const isFresh = ({ inserted, before, stored }: Touch, settledCount: number): boolean =>
+  inserted
+    ? recordStateOf(stored ?? {}).rkey !== null
+    : before?.settledCount === settledCount && before.row.rkey !== null;
 
 /**
- * The instance of a touch if it is as its row was written, but for its record columns. After that it may have been altered, or what was
- * altered in it may have been rolled back to a savepoint. Which address a record leaves, and which key it has for good, the row tells.
+ * The row of a touch, if its address can be told from what its event told: whose record it is comes from the row, never from what a
+ * caller hung on an instance. Which address a record leaves, and which key it has for good, only the stored row tells.
  */
-const asWritten = ({ entity, instance, whole, inserted, written }: Touch): object | null =>
-  instance &&
-  whole &&
-  entity.isWhole(instance) &&
-  !entity.hasLoadHooks &&
-  !(inserted ? entity.hasFixedRkey : entity.sync.followOwner) &&
-  [...(written ?? [])].every(([column, value]) => column.getEntityValue(instance) === value)
-    ? instance
-    : null;
-
-/** The instance of a touch if it is as its row, but for the record columns of an update. */
-function knownInstance(touch: Touch, settledCount: number): object | null {
-  const instance = asWritten(touch);
-  if (!instance) return null;
-  const { inserted, before } = touch;
-  // Another process may have written it since.
-  if (!inserted && before?.settledCount !== settledCount) return null;
-  const { rkey } = before?.row ?? recordStateOf(instance);
-  return rkey === null ? null : instance;
+function told({ entity, stored, inserted, before }: Touch): object | null {
+  if (!stored || entity.hasLoadHooks || (inserted ? entity.hasFixedRkey : entity.sync.followOwner))
+    return null;
+  return before?.row.uri || entity.isOwnerInRow(stored) ? stored : null;
 }
 
 /** An entity that was written and then removed is removed; one that was removed and then inserted again is both. */
@@ -106,7 +98,6 @@ const joined = (before: Touch, touch: Touch): Touch => ({
   ...touch,
   instance: touch.instance ?? before.instance,
   inserted: touch.inserted || (before.inserted && !touch.before?.row.uri),
-  written: new Map([...(before.written ?? []), ...(touch.written ?? [])]),
 });
 
 function open(runner: QueryRunner | undefined): QueryRunner {
@@ -114,85 +105,129 @@ function open(runner: QueryRunner | undefined): QueryRunner {
   throw new Error('A row has to be read, and there is no connection to read it on.');
 }
 
-/** The whole instances of touches whose rows are there. */
-async function instancesOf(
+/** What a touched entity looks like. */
+interface Seen {
+  readonly row: object;
+  /** Read from the database, with its relations; otherwise as its event told. */
+  readonly isRow: boolean;
+}
+
+/** The touches whose rows are there. */
+async function seenOf(
   touches: readonly Touch[],
   runner: QueryRunner | undefined,
   settledCount: number,
-): Promise<[Touch, object][]> {
-  const found: [Touch, object][] = [];
-  const unknown: Touch[] = [];
+): Promise<[Touch, Seen][]> {
+  const seen = new Map<Touch, Seen>();
+  const unread: Touch[] = [];
+  const unfresh: Touch[] = [];
   for (const touch of touches) {
-    const instance = knownInstance(touch, settledCount);
-    const { entity, inserted, before } = touch;
-    if (instance && before && !inserted) show(entity, instance, before.row);
-    if (instance) found.push([touch, instance]);
-    else unknown.push(touch);
+    const row = told(touch);
+    if (!row) unread.push(touch);
+    else if (!isFresh(touch, settledCount)) unfresh.push(touch);
+    else {
+      if (!touch.inserted && touch.before) show(touch, row, touch.before.row);
+      seen.set(touch, { row, isRow: false });
+    }
   }
-  if (unknown.length === 0) return found;
-  for (const [entity, group] of Map.groupBy(unknown, (touch) => touch.entity)) {
-    const read = await readInstances(entity, group, open(runner));
+  for (const [entity, group] of Map.groupBy(unfresh, (touch) => touch.entity)) {
+    // A worker may have written the record columns since the update read them.
+    const ids = group.map(({ entityId }) => entityId);
+    const columns = await new RecordRows(entity).read(open(runner), ids);
     for (const touch of group) {
-      const instance = read.get(touch.entityId);
-      if (instance) found.push([touch, instance]);
+      const row = columns.get(touch.entityId);
+      const { stored } = touch;
+      if (!row || !stored) continue;
+      if (!row.uri && !entity.isOwnerInRow(stored)) unread.push(touch);
+      else {
+        show(touch, stored, row);
+        seen.set(touch, { row: stored, isRow: false });
+      }
     }
   }
-  return found;
+  for (const [entity, group] of Map.groupBy(unread, (touch) => touch.entity)) {
+    const ids = group.map(({ entityId }) => entityId);
+    const rows = await entity.load(ids, open(runner).manager);
+    for (const touch of group) {
+      const row = rows.get(touch.entityId);
+      if (!row) continue;
+      if (touch.instance) entity.show(touch.instance, columnsOf(row));
+      seen.set(touch, { row, isRow: true });
+    }
+  }
+  return touches.flatMap((touch) => {
+    const one = seen.get(touch);
+    return one ? [[touch, one]] : [];
+  });
 }
 
-async function readInstances(
-  entity: SyncedEntity,
-  touches: readonly Touch[],
-  runner: QueryRunner,
-): Promise<Map<string, object>> {
-  const whole = new Map<string, object>();
-  const partial: string[] = [];
-  for (const touch of touches) {
-    const instance = asWritten(touch);
-    if (instance) whole.set(touch.entityId, instance);
-    else partial.push(touch.entityId);
-  }
-  // An instance that is older than somebody's write-back names a record that is no longer, or not yet, its own.
-  const updated = touches
-    .filter(({ entityId, inserted }) => !inserted && whole.has(entityId))
-    .map(({ entityId }) => entityId);
-  if (updated.length > 0) {
-    const rows = await new RecordRows(entity).read(runner, updated);
-    for (const id of updated) {
-      const row = rows.get(id);
-      const instance = whole.get(id);
-      if (row && instance) show(entity, instance, row);
-      else whole.delete(id);
-    }
-  }
-  if (partial.length > 0) {
-    for (const [id, row] of await entity.load(partial, runner.manager)) whole.set(id, row);
-    for (const { entityId, instance } of touches) {
-      const row = whole.get(entityId);
-      if (instance && row && row !== instance) show(entity, instance, recordStateOf(row));
-    }
-  }
-  return whole;
+const columnsOf = (row: object): RecordRow => {
+  const { uri, cid, rkey } = recordStateOf(row);
+  return { uri, cid, rkey };
+};
+
+/** An instance that is older than a write-back names a record that is no longer, or not yet, its own. */
+function show({ entity, instance }: Touch, row: object, { uri, cid, rkey }: RecordRow): void {
+  for (const one of new Set([row, instance])) if (one) entity.show(one, { uri, cid, rkey });
 }
 
-const show = (entity: SyncedEntity, instance: object, { uri, cid, rkey }: RecordRow): void =>
-  entity.show(instance, { uri, cid, rkey });
+const GIVEN_UP = { operation: 'unpublish', givenUp: true, mayDelete: true } as const;
 
-async function changesOf(touch: Touch, instance: object, runner: QueryRunner | undefined): Promise<Change[]> {
-  const { entity } = touch;
-  if (recordStateOf(instance).rkey === null) await reserveKey(entity, touch.entityId, instance, runner);
-  if (entity.sync.followOwner) await renewKey(entity, touch.entityId, instance, runner);
-  const { uri, cid } = recordStateOf(instance);
+async function changesOf(
+  touch: Touch,
+  { row, isRow }: Seen,
+  runner: QueryRunner | undefined,
+): Promise<Change[]> {
+  const { entity, entityId, instance, byHand } = touch;
+  // Related rows are in the hand of the caller at best.
+  const whole =
+    isRow || !entity.hasRelations ? row : instance && entity.isWhole(instance) ? instance : undefined;
+  const demand = byHand ? RECORD : whole && (await toldDemand(entity, whole, runner));
+  const wantsRecord = !demand || demand.kind === 'record';
+  const isNew = touch.inserted && recordStateOf(row).uri === null;
+  if (isNew && !wantsRecord) return [];
+  if (recordStateOf(row).rkey === null) await reserveKey(entity, entityId, row, runner);
+  if (entity.sync.followOwner && wantsRecord) await renewKey(entity, entityId, row, runner);
+  const { uri, cid } = recordStateOf(row);
   const published = parseAtUri(uri);
-  const address = await entity.addressOf(instance, touch.did, published);
+  const address = await (wantsRecord
+    ? entity.addressOf(row, byHand?.did, published)
+    : (published ?? entity.addressOf(row).catch(unlessFailed)));
   if (!address) return [];
   const moved = published !== null && atUri(published) !== atUri(address);
-  const operation = published ? 'republish' : 'publish';
   const changes = [
-    change(touch, address, { operation, cid: moved ? null : cid, keepRecord: false }, instance),
+    change(touch, address, {
+      operation: demand?.kind === 'absent' ? 'unpublish' : published ? 'republish' : 'publish',
+      cid: moved ? null : cid,
+      keepRecord: false,
+      givenUp: false,
+      mayDelete: demand?.kind === 'absent' || !(demand && (isRow || !entity.hasRelations)),
+      whole,
+      isRow,
+    }),
   ];
-  if (moved) changes.push(change(touch, published, { operation: 'unpublish', cid, keepRecord: false }));
+  if (moved) changes.push(change(touch, published, { ...GIVEN_UP, cid, keepRecord: false }));
   return changes;
+}
+
+const RECORD = { kind: 'record' } as const;
+
+/** The account of an entity that is not eligible need not be known. */
+const unlessFailed = (error: unknown): null => {
+  if (error instanceof MapperError) return null;
+  throw error;
+};
+
+/** undefined: not known now. Inside a transaction there is no waiting for the world, which may wait for the transaction. */
+async function toldDemand(
+  entity: SyncedEntity,
+  row: object,
+  runner: QueryRunner | undefined,
+): Promise<Demand | undefined> {
+  const demand = demandOf(entity, row);
+  // The try that follows meets the same error, and reports it.
+  const quiet = demand.catch(() => undefined);
+  return runner?.isTransactionActive ? (await atOnce([quiet]))[0] : quiet;
 }
 
 /** A row that is older than its record columns has no key; it has to be there before the first request names it. */
@@ -231,16 +266,15 @@ async function renewKey(
 const change = (
   { entity, entityId, instance, origin }: Touch,
   address: Address,
-  rest: Pick<Change, 'operation' | 'cid' | 'keepRecord' | 'rowGone'>,
-  whole?: object,
+  rest: Pick<Change, 'operation' | 'cid' | 'keepRecord' | 'givenUp' | 'mayDelete'> &
+    Partial<Pick<Change, 'orphaned' | 'whole' | 'isRow'>>,
 ): Change => ({
   entity,
   entityId,
   address,
   trigger: 'auto',
-  mayExist: false,
   instance,
-  whole,
+  whole: undefined,
   origin,
   ...rest,
 });

@@ -1,4 +1,3 @@
-import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import type { RecordState } from '../metadata/record-state.js';
 import type { Address } from '../model/address.js';
 import type { SyncOperation } from '../model/pending-sync.js';
@@ -14,10 +13,8 @@ export interface Touch {
   readonly entityId: string;
   /** The instance that the caller holds, if there is one: it gets to see uri and cid. */
   readonly instance: object | undefined;
-  /** Before the write the instance had every column; what it lacked would be null after it, whatever the row holds. */
-  readonly whole?: boolean;
-  /** The values that the update took from it, by column. */
-  readonly written?: ReadonlyMap<ColumnMetadata, unknown> | undefined;
+  /** The row as the write left it, beside its record columns; undefined: the event does not tell all of it. */
+  readonly stored?: object | undefined;
   /** The record columns as the update read them, while `settledCount` of the dispatcher was this at most. */
   readonly before?: { readonly row: RecordState; readonly settledCount: number } | undefined;
   /** Just inserted: its record columns are what the module reserved, and nothing can be published yet. */
@@ -26,8 +23,8 @@ export interface Touch {
   readonly removal: Removal | undefined;
   /** The managed call that wrote it; only its caller hears of an auth failure. */
   readonly origin: object | undefined;
-  /** The account that somebody named by hand, for an entity that has no record yet. */
-  readonly did?: string;
+  /** A caller asks by hand, which needs no eligibility; `did` names the account, for an entity that has no record yet. */
+  readonly byHand?: { readonly did: string | undefined };
   /** What it came to when it was captured in its transaction, together with others. */
   captured?: Resolved | undefined;
 }
@@ -52,14 +49,18 @@ export interface Change {
   /** The record's last known CID, for an address that no row remembers any more. */
   readonly cid: string | null;
   readonly keepRecord: boolean;
-  /** The row was removed. */
-  readonly rowGone?: boolean | undefined;
-  /** A try before this one may have reached the PDS: look before concluding that there is nothing to do. */
-  readonly mayExist: boolean;
+  /** The entity has left the address: its row is gone, or its record has moved. */
+  readonly givenUp: boolean;
+  /** Its row is gone, and no other row can hold the address. */
+  readonly orphaned?: boolean | undefined;
+  /** A record may have to be deleted: a change that may be is kept until it is done. */
+  readonly mayDelete: boolean;
   /** The instance that the caller holds. */
   readonly instance: object | undefined;
   /** The whole entity as of this change; others may have changed it since. */
   readonly whole: object | undefined;
+  /** `whole` was read from the database. */
+  readonly isRow?: boolean;
   readonly origin: object | undefined;
   /** What it came to when it was to be captured: there is nothing to do. */
   readonly settled?: SyncResult | undefined;

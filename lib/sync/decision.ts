@@ -1,5 +1,6 @@
 import { RecordConflictError } from '../errors/record-conflict.error.js';
 import type { RecordWrite, RepositoryView } from '../pds/repository-writer.js';
+import type { Change } from './change.js';
 import type { Target } from './target.js';
 
 export interface Decision {
@@ -25,10 +26,15 @@ export function decide(targets: readonly Target[], view: RepositoryView): Decisi
       continue;
     }
     if (current !== known && !view.ours.has(uri)) {
+      const wasOurs = known !== null;
+      // No record of ours is there, so there is nothing to delete.
+      if (!wasOurs && wanted === null) continue;
+      const { onConflict } = change.entity.sync;
       const problem = describeConflict(target, current);
-      if (change.entity.sync.onConflict === 'fail') {
-        const advice =
-          "Nothing was overwritten (onConflict: 'fail'): settle it by hand, or publish with onConflict: 'overwrite'.";
+      // A record key that the module made up is used by the module alone; a fixed one by every application.
+      const isTaken = !wasOurs && change.entity.hasFixedRkey;
+      if (onConflict === 'fail' || (isTaken && onConflict !== 'overwrite')) {
+        const advice = onConflict === 'fail' ? SETTLE : takeOver(change);
         decision.conflicts.set(uri, new RecordConflictError(`${problem} ${advice}`));
         continue;
       }
@@ -47,6 +53,13 @@ export function decide(targets: readonly Target[], view: RepositoryView): Decisi
   }
   return decision;
 }
+
+const SETTLE =
+  "Nothing was overwritten (onConflict: 'fail'): settle it by hand, or publish with onConflict: 'overwrite'.";
+
+const takeOver = ({ entity }: Change): string =>
+  `It was never published by this application, and was not overwritten: to take it over, mark ${entity.name} with ` +
+  `@AutoSyncsWithAtp({ onConflict: 'overwrite' }), or delete it in the application that made it.`;
 
 function describeConflict({ uri, known, change }: Target, current: string | null): string {
   const what = current === null ? 'was deleted' : known === null ? 'was created' : 'was changed';

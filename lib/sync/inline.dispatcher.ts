@@ -5,10 +5,10 @@ import { atUri, parseAtUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
 import type { Change, Resolved, Touch } from './change.js';
-import { isKnown, resolveTouches } from './change-resolver.js';
+import { areKnown, resolveTouches } from './change-resolver.js';
 import { LaneQueue } from './lane-queue.js';
 import type { Outcome } from './outcome.js';
-import { isGivenUp, mergedByAddress } from './merged-changes.js';
+import { mergedByAddress } from './merged-changes.js';
 import { quickResult } from './quick-result.js';
 import { SyncDispatcher, type Dispatched } from './sync-dispatcher.js';
 import type { SyncEngine } from './sync-engine.js';
@@ -103,7 +103,7 @@ export class InlineDispatcher extends SyncDispatcher {
     results: Results,
   ): Promise<void> {
     const lanes = [...Map.groupBy(changes, ({ address }) => address.did)];
-    const leaving = lanes.filter(([, lane]) => lane.every(isGivenUp));
+    const leaving = lanes.filter(([, lane]) => lane.every(({ givenUp }) => givenUp));
     for (const some of [lanes.filter((lane) => !leaving.includes(lane)), leaving])
       await Promise.all(some.map(([did, lane]) => this.lane(did, lane, run, worked, results)));
   }
@@ -115,8 +115,9 @@ export class InlineDispatcher extends SyncDispatcher {
     run: SyncRun,
   ): Promise<Resolved> {
     try {
-      const known = touches.every((touch) => isKnown(touch, this.settledCount));
-      const told = known ? await resolveTouches(touches, undefined, this.settledCount) : null;
+      const told = areKnown(touches, this.settledCount)
+        ? await resolveTouches(touches, undefined, this.settledCount)
+        : null;
       return told && told.unowned.length + told.unresolved.length === 0
         ? told
         : await onCommittedData(dataSource, run.runner?.(), (runner) =>

@@ -1,10 +1,6 @@
 import { atUri } from '../model/address.js';
 import type { Change } from './change.js';
 
-/** Whether the entity of a change gave its address up: its row is gone, or its record has moved. */
-export const isGivenUp = ({ trigger, operation }: Change): boolean =>
-  trigger === 'auto' && operation === 'unpublish';
-
 /**
  * One change per address. An entity that claims it wins over one that gave it up (a row that was deleted and inserted
  * again under a fixed key); otherwise the last one wins.
@@ -21,6 +17,6 @@ export function mergedByAddress(changes: readonly Change[]): readonly Change[] {
 }
 
 function merge(before: Change, after: Change): Change {
-  const [winner, other] = isGivenUp(after) && !isGivenUp(before) ? [before, after] : [after, before];
+  const [winner, other] = after.givenUp && !before.givenUp ? [before, after] : [after, before];
   return { ...winner, cid: winner.cid ?? other.cid };
 }

@@ -47,11 +47,11 @@ export async function foreseenResult({
 }
 
 /**
- * Whether that there is nothing to do is known from an instance in hand alone, whose row may say otherwise: what was given as a string is a
- * date there, and what is related to it may have changed since it was loaded.
+ * Whether the row has to confirm that there is nothing to do: what a caller gave as a string is a date in the row, and related rows may have
+ * changed since the caller loaded them.
  */
-export const needsRow = ({ entity, instance, whole }: Change, { status }: SyncResult): boolean =>
-  (status === 'skipped' || entity.hasRelations) && instance === whole;
+export const needsRow = ({ entity, isRow = false }: Change, { status }: SyncResult): boolean =>
+  !isRow && (status === 'skipped' || entity.hasRelations);
 
 /** The same changes with their rows in place of the instances in hand; without those whose rows are gone. */
 export async function rowsOf(changes: readonly Change[], runner: QueryRunner): Promise<Change[]> {
@@ -61,7 +61,7 @@ export async function rowsOf(changes: readonly Change[], runner: QueryRunner): P
     const rows = await entity.load(ids, runner.manager);
     for (const change of group) {
       const whole = rows.get(change.entityId);
-      if (whole) found.push({ ...change, whole });
+      if (whole) found.push({ ...change, whole, isRow: true });
     }
   }
   return found;

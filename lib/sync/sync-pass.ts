@@ -6,6 +6,7 @@ import { atUri } from '../model/address.js';
 import { isInDoubt, type RepositoryState, type RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RecordWrite, RepositoryWriter } from '../pds/repository-writer.js';
 import { onCommittedData } from '../records/committed-data.js';
+import { RecordRows } from '../records/record-row.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from './change.js';
 import { decide } from './decision.js';
@@ -25,11 +26,16 @@ export interface SyncPassOptions {
   readonly warn: (message: string) => void;
 }
 
+const NONE: ReadonlyMap<string, string> = new Map();
+
 /** One run over changes of one DID: each pass decides, writes and settles, and says what has to be looked at again. */
 export class SyncPass {
   readonly outcomes = new Map<Change, Outcome>();
   /** By at-uri, what this run wrote to addresses whose rows could not take it up. */
   private readonly written = new Map<string, string | null>();
+
+  /** The changes that the run was given, by those that name another row. */
+  private readonly given = new Map<Change, Change>();
 
   private readonly state: UntakenState;
 
@@ -48,15 +54,14 @@ export class SyncPass {
       const state = await this.state.load(this.did);
       const work: Target[] = [];
       for (const target of targets) {
-        const outcome = outcomeWithoutWrite(target, target.change.mayExist || isInDoubt(state, target.uri));
-        if (outcome) this.outcomes.set(target.change, outcome);
+        const outcome = outcomeWithoutWrite(target, isInDoubt(state, target.uri));
+        if (outcome) this.end(outcome);
         else work.push(target);
       }
       return work.length === 0 ? [] : await this.write(work);
     } catch (error) {
-      const open = changes.filter((change) => !this.outcomes.has(change));
-      for (const change of open)
-        this.outcomes.set(change, failedOutcome(change, error, change.whole, open.length > 1));
+      const open = changes.filter((change) => !this.outcomes.has(this.given.get(change) ?? change));
+      for (const change of open) this.end(failedOutcome(change, error, change.whole, open.length > 1));
       return [];
     }
   }
@@ -66,10 +71,23 @@ export class SyncPass {
     const targets: Promise<Target>[] = [];
     for (const [entity, group] of Map.groupBy(changes, (change) => change.entity)) {
       const ids = [...new Set(group.map(({ entityId }) => entityId))];
-      const rows = await onCommittedData(entity.dataSource, this.run.runner?.(), (runner) =>
-        entity.load(ids, runner.manager),
+      const { rows, ids: claimants } = await onCommittedData(
+        entity.dataSource,
+        this.run.runner?.(),
+        async (runner) => {
+          const found = await entity.load(ids, runner.manager);
+          const gone = group.filter((change) => !found.has(change.entityId) && this.mayBeHeld(change));
+          if (gone.length === 0) return { rows: found, ids: NONE };
+          const held = await new RecordRows(entity).holding(
+            runner,
+            gone.map(({ address }) => address),
+          );
+          const others = await entity.load([...held.values()], runner.manager);
+          return { rows: new Map([...found, ...others]), ids: held };
+        },
       );
-      for (const change of group) {
+      for (const given of group) {
+        const change = this.claimedBy(given, claimants.get(atUri(given.address)));
         const row = rows.get(change.entityId);
         // The instance that the caller holds may be older than its record.
         if (row && change.instance) entity.show(change.instance, recordStateOf(row));
@@ -79,16 +97,36 @@ export class SyncPass {
     return Promise.all(targets);
   }
 
+  /**
+   * Whether a row under another primary key may hold the address of a change whose own row is not there. A row that was seen to go took
+   * its address along, unless the record key is not its own.
+   */
+  private mayBeHeld({ givenUp, entity }: Change): boolean {
+    return !givenUp || entity.hasFixedRkey || this.run.backfill === true;
+  }
+
+  private claimedBy(change: Change, entityId: string | undefined): Change {
+    if (entityId === undefined) return change;
+    const claimed = { ...change, entityId };
+    this.given.set(claimed, this.given.get(change) ?? change);
+    return claimed;
+  }
+
+  private end(outcome: Outcome): void {
+    const change = this.given.get(outcome.change) ?? outcome.change;
+    this.outcomes.set(change, { ...outcome, change });
+  }
+
   /** A scope that is missing for some writes holds up no others. */
   private async write(targets: readonly Target[]): Promise<Change[]> {
     const actions = new Map<Target, RecordWrite['action']>();
     try {
       return await this.send(targets, actions);
     } catch (error) {
-      const open = targets.filter(({ change }) => !this.outcomes.has(change));
+      const open = targets.filter(({ change }) => !this.outcomes.has(this.given.get(change) ?? change));
       const [lacking, rest] = partition(open, (target) => needs(error, target, actions.get(target)));
       if (lacking.length === 0 || rest.length === 0) throw error;
-      for (const { change, row } of lacking) this.outcomes.set(change, failedOutcome(change, error, row));
+      for (const { change, row } of lacking) this.end(failedOutcome(change, error, row));
       return this.write(rest);
     }
   }
@@ -133,7 +171,7 @@ export class SyncPass {
             stale.push(target.change);
           } else {
             this.written.delete(target.uri);
-            this.outcomes.set(target.change, outcome);
+            this.end(outcome);
           }
         }
       }
@@ -183,7 +221,7 @@ export class SyncPass {
       const target = byUri.get(uri);
       if (!target || done.has(uri)) continue;
       done.add(uri);
-      this.outcomes.set(target.change, failedOutcome(target.change, error, target.row));
+      this.end(failedOutcome(target.change, error, target.row));
     }
     await settleAll(targets.filter(({ uri }) => !done.has(uri)).map((target) => [target, undefined]));
     return stale;
@@ -204,9 +242,9 @@ export class SyncPass {
   }
 }
 
-/** Whether what the database remembers is not enough: an earlier try may have landed, or others write there too and must not be overwritten. */
-const needsLook = ({ change, known }: Target): boolean =>
-  change.mayExist || (known === null ? change.entity.hasFixedRkey : change.entity.sync.onConflict === 'fail');
+/** Whether what the database remembers is not enough: other applications write there too, and must not be overwritten. */
+const needsLook = ({ change: { entity }, known }: Target): boolean =>
+  known === null ? entity.hasFixedRkey : entity.sync.onConflict === 'fail';
 
 /** Whether a write is one that a missing scope forbids (`repo:<collection>?action=<action>`). */
 function needs(error: unknown, { change }: Target, action: RecordWrite['action'] | undefined): boolean {

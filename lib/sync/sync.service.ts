@@ -98,7 +98,7 @@ export class SyncService {
       return failed(`The transaction is not committed yet; ${trigger} ${entity.name} ${entityId} after it.`);
     const touch = { entity, entityId, instance, inserted: false, removal: undefined, origin: undefined };
     const resolved = await onCommittedData(entity.dataSource, undefined, async (runner) => {
-      const found = await resolveTouches([{ ...touch, ...(did !== undefined && { did }) }], runner);
+      const found = await resolveTouches([{ ...touch, byHand: { did } }], runner);
       return {
         ...found,
         whole: found.changes[0]?.whole ?? (await entity.load([entityId], runner.manager)).get(entityId),
@@ -124,7 +124,8 @@ export class SyncService {
         `${entity.name} ${entityId} is published at ${uri}; unpublish it before publishing it as ${did}.`,
       );
     }
-    return [{ ...change, trigger, operation: trigger }, ...changes.slice(1)];
+    const mayDelete = trigger === 'unpublish';
+    return [{ ...change, trigger, operation: trigger, mayDelete }, ...changes.slice(1)];
   }
 
   private async loaded(entity: SyncedEntity, instance: object): Promise<object> {

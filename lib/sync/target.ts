@@ -2,7 +2,7 @@ import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import type { PreparedRecord } from '../records/record-json.js';
 import type { Change } from './change.js';
-import { isGivenUp } from './merged-changes.js';
+import { demandOf } from './eligibility.js';
 
 /** What should be at an address. */
 export type Desired =
@@ -46,10 +46,9 @@ export async function targetOf(
   const state = row && recordStateOf(row);
   let known = state?.uri === uri ? state.cid : written;
   try {
-    const claimed = row !== undefined && (await claims(change, row));
+    const { claimed, desired } = await claimOf(change, row);
     // No row remembers the record: it is gone, or it has only just taken the address over.
     if (!claimed || state?.uri === null) known ??= change.cid;
-    const desired = await desire(change, row, claimed);
     const elsewhere = claimed ? undefined : await movedOn(change, row);
     return { change, uri, row, claimed, known, desired, elsewhere };
   } catch (error) {
@@ -57,45 +56,61 @@ export async function targetOf(
   }
 }
 
-/** A change that names a key which a delete has renewed meanwhile concerns the entity all the same: nobody else knows of the new address. */
+/**
+ * What the change asks for at the address that its entity has by now: its key was renewed while the change waited, or its mapper has
+ * another collection by now. No other change tells of that address.
+ */
 export async function movedOn(change: Change, row: object | undefined): Promise<Change | undefined> {
   const { entity, trigger } = change;
-  if (row === undefined || trigger === 'unpublish' || isGivenUp(change)) return undefined;
+  if (row === undefined || trigger === 'unpublish' || change.givenUp) return undefined;
   const { uri, rkey } = recordStateOf(row);
-  if (uri !== null || rkey === null) return undefined;
+  if (rkey === null || (uri !== null && uri !== atUri(change.address))) return undefined;
   // By hand a record can be published in any account.
-  const address = trigger === 'auto' ? await entity.addressOf(row) : { ...change.address, rkey };
+  const isByHand = trigger !== 'auto' && uri === null;
+  const address = isByHand ? { ...change.address, rkey } : await entity.addressOf(row);
   return address === null
     ? undefined
     : { ...change, address, operation: 'publish', cid: null, whole: undefined };
 }
 
-async function claims({ entity, address, trigger }: Change, row: object): Promise<boolean> {
-  const { uri, rkey } = recordStateOf(row);
+interface Claim {
+  /** Whether the row's record belongs at the address. */
+  readonly claimed: boolean;
+  readonly desired: Desired;
+}
+
+async function claimOf(change: Change, row: object | undefined): Promise<Claim> {
+  const { entity, trigger } = change;
+  const givenUp: Desired = change.keepRecord
+    ? { kind: 'as-is', reason: 'shouldAutoUnsync() keeps the record' }
+    : { kind: 'absent' };
+  if (row === undefined)
+    return { claimed: false, desired: trigger === 'unpublish' ? { kind: 'absent' } : givenUp };
+  if (trigger === 'unpublish') return { claimed: await claims(change, row), desired: { kind: 'absent' } };
+  const demand = trigger === 'auto' ? await demandOf(entity, row) : { kind: 'record' as const };
+  if (demand.kind === 'record') {
+    const claimed = await claims(change, row);
+    return { claimed, desired: claimed ? { kind: 'record', prepared: await entity.toRecord(row) } : givenUp };
+  }
+  // The account of what is not eligible need not be known: then the record key tells as much.
+  const claimed = await claims(change, row).catch(() => holds(change, row));
+  const isHere = recordStateOf(row).uri === atUri(change.address);
+  // A record that was another row's, which is gone, is not this one's to keep.
+  if (demand.kind === 'leave' && (isHere || (claimed && !change.givenUp)))
+    return { claimed, desired: { kind: 'as-is', reason: demand.reason } };
+  return { claimed, desired: claimed && !change.givenUp ? { kind: 'absent' } : givenUp };
+}
+
+async function claims(change: Change, row: object): Promise<boolean> {
+  const { entity, address, trigger } = change;
+  const { uri } = recordStateOf(row);
   // By hand a record can be published in any account; until it is, only its key is known.
-  if (trigger !== 'auto' && uri === null) return rkey === address.rkey;
+  if (trigger !== 'auto' && uri === null) return holds(change, row);
   const claimed = await entity.addressOf(row);
   return claimed !== null && atUri(claimed) === atUri(address);
 }
 
-async function desire(change: Change, row: object | undefined, claimed: boolean): Promise<Desired> {
-  const { entity, trigger } = change;
-  if (trigger === 'unpublish') return { kind: 'absent' };
-  if (row === undefined || !claimed) {
-    return change.keepRecord
-      ? { kind: 'as-is', reason: 'shouldAutoUnsync() keeps the record' }
-      : { kind: 'absent' };
-  }
-  if (trigger === 'auto') {
-    if (entity.isSoftDeleted(row)) {
-      const unsync = await entity.shouldAutoUnsync(row, { soft: true });
-      return unsync ? { kind: 'absent' } : { kind: 'as-is', reason: 'shouldAutoUnsync() keeps the record' };
-    }
-    if (!(await entity.shouldAutoSync(row))) {
-      return entity.sync.whenNotEligible === 'unpublish'
-        ? { kind: 'absent' }
-        : { kind: 'as-is', reason: 'shouldAutoSync() is false' };
-    }
-  }
-  return { kind: 'record', prepared: await entity.toRecord(row) };
-}
+const holds = ({ address }: Change, row: object): boolean => {
+  const { uri, rkey } = recordStateOf(row);
+  return uri === null ? rkey === address.rkey : uri === atUri(address);
+};

@@ -23,7 +23,8 @@ function aChange({
     cid: null,
     keepRecord: false,
     givenUp: false,
-    rowGone: false,
+    orphaned: false,
+    mayDelete: false,
     backfill: false,
     ...rest,
   } satisfies PendingChange;
@@ -92,7 +93,7 @@ it('gives up after seven days what no process knows, and nothing of a parked acc
   const entityName = 'Unknown';
   await store.capture([
     aChange({ entityName }),
-    aChange({ entityName, rkey: 'gone', operation: 'unpublish', givenUp: true, rowGone: true }),
+    aChange({ entityName, rkey: 'gone', operation: 'unpublish', givenUp: true, orphaned: true }),
     aChange({ rkey: 'known' }),
     aChange({ entityName, did: 'did:plc:parked' }),
   ]);

@@ -28,7 +28,8 @@ export function aChange(
     cid: null,
     keepRecord: false,
     givenUp: false,
-    rowGone: false,
+    orphaned: false,
+    mayDelete: false,
     backfill: false,
     ...rest,
   };

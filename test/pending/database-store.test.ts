@@ -381,7 +381,7 @@ for (const kind of databaseKinds) {
       it('is kept if a process has tried it, and if it asks for a record to go', async () => {
         await store.capture([
           unknown('tried'),
-          unknown('gone', { operation: 'unpublish', givenUp: true, rowGone: true }),
+          unknown('gone', { operation: 'unpublish', givenUp: true, orphaned: true }),
           unknown('unwanted', { operation: 'unpublish', trigger: 'unpublish' }),
         ]);
         const held = await lease();

@@ -30,8 +30,12 @@ export class Careful extends Note {}
 
 /** Each has the one record key 'self', which another app may have used. */
 @Entity()
-@AutoSyncsWithAtp()
+@AutoSyncsWithAtp({ onConflict: 'overwrite' })
 export class BoldProfile extends Note {}
+/** Says nothing of conflicts, and is published while its text is no draft. */
+@Entity()
+@AutoSyncsWithAtp<PlainProfile>({ shouldAutoSync: ({ text }) => !text.startsWith('draft') })
+export class PlainProfile extends Note {}
 @Entity()
 @AutoSyncsWithAtp({ onConflict: 'fail' })
 export class CarefulProfile extends Note {}
@@ -55,6 +59,7 @@ const mappers = [
   mapperOf(Bold, 'com.example.bold'),
   mapperOf(Careful, 'com.example.careful'),
   profileMapperOf(BoldProfile, 'com.example.bold'),
+  profileMapperOf(PlainProfile, 'com.example.plain'),
   profileMapperOf(CarefulProfile, 'com.example.careful'),
 ];
 
@@ -83,7 +88,7 @@ export class NoteNetwork {
     const sessions = new AppPasswordSessionProvider({ service: this.proxy.url, accounts });
     const parity = { ...options, sessions, mappers };
     const app = await ParityApp.start({
-      entities: [Bold, Careful, BoldProfile, CarefulProfile],
+      entities: [Bold, Careful, BoldProfile, PlainProfile, CarefulProfile],
       parity,
       ...more,
     });

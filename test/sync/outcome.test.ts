@@ -57,9 +57,9 @@ describe('without a request', () => {
     const whole = row({ wanted: 'cid-old' });
     expect((await quickResult(change({ whole, instance })))?.status).toBe('unchanged');
     expect(instance.atpUri).toBe(URI);
-    expect((await quickResult(change({ whole, entity: entityThat({ eligible: false }) })))?.status).toBe(
-      'skipped',
-    );
+    expect(
+      (await quickResult(change({ whole, isRow: true, entity: entityThat({ eligible: false }) })))?.status,
+    ).toBe('skipped');
     expect(await quickResult(change({ whole: row() }))).toBeNull();
     expect(await quickResult(change({ whole, trigger: 'publish' }))).toBeNull();
   });

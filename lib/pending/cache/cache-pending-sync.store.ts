@@ -256,8 +256,8 @@ export class CachePendingSyncStore extends PendingSyncStore {
     return { pending, parked, leased: this.leases.count, dead: 0, oldestWaiting };
   }
 
-  private isLeft({ entityName, rowGone }: CachedEntry): boolean {
-    return this.left.has(entityName) && !rowGone;
+  private isLeft({ entityName, orphaned }: CachedEntry): boolean {
+    return this.left.has(entityName) && !orphaned;
   }
 
   /** Why an entry is to be given up; null: it is not. */

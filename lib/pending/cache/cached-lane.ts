@@ -48,6 +48,10 @@ export const IDLE_LANE: CachedLane = {
 export const isIdle = ({ park, retryAt, failures, entries }: CachedLane): boolean =>
   park === null && retryAt === null && failures === 0 && Object.keys(entries).length === 0;
 
+/** Whatever may have to delete a record never does. */
+export const canExpire = ({ operation, mayDelete }: CachedEntry): boolean =>
+  operation !== 'unpublish' && !mayDelete;
+
 export const entryAt = ({ entries }: CachedLane, uri: string): CachedEntry | undefined =>
   Object.hasOwn(entries, uri) ? entries[uri] : undefined;
 
@@ -75,7 +79,8 @@ export const toPendingEntry = (
   cid: entry.cid,
   keepRecord: entry.keepRecord,
   givenUp: entry.givenUp,
-  rowGone: entry.rowGone,
+  orphaned: entry.orphaned,
+  mayDelete: entry.mayDelete,
   backfill: entry.backfill,
   version: entry.version,
   sync: toPendingSync(did, entry, nameOf),

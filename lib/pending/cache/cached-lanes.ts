@@ -1,6 +1,6 @@
 import type { Cache } from 'cache-manager';
 import { KeyedLock } from '../../pds/keyed-lock.js';
-import { type CachedLane, IDLE_LANE, isIdle } from './cached-lane.js';
+import { canExpire, type CachedLane, IDLE_LANE, isIdle } from './cached-lane.js';
 import { LaneIndex } from './lane-index.js';
 import type { LaneStep } from './lane-steps.js';
 import { LaneValues } from './lane-values.js';
@@ -84,7 +84,7 @@ export class CachedLanes {
   private endOf({ entries }: CachedLane): number | null {
     const kept = Object.values(entries);
     if (kept.length === 0) return this.now() + EMPTY_LANE_LIFE;
-    if (this.ttl === null || kept.some(({ operation }) => operation === 'unpublish')) return null;
+    if (this.ttl === null || !kept.every(canExpire)) return null;
     return (kept.at(-1)?.createdAt ?? 0) + this.ttl + GRACE;
   }
 }

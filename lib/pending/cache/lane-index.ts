@@ -1,4 +1,4 @@
-import { type CachedLane, isDue } from './cached-lane.js';
+import { canExpire, type CachedLane, isDue } from './cached-lane.js';
 
 /** What is known of a cached lane without reading it. */
 export interface LaneSummary {
@@ -108,7 +108,7 @@ const isOver = ({ endsAt }: LaneSummary, now: number): boolean => endsAt !== nul
 
 function summarise(lane: CachedLane, endsAt: number | null): LaneSummary {
   const entries = Object.values(lane.entries);
-  const oldest = entries.find(({ operation }) => operation !== 'unpublish')?.createdAt ?? null;
+  const oldest = entries.find(canExpire)?.createdAt ?? null;
   const due = lane.park ? [] : entries.filter((entry) => isDue(entry, lane));
   const readyAt = lane.retryAt ?? lane.wokenAt;
   const hasLive = due.some(({ backfill }) => !backfill);

@@ -1,6 +1,6 @@
 import { atUri } from '../../model/address.js';
 import type { Discarded, FailedTry, LaneNext, Park, PendingChange, PendingEntry } from '../pending-entry.js';
-import { type CachedEntry, type CachedLane, entryAt, hasDue } from './cached-lane.js';
+import { canExpire, type CachedEntry, type CachedLane, entryAt, hasDue } from './cached-lane.js';
 
 /** What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may hand out its own object. */
 export type LaneStep<T> = readonly [after: CachedLane, result: T];
@@ -63,10 +63,7 @@ export function expire(
   limit: number,
   given: (entry: CachedEntry) => Discarded[],
 ): LaneStep<Discarded[]> {
-  const discarded = Object.values(lane.entries)
-    .filter(({ operation }) => operation !== 'unpublish')
-    .flatMap(given)
-    .slice(0, limit);
+  const discarded = Object.values(lane.entries).filter(canExpire).flatMap(given).slice(0, limit);
   return [withoutDiscarded(lane, discarded), discarded];
 }
 
@@ -151,7 +148,8 @@ function merged(
     cid,
     keepRecord,
     givenUp,
-    rowGone,
+    orphaned,
+    mayDelete,
   } = change;
   return {
     collection,
@@ -163,7 +161,8 @@ function merged(
     cid,
     keepRecord,
     givenUp,
-    rowGone,
+    orphaned,
+    mayDelete,
     backfill,
     version,
     createdAt: before?.createdAt ?? now,

@@ -23,6 +23,7 @@ export const CAPTURE_FIELDS: Readonly<Record<keyof CaptureRow, FieldType>> = {
   g: 'int',
   x: 'int',
   b: 'int',
+  m: 'int',
   v: 'int',
 };
 export const CAPTURE_NAMES = Object.keys(CAPTURE_FIELDS) as (keyof CaptureRow)[];

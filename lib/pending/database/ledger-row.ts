@@ -18,6 +18,7 @@ export interface CaptureRow {
   readonly g: 0 | 1;
   readonly x: 0 | 1;
   readonly b: 0 | 1;
+  readonly m: 0 | 1;
   /** The version of a new row, by which the statement knows what may be left alone: 2, or 0 for an address without a record. */
   readonly v: 0 | 1 | 2;
 }
@@ -51,8 +52,9 @@ function captureRow({
   cid,
   keepRecord,
   givenUp,
-  rowGone,
+  orphaned,
   backfill,
+  mayDelete,
   unlessSettled = false,
 }: OfferedChange): CaptureRow {
   return {
@@ -66,8 +68,9 @@ function captureRow({
     ...(cid !== null && { h: cid }),
     k: keepRecord ? 1 : 0,
     g: givenUp ? 1 : 0,
-    x: rowGone ? 1 : 0,
+    x: orphaned ? 1 : 0,
     b: backfill ? 1 : 0,
+    m: mayDelete ? 1 : 0,
     v: !unlessSettled ? 1 : cid === null ? 0 : 2,
   };
 }
@@ -92,8 +95,9 @@ export interface LedgerRow {
   readonly cid: string | null;
   readonly keep_record: boolean | number;
   readonly given_up: boolean | number;
-  readonly row_gone: boolean | number;
+  readonly orphaned: boolean | number;
   readonly backfill: boolean | number;
+  readonly may_delete: boolean | number;
   readonly version: number | string;
   readonly created_at: number | string;
   readonly attempts: number | string;
@@ -102,7 +106,7 @@ export interface LedgerRow {
 
 export const LEDGER_COLUMNS =
   'l.did, l.collection, l.rkey, l.entity_name, l.entity_id, l.operation, l.triggered_by, l.cid, l.keep_record, ' +
-  'l.given_up, l.row_gone, l.backfill, l.version, l.created_at, l.attempts, l.last_error';
+  'l.given_up, l.orphaned, l.backfill, l.may_delete, l.version, l.created_at, l.attempts, l.last_error';
 
 /** @param nameOf what people call the class that is kept under a name */
 export function toSync(row: LedgerRow, nameOf: (storedName: string) => string): PendingSync {
@@ -136,8 +140,9 @@ export function toEntry(row: LedgerRow, nameOf: (storedName: string) => string):
     cid: row.cid,
     keepRecord: Boolean(row.keep_record),
     givenUp: Boolean(row.given_up),
-    rowGone: Boolean(row.row_gone),
+    orphaned: Boolean(row.orphaned),
     backfill: Boolean(row.backfill),
+    mayDelete: Boolean(row.may_delete),
     version: Number(row.version),
   };
 }

@@ -15,7 +15,7 @@ const hasSession = (lane: (column: string) => string): string =>
 
 /** Of a class that this process knows, or an entry that takes none. `$number` has the names of the others, as JSON. */
 const isKnown = (dialect: SqlDialect, number: number): string =>
-  `(l.row_gone OR l.entity_name NOT IN (SELECT n.name FROM ${dialect.table(number, 'n', { name: 'text' })}))`;
+  `(l.orphaned OR l.entity_name NOT IN (SELECT n.name FROM ${dialect.table(number, 'n', { name: 'text' })}))`;
 
 /** The statements on the ledger that all databases understand, built once per DataSource. */
 export function ledgerStatements(dialect: SqlDialect) {
@@ -27,7 +27,7 @@ export function ledgerStatements(dialect: SqlDialect) {
   // As the index has them; sorting what one transaction has captured would take longer with every one of it.
   const inTurn = 'ORDER BY l.backfill, l.pending_since';
   const pending = 'l.did = $1 AND l.pending_since IS NOT NULL';
-  const canExpire = `l.pending_since IS NOT NULL AND l.operation <> 'unpublish'`;
+  const canExpire = `l.pending_since IS NOT NULL AND l.operation <> 'unpublish' AND NOT l.may_delete`;
   return {
     due: (backlog: boolean, leaves: boolean) =>
       `${select} l.did = $1 AND ${backlog ? `l.pending_since IS NOT NULL AND ${hasSession(ofLane)} AND ${hasTurn(ofLane)}` : isDue(ofLane)}` +

@@ -88,10 +88,15 @@ export async function nextGone(
 ): Promise<PageOf<Change>> {
   const written = await store.written(entity.storedName, { after, limit });
   const ids = [...new Set(written.map(({ entityId }) => entityId))];
-  const rows = await onCommittedData(entity.dataSource, undefined, (runner) =>
-    new RecordRows(entity).read(runner, ids),
-  );
-  const gone = written.filter((one) => !knows(rows.get(one.entityId), one));
+  const gone = await onCommittedData(entity.dataSource, undefined, async (runner) => {
+    const table = new RecordRows(entity);
+    const rows = await table.read(runner, ids);
+    const unknown = written.filter((one) => !knows(rows.get(one.entityId), one));
+    // Primary keys may have changed: who holds the address keeps the record.
+    const addresses = unknown.map(({ address }) => address);
+    const held = await table.holding(runner, addresses);
+    return unknown.filter(({ address }) => !held.has(atUri(address)));
+  });
   const last = written.length < limit ? undefined : written.at(-1);
   return {
     found: gone.map((one) => goneChange(entity, one)),
@@ -114,12 +119,14 @@ const goneChange = (entity: SyncedEntity, { address, entityId, cid }: WrittenAdd
   cid,
   trigger: 'auto',
   operation: 'unpublish',
+  givenUp: true,
 });
 
 /** What a change lacks that nobody made. */
 export const NO_INSTANCE = {
   keepRecord: false,
-  mayExist: false,
+  givenUp: false,
+  mayDelete: true,
   instance: undefined,
   whole: undefined,
   origin: undefined,

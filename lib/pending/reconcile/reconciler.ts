@@ -158,7 +158,6 @@ export class Reconciler {
       entity,
       entityId,
       instance: row,
-      whole: true,
       inserted: false,
       removal: undefined,
       origin: undefined,

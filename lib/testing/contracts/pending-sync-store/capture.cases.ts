@@ -13,6 +13,7 @@ export const captureCases = (): ContractCase[] => [
       cid: 'bafya',
       keepRecord: true,
       givenUp: true,
+      mayDelete: true,
     });
     await scene.store.capture([change]);
     const { sync, version, ...kept } = await scene.entry('a');

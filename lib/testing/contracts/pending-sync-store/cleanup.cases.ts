@@ -47,6 +47,20 @@ export const cleanupCases = (span: number): ContractCase[] => [
   }),
 
   contractCase(
+    'what may have to delete a record never expires',
+    async (scene) => {
+      await scene.store.capture([aChange('a', { operation: 'republish', mayDelete: true }), aChange('b')]);
+      await scene.pass(span);
+      assert.deepEqual(
+        (await scene.store.cleanup()).map(({ sync }) => sync.rkey),
+        ['b'],
+      );
+      assert.deepEqual(await scene.due(), ['a']);
+    },
+    span / 1_000,
+  ),
+
+  contractCase(
     'an unpublish never expires',
     async (scene) => {
       await scene.store.capture([aChange('a', { operation: 'unpublish', givenUp: true }), aChange('b')]);

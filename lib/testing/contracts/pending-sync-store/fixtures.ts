@@ -27,7 +27,8 @@ export function aChange(
     cid: null,
     keepRecord: false,
     givenUp: false,
-    rowGone: false,
+    orphaned: false,
+    mayDelete: false,
     backfill: false,
     ...rest,
   };

@@ -23,7 +23,7 @@ export const leftCases = (): ContractCase[] => [
   contractCase('what is left of a row that is gone is due all the same', async (scene) => {
     await scene.capture(
       unknown('a'),
-      aChange('b', { entityName: 'Unknown', operation: 'unpublish', givenUp: true, rowGone: true }),
+      aChange('b', { entityName: 'Unknown', operation: 'unpublish', givenUp: true, orphaned: true }),
       aChange('c', { entityName: 'Unknown', operation: 'unpublish', givenUp: true }),
     );
     scene.store.leave('Unknown');

@@ -1,0 +1,42 @@
+import type { EntityMetadata } from 'typeorm';
+import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
+import { neededColumns } from './relation-tree.js';
+
+/**
+ * A row as an instance of its own: it has the mapped columns and nothing that a caller hung on theirs, and keeps them when the caller
+ * changes theirs.
+ *
+ * @param valueOf undefined where the value in the row is not known
+ * @returns undefined if one of the columns is not known
+ */
+export function snapshotOf(
+  metadata: EntityMetadata,
+  valueOf: (column: ColumnMetadata) => unknown,
+): object | undefined {
+  if (typeof metadata.target !== 'function') return undefined;
+  const row = metadata.create() as object;
+  for (const column of neededColumns(metadata)) {
+    const value = valueOf(column);
+    // A function gives SQL, whose value the database computes.
+    if (value === undefined || typeof value === 'function') return undefined;
+    column.setEntityValue(row, copied(value));
+  }
+  const { deleteDateColumn } = metadata;
+  // TypeORM leaves it undefined after an insert.
+  deleteDateColumn?.setEntityValue(row, copied(valueOf(deleteDateColumn) ?? null));
+  return row;
+}
+
+/** What TypeORM or the database sets in an update beside what the caller changed, and then shows on the caller's instance. */
+export const isSetByUpdate = ({ isUpdateDate, isVersion, onUpdate }: ColumnMetadata): boolean =>
+  isUpdateDate || isVersion || onUpdate !== undefined;
+
+/** Values that can be changed in place, but for instances of the application's own classes. */
+const copied = (value: unknown): unknown => {
+  if (value instanceof Date) return new Date(value);
+  const isPlain =
+    typeof value === 'object' && value !== null && (Array.isArray(value) || isPlainObject(value));
+  return isPlain ? structuredClone(value) : value;
+};
+
+const isPlainObject = (value: object): boolean => Object.getPrototypeOf(value) === Object.prototype;

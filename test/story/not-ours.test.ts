@@ -1,0 +1,123 @@
+import { parityEntities, RecordConflictError, SyncFailed, type ParityOptions } from 'nestjs-parity';
+import { FaultyNetwork } from '../pds/fixtures.js';
+import { dropResponse } from '../support/fault-proxy.js';
+import { databaseKinds, describeDatabase, type DatabaseKind } from '../support/databases.js';
+import { ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/signed-in.js';
+import { until } from '../support/until.js';
+import { PlainProfile, profileMappers, TakingProfile } from './profiles.js';
+import type { Sessions } from '../property/sessions.js';
+
+let servers: FaultyNetwork;
+let did: string;
+let sessions: Sessions;
+let app: ParityApp;
+beforeAll(async () => {
+  servers = await FaultyNetwork.start();
+});
+afterAll(() => servers[Symbol.asyncDispose]());
+beforeEach(async () => {
+  servers.proxy.reset();
+  ({ did, sessions } = await signedIn(servers));
+});
+afterEach(() => app.stop());
+
+const start = async (database: DatabaseKind, options: ParityOptions): Promise<void> => {
+  app = await ParityApp.start({
+    entities: [PlainProfile, TakingProfile, ...parityEntities] as Function[],
+    database,
+    parity: { ...options, sessions, mappers: profileMappers },
+  });
+};
+const uri = (): string => `at://${did}/com.example.profile/self`;
+const anotherAppWrites = async (text: string): Promise<void> => {
+  const agent = sessions.agents.get(did)!;
+  const record = { $type: 'com.example.profile', text };
+  await agent.com.atproto.repo.putRecord({ repo: did, collection: record.$type, rkey: 'self', record });
+};
+const text = async (): Promise<unknown> => (await servers.network.getRecord(uri()))?.value['text'];
+const isDone = async (): Promise<boolean> => !(await app.parity.hasPendingSyncs(did));
+const signIn = async (): Promise<void> => {
+  sessions.signIn(did);
+  await app.parity.sessionAvailable(did);
+};
+
+const storages: [DatabaseKind, 'cache' | 'database'][] = [
+  ['sqlite', 'cache'],
+  ...databaseKinds.map((kind) => [kind, 'database'] as [DatabaseKind, 'database']),
+];
+for (const [database, storage] of storages) {
+  describeDatabase(database)(`a record that another application made (${storage}, ${database})`, () => {
+    const pendingSyncs = { enabled: true, storage, autoRetry: true } as const;
+
+    it('stays when a draft of its address is removed in the background', async () => {
+      await start(database, { pendingSyncs, sync: { mode: 'background' } });
+      await anotherAppWrites('theirs');
+      const profile = await app
+        .repository(PlainProfile)
+        .save(app.repository(PlainProfile).create({ did, text: 'mine', open: false }));
+      await app.repository(PlainProfile).remove(profile);
+      await until(isDone);
+      expect(await text()).toBe('theirs');
+    });
+
+    it.each(['removed', 'switched off'] as const)(
+      'stays when what was to be published there is %s before the account signs in again',
+      async (what) => {
+        await start(database, { pendingSyncs });
+        await anotherAppWrites('theirs');
+        sessions.revoke(did);
+        const profiles = app.repository(PlainProfile);
+        const profile = profiles.create({ did, text: 'mine', open: true });
+        await profiles.save(profile).catch(() => undefined);
+        if (what === 'removed') await profiles.remove(profile).catch(() => undefined);
+        else await profiles.save(Object.assign(profile, { open: false })).catch(() => undefined);
+        await signIn();
+        await until(isDone);
+        expect(await text()).toBe('theirs');
+      },
+    );
+
+    it('is adopted if it is the same, and goes with its entity then', async () => {
+      await start(database, { pendingSyncs });
+      await anotherAppWrites('same');
+      const profiles = app.repository(PlainProfile);
+      const profile = await profiles.save(profiles.create({ did, text: 'same', open: true }));
+      expect(profile.atpUri).toBe(uri());
+      await profiles.remove(profile);
+      expect(await text()).toBeUndefined();
+    });
+
+    it('is not overwritten otherwise, and the error says how to take it over', async () => {
+      await start(database, { pendingSyncs });
+      await anotherAppWrites('theirs');
+      const profiles = app.repository(PlainProfile);
+      const profile = await profiles.save(profiles.create({ did, text: 'mine', open: true }));
+      expect([profile.hasAtpRecord(), await text()]).toEqual([false, 'theirs']);
+      const [{ error }] = app.taken(SyncFailed) as [SyncFailed];
+      expect(error).toBeInstanceOf(RecordConflictError);
+      expect(error.message).toContain("PlainProfile with @AutoSyncsWithAtp({ onConflict: 'overwrite' })");
+    });
+
+    it('is taken over where that is asked for', async () => {
+      await start(database, { pendingSyncs });
+      await anotherAppWrites('theirs');
+      const profiles = app.repository(TakingProfile);
+      await profiles.save(profiles.create({ did, text: 'mine', open: true }));
+      expect(await text()).toBe('mine');
+    });
+
+    it('is ours if a request of ours, whose answer was lost, had made it', async () => {
+      await start(database, { pendingSyncs, sync: { deadlineMs: 60_000 } });
+      servers.proxy.fault('com.atproto.repo.applyWrites', dropResponse, 9);
+      const profiles = app.repository(PlainProfile);
+      const profile = profiles.create({ did, text: 'mine', open: true });
+      await profiles.save(profile);
+      expect(await text()).toBe('mine');
+      servers.proxy.reset();
+      await profiles.remove(profile);
+      await app.parity.retryPendingSyncs(did);
+      expect([await isDone(), await text()]).toEqual([true, undefined]);
+    });
+  });
+}

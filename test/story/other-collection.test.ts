@@ -1,0 +1,68 @@
+import { parityEntities, RecordMapper } from 'nestjs-parity';
+import { FaultyNetwork } from '../pds/fixtures.js';
+import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
+import { databaseKinds, describeDatabase, freshDataSource } from '../support/databases.js';
+import { ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/signed-in.js';
+import { until } from '../support/until.js';
+
+class LaterMapper extends RecordMapper<Note> {
+  readonly entity = Note;
+  readonly collection = 'com.example.later';
+  override readonly relations = { user: true };
+  toRecord = ({ text }: Note): Record<string, unknown> => ({ text });
+}
+
+let servers: FaultyNetwork;
+beforeAll(async () => {
+  servers = await FaultyNetwork.start();
+});
+afterAll(() => servers[Symbol.asyncDispose]());
+
+for (const kind of databaseKinds) {
+  describeDatabase(kind)(`a mapper that has another collection since a deployment (${kind})`, () => {
+    it.each(['inline', 'background'] as const)(
+      'moves the record of an edit that was waiting (%s)',
+      async (mode) => {
+        const { did, sessions } = await signedIn(servers);
+        const database = await freshDataSource(kind, [...notebook, ...parityEntities]);
+        const start = (mappers: typeof notebookMappers | [typeof LaterMapper, ...typeof notebookMappers]) =>
+          ParityApp.start({
+            entities: [...notebook, ...parityEntities] as Function[],
+            database,
+            parity: {
+              sessions,
+              pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
+              sync: { mode },
+              mappers,
+            },
+          });
+        const records = async (collection: string): Promise<unknown[]> =>
+          (await servers.network.listRecords(did, collection)).map(({ value }) => value['text']);
+
+        const before = await start(notebookMappers);
+        const isDone = (app: ParityApp) => async () => !(await app.parity.hasPendingSyncs(did));
+        const notes = before.repository(Note);
+        const user = await before.repository(Owner).save(Object.assign(new Owner(), { id: 1, did }));
+        const note = await notes.save(notes.create({ text: 'a', open: true, user }));
+        await until(isDone(before));
+        sessions.revoke(did);
+        await notes.save(Object.assign(note, { text: 'edited' })).catch(() => undefined);
+        await before.stop();
+
+        const after = await start([LaterMapper, ...notebookMappers.slice(1)] as never);
+        sessions.signIn(did);
+        await after.parity.sessionAvailable(did);
+        await until(isDone(after));
+        expect([await records('com.example.note'), await records('com.example.later')]).toEqual([
+          [],
+          ['edited'],
+        ]);
+        const row = await after.repository(Note).findOneByOrFail({ id: note.id });
+        expect(row.getAtpCollection()).toBe('com.example.later');
+        await after.stop();
+        await database.cleanup();
+      },
+    );
+  });
+}

@@ -1,0 +1,201 @@
+import { Column, Entity, ManyToOne, PrimaryGeneratedColumn } from 'typeorm';
+import {
+  AtpRecordEntity,
+  AutoSyncsWithAtp,
+  parityEntities,
+  PendingSyncManager,
+  RecordMapper,
+  SyncFailed,
+  type EntityClass,
+} from 'nestjs-parity';
+import { FaultyNetwork } from '../pds/fixtures.js';
+import { Owner } from '../property/notebook.js';
+import { Sessions } from '../property/sessions.js';
+import { databaseKinds, describeDatabase, type DatabaseKind } from '../support/databases.js';
+import { ParityApp } from '../support/parity-app.js';
+
+/** The account is in a related row. */
+@Entity()
+@AutoSyncsWithAtp()
+class Post extends AtpRecordEntity {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column() text!: string;
+  @Column({ default: true }) open!: boolean;
+  @ManyToOne(() => Owner) user!: Owner;
+
+  shouldAutoSync(): boolean {
+    return this.open;
+  }
+}
+
+/** The account is in a column that updates leave alone. */
+@Entity()
+@AutoSyncsWithAtp()
+class Page extends AtpRecordEntity {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column() text!: string;
+  @Column({ update: false }) did!: string;
+  @Column({ default: true }) open!: boolean;
+
+  shouldAutoSync(): boolean {
+    return this.open;
+  }
+}
+
+/** The account is in a column of another name. */
+@Entity()
+@AutoSyncsWithAtp()
+class Card extends AtpRecordEntity {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column() text!: string;
+  @Column() account!: string;
+
+  syncAsDid(): string {
+    return this.account;
+  }
+}
+
+/** An account is asked for what is eligible only: of a row without a tenant it cannot be told. */
+@Entity()
+@AutoSyncsWithAtp()
+class Tenancy extends AtpRecordEntity {
+  static asked = 0;
+  @PrimaryGeneratedColumn() id!: number;
+  @Column() text!: string;
+  @Column({ type: String, nullable: true }) tenant!: string | null;
+
+  shouldAutoSync(): boolean {
+    return this.tenant !== null;
+  }
+
+  syncAsDid(): string {
+    Tenancy.asked += 1;
+    if (this.tenant === null) throw new TypeError('There is no tenant');
+    return this.tenant;
+  }
+}
+
+type Text = AtpRecordEntity & { text: string };
+const mapperOf = (entity: EntityClass<Text>, collection: string, rkey?: string) => {
+  class TextMapper extends RecordMapper<Text> {
+    readonly entity = entity;
+    readonly collection = collection;
+    toRecord = ({ text }: Text): Record<string, unknown> => ({ text });
+  }
+  return rkey === undefined
+    ? TextMapper
+    : class extends TextMapper {
+        override rkey(): string {
+          return rkey;
+        }
+      };
+};
+const mappers = [
+  mapperOf(Post, 'com.example.post'),
+  mapperOf(Page, 'com.example.page', 'self'),
+  mapperOf(Card, 'com.example.card'),
+  mapperOf(Tenancy, 'com.example.tenancy'),
+];
+
+let servers: FaultyNetwork;
+beforeAll(async () => {
+  servers = await FaultyNetwork.start();
+});
+afterAll(() => servers[Symbol.asyncDispose]());
+
+const places: [DatabaseKind, 'cache' | 'database'][] = [
+  ['sqlite', 'cache'],
+  ...databaseKinds.map((kind) => [kind, 'database'] as [DatabaseKind, 'database']),
+];
+for (const [database, storage] of places) {
+  describeDatabase(database)(`whose record it is (${storage}, ${database})`, () => {
+    const sessions = new Sessions();
+    let app: ParityApp;
+    let own: string;
+    let victim: string;
+    beforeEach(async () => {
+      [own, victim] = (await Promise.all(
+        ['own', 'victim'].map(async () => {
+          const account = await servers.account();
+          sessions.agents.set(account.did, await servers.agent(account));
+          return account.did;
+        }),
+      )) as [string, string];
+      app = await ParityApp.start({
+        entities: [Owner, Post, Page, Card, Tenancy, ...parityEntities] as Function[],
+        database,
+        parity: { sessions, pendingSyncs: { enabled: true, storage, autoRetry: true }, mappers },
+      });
+      await app.repository(Owner).save([
+        { id: 1, did: own },
+        { id: 2, did: victim },
+      ]);
+    });
+    afterEach(() => app.stop());
+
+    const of = async (did: string, collection: string): Promise<unknown[]> =>
+      (await servers.network.listRecords(did, collection)).map(({ value }) => value['text']);
+    const expectOwn = async (collection: string, texts: readonly string[]): Promise<void> => {
+      expect(await of(victim, collection)).toEqual([]);
+      expect(await app.module.get(PendingSyncManager).forDid(victim)).toEqual([]);
+      expect(await of(own, collection)).toEqual(texts);
+    };
+
+    it.each([true, false])(
+      'is what the related row says, whatever a caller merged into it (published: %s)',
+      async (open) => {
+        const posts = app.repository(Post);
+        const post = await posts.save(posts.create({ text: 'a', open, user: { id: 1, did: own } }));
+        const body = { text: 'b', open: true, did: victim, user: { id: 1, did: victim } };
+        await posts.save(posts.merge(post, body as never));
+        await expectOwn('com.example.post', ['b']);
+        await posts.save(posts.create({ text: 'c', user: { id: 1, did: victim } }));
+        expect(await of(victim, 'com.example.post')).toEqual([]);
+      },
+    );
+
+    it('is what the row says, whatever a caller hung on the instance', async () => {
+      const posts = app.repository(Post);
+      const post = posts.create({ text: 'a', user: { id: 1, did: own } });
+      await posts.save(Object.assign(post, { did: victim }));
+      await expectOwn('com.example.post', ['a']);
+    });
+
+    it('is what the row says, where an update does not write the column', async () => {
+      const pages = app.repository(Page);
+      await sessions.agents.get(victim)!.com.atproto.repo.putRecord({
+        repo: victim,
+        collection: 'com.example.page',
+        rkey: 'self',
+        record: { $type: 'com.example.page', text: 'theirs' },
+      });
+      const page = await pages.save(pages.create({ text: 'a', did: own, open: false }));
+      await pages.save(Object.assign(page, { text: 'b', did: victim, open: true }));
+      expect(await of(own, 'com.example.page')).toEqual(['b']);
+      await pages.remove(page);
+      expect([await of(own, 'com.example.page'), await of(victim, 'com.example.page')]).toEqual([
+        [],
+        ['theirs'],
+      ]);
+    });
+
+    it('is what was written, whatever becomes of the instance before the commit', async () => {
+      await app.dataSource.transaction(async (manager) => {
+        const card = await manager.save(manager.create(Card, { text: 'a', account: own }));
+        Object.assign(card, { account: victim });
+      });
+      await expectOwn('com.example.card', ['a']);
+    });
+
+    it('is not asked of what is not eligible', async () => {
+      const rows = app.repository(Tenancy);
+      Tenancy.asked = 0;
+      const row = await rows.save(rows.create({ text: 'a', tenant: null }));
+      expect(Tenancy.asked).toBe(0);
+      await rows.save(Object.assign(row, { text: 'b' }));
+      await rows.remove(row);
+      expect(app.taken(SyncFailed)).toEqual([]);
+      expect(app.log.lines).toEqual([]);
+    });
+  });
+}
