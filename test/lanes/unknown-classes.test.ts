@@ -11,7 +11,7 @@ import {
 } from 'nestjs-parity';
 import { LaneLoop } from '../../lib/pending/lane.loop.js';
 import { FaultyNetwork } from '../pds/fixtures.js';
-import { Card, Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
+import { Card, Note, notebook, notebookMappers, Owner, Profile } from '../property/notebook.js';
 import { Sessions } from '../property/sessions.js';
 import {
   databaseKinds,
@@ -218,6 +218,41 @@ for (const kind of databaseKinds) {
       await until(async () => !(await web.parity.hasPendingSyncs(did)));
       expect(await processes.texts('note')).toEqual(['stays']);
       expect(worker.events).toContainEqual(expect.objectContaining({ entityName: 'note', uri }));
+    });
+
+    it('is not asked for where the row is gone and its record is to stay', async () => {
+      await using processes = await Processes.on(servers, kind);
+      const [did = ''] = processes.dids;
+      const web = await processes.start(all);
+      const user = await web.repository(Owner).save({ id: 1, did });
+      const note = await web.repository(Note).save(web.repository(Note).create({ text: 'stays', user }));
+      await until(async () => (await processes.texts('note')).length === 1);
+      await until(async () => !(await web.parity.hasPendingSyncs(did)));
+      await web.module.get(LaneLoop).stop();
+      await web.repository(Note).remove(note);
+      // As shouldAutoUnsync() would have it.
+      await web.dataSource.query('UPDATE parity_ledger SET keep_record = TRUE');
+      await processes.start(onlyCards);
+      await until(async () => !(await web.parity.hasPendingSyncs(did)));
+      expect(await processes.texts('note')).toEqual(['stays']);
+    });
+
+    it('is asked for where a fixed record key may be that of another row', async () => {
+      await using processes = await Processes.on(servers, kind);
+      const [did = ''] = processes.dids;
+      const web = await processes.start(all);
+      const profile = web.repository(Profile).create({ did, text: 'me', open: true });
+      await web.repository(Profile).save(profile);
+      await until(async () => (await processes.texts('profile')).length === 1);
+      await until(async () => !(await web.parity.hasPendingSyncs(did)));
+      await web.module.get(LaneLoop).stop();
+      await web.repository(Profile).remove(profile);
+      const worker = await processes.start(onlyCards);
+      await until(() => warnings(worker).length === 1);
+      expect(await processes.texts('profile')).toEqual(['me']);
+      const next = await processes.start(all);
+      await until(async () => !(await next.parity.hasPendingSyncs(did)));
+      expect(await processes.texts('profile')).toEqual([]);
     });
 
     it('is asked for where the row is there: a record that moves is left to a process that knows it', async () => {
