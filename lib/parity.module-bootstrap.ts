@@ -56,7 +56,9 @@ export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, Be
     this.findMappers();
     const dataSources = this.options.dataSources.map((name) => this.dataSource(name));
     try {
-      for (const dataSource of dataSources) this.track(dataSource);
+      dataSources.forEach((dataSource, index) =>
+        this.track(dataSource, index === 0 ? '' : `${this.options.dataSources[index]}.`),
+      );
     } catch (error) {
       this.release();
       throw error;
@@ -109,9 +111,9 @@ export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, Be
     }
   }
 
-  private track(dataSource: DataSource): void {
+  private track(dataSource: DataSource, prefix: string): void {
     const { entities, dispatcher, options, sync } = this;
-    const added = entities.addAll(dataSource, this.mappers);
+    const added = entities.addAll(dataSource, this.mappers, prefix);
     added.forEach((entity) => this.warnOfCascades(entity));
     this.undo.push(
       trackChanges({

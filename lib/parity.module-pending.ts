@@ -29,7 +29,7 @@ export const logger = new Logger('Parity');
 export const pendingProviders: FactoryProvider[] = [
   {
     provide: PENDING_STORE,
-    inject: [RESOLVED_OPTIONS, { token: PENDING_DATA_SOURCE, optional: true }],
+    inject: [RESOLVED_OPTIONS, SyncedEntities, { token: PENDING_DATA_SOURCE, optional: true }],
     useFactory: pendingStore,
   },
   {
@@ -118,12 +118,21 @@ export const pendingProviders: FactoryProvider[] = [
 export const isDurable = ({ pendingSyncs }: ResolvedOptions): boolean =>
   pendingSyncs.enabled && pendingSyncs.storage === 'database';
 
-function pendingStore(options: ResolvedOptions, dataSource?: DataSource): PendingSyncStore | null {
+function pendingStore(
+  options: ResolvedOptions,
+  { nameOf }: SyncedEntities,
+  dataSource?: DataSource,
+): PendingSyncStore | null {
   const { enabled, ttl, preparedStatements } = options.pendingSyncs;
   if (!enabled) return null;
   return isDurable(options)
-    ? new DatabasePendingSyncStore({ dataSource: ledgerOf(options, dataSource), ttl, preparedStatements })
-    : new CachePendingSyncStore({ ttl });
+    ? new DatabasePendingSyncStore({
+        dataSource: ledgerOf(options, dataSource),
+        ttl,
+        preparedStatements,
+        nameOf,
+      })
+    : new CachePendingSyncStore({ ttl, nameOf });
 }
 
 /** The pending syncs of an entity are kept in its own transaction, so in its own DataSource. */

@@ -63,13 +63,13 @@ async function fill(client: Client, schema: string, { accounts, addresses }: Led
     Array.from({ length: accounts }, (_, number) => didOf(number)),
   ]);
   await client.query(`
-    INSERT INTO ${ledger} (rkey, did, collection, entity_name, entity_id, operation, triggered_by, cid, keep_record, given_up, backfill,
+    INSERT INTO ${ledger} (rkey, did, collection, entity_name, entity_id, operation, triggered_by, cid, keep_record, given_up, orphaned, may_delete, backfill,
       version, pending_since, changed_at, created_at, attempts)
-    SELECT '3k' || lpad(to_hex(n), 11, '0'), a.did, 'com.example.note', 'Note', n::text, 'republish', 'auto',
-      'bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454', false, false, false, 1,
+    SELECT '3k' || lpad(to_hex(n), 11, '0'), a.did, 'com.example.note', 'bench_note', n::text, 'republish', 'auto',
+      'bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454', false, false, false, false, false, 1,
       CASE WHEN n < ${2 * accounts} AND a.number % 2 = 0 THEN n END, n, n, 0
     FROM generate_series(0, ${accounts * addresses - 1}) AS n JOIN account a ON a.number = n % ${accounts} ORDER BY 1`);
   await client.query(`
-    INSERT INTO ${lane} (did, token, leased, owed, wakes, failures, park_reason)
-    SELECT did, 1, false, false, 0, 0, 'the session has ended' FROM account ORDER BY number`);
+    INSERT INTO ${lane} (did, token, leased, wakes, failures, park_reason)
+    SELECT did, 1, false, 0, 0, 'the session has ended' FROM account ORDER BY number`);
 }

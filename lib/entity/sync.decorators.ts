@@ -7,15 +7,26 @@ import {
 
 type EntityClassDecorator<E> = (target: abstract new (...args: never[]) => E) => void;
 
-export type SyncDecoratorOptions<E> = Pick<SyncFunctions<E>, 'syncAsDid'> & Partial<AutoSyncBehaviour>;
-export type AutoSyncDecoratorOptions<E> = SyncFunctions<E> & Partial<AutoSyncBehaviour>;
+export interface SyncNameOption {
+  /**
+   * The name under which pending syncs remember the class, whatever it is called in the code of a process. Default: the name of its table, for
+   * a child of a single table followed by its discriminator value; in any but the first of `dataSources` the name of the DataSource comes first.
+   */
+  readonly name?: string;
+}
+
+export type SyncDecoratorOptions<E> = Pick<SyncFunctions<E>, 'syncAsDid'> &
+  Partial<AutoSyncBehaviour> &
+  SyncNameOption;
+export type AutoSyncDecoratorOptions<E> = SyncFunctions<E> & Partial<AutoSyncBehaviour> & SyncNameOption;
 
 const mark =
   <E>(level: SyncLevel, options: AutoSyncDecoratorOptions<E>): EntityClassDecorator<E> =>
   (target) => {
-    const { whenNotEligible = 'keep', followOwner = false, onConflict, ...functions } = options;
+    const { name, whenNotEligible = 'keep', followOwner = false, onConflict, ...functions } = options;
     defineSyncMetadata(target, {
       level,
+      name,
       whenNotEligible,
       followOwner,
       onConflict,
@@ -24,7 +35,8 @@ const mark =
   };
 
 /** The entity knows its record (uri, cid, rkey), but is never published by this package. */
-export const HasAtpRecord = <E extends object>(): EntityClassDecorator<E> => mark<E>('has-record', {});
+export const HasAtpRecord = <E extends object>(options: SyncNameOption = {}): EntityClassDecorator<E> =>
+  mark<E>('has-record', options);
 
 /** The entity can be published by hand (`publish()` and its like); includes {@link HasAtpRecord}. */
 export const PublishesRecords = <E extends object>(

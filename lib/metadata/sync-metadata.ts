@@ -28,6 +28,8 @@ export interface AutoSyncBehaviour {
 }
 
 export interface SyncMetadata extends AutoSyncBehaviour {
+  /** Under which the entity's changes are kept; undefined: its table tells. */
+  readonly name: string | undefined;
   readonly level: SyncLevel;
   readonly functions: SyncFunctions<object>;
 }
@@ -50,6 +52,10 @@ export const defineSyncMetadata = (target: object, metadata: SyncMetadata): void
 
 export const syncMetadataOf = (target: unknown): SyncMetadata | undefined =>
   typeof target === 'function' ? (Reflect.getMetadata(SYNC, target) as SyncMetadata | undefined) : undefined;
+
+/** The name that the class itself was given: a subclass that inherited it would pass for its base. */
+export const ownSyncNameOf = (target: object): string | undefined =>
+  (Reflect.getOwnMetadata(SYNC, target) as SyncMetadata | undefined)?.name;
 
 export const defineRecordColumn = (target: object, column: keyof RecordColumnNames, property: string): void =>
   Reflect.defineMetadata(COLUMNS, { ...recordColumnNamesOf(target), [column]: property }, target);

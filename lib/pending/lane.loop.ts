@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import type { LaneWorker } from './lane.worker.js';
-import type { PendingSyncStore } from './pending-sync.store.js';
+import { SWEPT, type PendingSyncStore } from './pending-sync.store.js';
 
 export interface LaneLoopOptions {
   readonly store: PendingSyncStore;
@@ -80,7 +80,11 @@ export class LaneLoop {
   private async tidyUp(): Promise<void> {
     try {
       await this.options.cleanup();
-      if ((await this.options.store.sweep()) > 0) this.poke();
+      let woken: number;
+      do {
+        woken = await this.options.store.sweep();
+        if (woken > 0) this.poke();
+      } while (woken >= SWEPT && !this.stopped);
     } catch (error) {
       this.options.log.error(`Tidying up pending syncs failed: ${message(error)}`);
     }

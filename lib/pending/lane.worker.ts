@@ -5,8 +5,10 @@ import { SyncFailed } from '../events/sync-failed.event.js';
 import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import type { Change } from '../sync/change.js';
 import { LaneQueue } from '../sync/lane-queue.js';
-import { toChange } from './entry-change.js';
+import { spent } from './discard-reasons.js';
+import { isKnown, toChange } from './entry-change.js';
 import type { HeldLane } from './held-lane.js';
+import { heldWhenFree } from './held-when-free.js';
 import type { LaneTries, Tried } from './lane-tries.js';
 import { heldBack } from './next-try.js';
 import type { LaneNext, PendingEntry } from './pending-entry.js';
@@ -15,6 +17,8 @@ export interface LaneWorkerOptions {
   readonly tries: LaneTries;
   /** Failed tries of the record itself after which an entry is given up; null: never. */
   readonly maxAttempts: number | null;
+  /** In ms: how long a retry by hand waits for another process that has the lane. Default 30000. */
+  readonly patience?: number;
 }
 
 interface Taken {
@@ -31,6 +35,8 @@ const BATCH = 200;
  */
 const UNDER_WAY = 250;
 const SMALL_BATCH = 25;
+/** Of what was asked for by hand while another process has the lane: all. */
+const ALL = 2 ** 31 - 1;
 /** In ms: when a lane comes back to what another transaction holds. */
 const HELD_UP = 1_000;
 
@@ -67,12 +73,19 @@ export class LaneWorker {
     const tally = new Tally();
     // Here, in the queue: before it, a worker that sees the lane free would take what the caller wants to hear of.
     if (options.backlog) await store.unpark(did, { retry: true });
+    const byHand = !options.turn;
     // A lease that finds nothing to do would send an inline save away meanwhile.
-    if (!options.turn && (await store.due(did, { limit: 1, ...options })).length === 0) return tally.result();
+    const first = byHand ? await this.due(did, { limit: 1, ...options }) : [];
+    if (byHand && first.length === 0) return tally.result();
     let goesOn = false;
     let held: HeldLane | null = null;
     try {
       held = await this.options.tries.hold(await store.lane(did));
+      if (!held && byHand) {
+        const asked = [...first, ...(await this.due(did, { limit: ALL, ...options }))];
+        held = await heldWhenFree(this.options.tries, did, this.options.patience ?? 30_000);
+        await this.tellOthersWork(did, asked, held === null, tally);
+      }
       if (!held) return tally.result();
       do {
         goesOn = false;
@@ -90,13 +103,27 @@ export class LaneWorker {
     }
   }
 
+  /** What was asked for and is done by now, was done by the process that had the lane. */
+  private async tellOthersWork(
+    did: string,
+    asked: readonly PendingEntry[],
+    isBusy: boolean,
+    tally: Tally,
+  ): Promise<void> {
+    const uris = [...new Set(asked.map(({ sync }) => sync.uri))];
+    const pending = await this.options.tries.options.store.at(did, uris);
+    tally.succeeded += uris.length - pending.length;
+    for (const { sync } of isBusy ? pending : [])
+      tally.fail(`Another process still works on ${did}, and ${sync.uri} is pending.`, false);
+  }
+
   /** The next entries to be tried together, and what becomes of the lane after them; none: nothing is due, or has to wait. */
   private async take(held: HeldLane, options: { backlog: boolean }): Promise<Taken> {
-    const { store, writer } = this.options.tries.options;
+    const { writer } = this.options.tries.options;
     const { did } = held.lease;
     const failed = this.failed.get(did) ?? new Set();
     const size = Math.min(BATCH, Math.max(SMALL_BATCH, Math.floor(UNDER_WAY / this.queue.size)));
-    const all = await store.due(did, { limit: size + failed.size + 1, ...options });
+    const all = await this.due(did, { limit: size + failed.size + 1, ...options });
     const due = all.filter(({ sync, version }) => !failed.has(`${sync.uri} ${version}`));
     const [first] = due;
     if (!first) return { batch: [], next: 'asleep' };
@@ -109,6 +136,22 @@ export class LaneWorker {
     return { batch, next: rest.backfill ? { backfillAt: new Date() } : 'ready' };
   }
 
+  /** What is due of the classes that this process knows; the others are left to processes that do. */
+  private async due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]> {
+    const { store, entities, log } = this.options.tries.options;
+    for (;;) {
+      const due = await store.due(did, options);
+      const unknown = due.filter((entry) => !isKnown(entry, entities));
+      if (unknown.length === 0) return due;
+      for (const { entityName } of unknown) {
+        if (store.leave(entityName))
+          log.warn(
+            `Pending syncs of an entity class '${entityName}' are left to other processes: this one does not know it.`,
+          );
+      }
+    }
+  }
+
   private async batch(held: HeldLane, { batch, next }: Taken, tally: Tally): Promise<void> {
     const { tries, maxAttempts } = this.options;
     const { entities } = tries.options;
@@ -116,14 +159,9 @@ export class LaneWorker {
     const given: { entry: PendingEntry; reason: string }[] = [];
     for (const entry of batch) {
       const change = toChange(entry, entities);
-      if (maxAttempts !== null && entry.sync.attempts >= maxAttempts) {
-        given.push({
-          entry,
-          reason: `${entry.sync.attempts} tries failed, the last with: ${entry.sync.lastError ?? 'unknown'}`,
-        });
-      } else if (!change) {
-        given.push({ entry, reason: `there is no entity ${entry.entityName} any more` });
-      } else changes.set(change, entry);
+      if (maxAttempts !== null && entry.sync.attempts >= maxAttempts)
+        given.push({ entry, reason: spent(entry.sync) });
+      else changes.set(change, entry);
     }
     if (given.length > 0) tally.skipped += await tries.discard(held.lease, given);
     const entries = new Map([...changes.values()].map((entry) => [entry.sync.uri, entry]));

@@ -5,6 +5,7 @@ import type { Trigger } from '../sync/change.js';
 /** A change as a store keeps it. It says where to look, and what cannot be known later; never what to write. */
 export interface PendingChange {
   readonly address: Address;
+  /** As it is kept: `SyncedEntity.storedName`. */
   readonly entityName: string;
   readonly entityId: string;
   /** What was due when the change was made. */
@@ -17,6 +18,8 @@ export interface PendingChange {
   readonly keepRecord: boolean;
   /** The entity gave the address up (its row is gone, or its record has moved): whoever claims it already goes on claiming it. */
   readonly givenUp: boolean;
+  /** The row is gone, and no other can hold the address: what is left to do takes no entity class. */
+  readonly orphaned: boolean;
   /** A record may have to be deleted, though that is not known yet. Like an unpublish, such a change never expires. */
   readonly mayDelete: boolean;
   /** Found by a reconciliation: what users do now comes first. */

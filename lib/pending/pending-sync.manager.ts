@@ -42,7 +42,9 @@ export class PendingSyncManager {
   }
 
   /**
-   * Tries each pending sync of an account once, now, whatever it waits for. Two calls at a time try nothing twice.
+   * Tries each pending sync of an account once, now, whatever it waits for. Two calls at a time try nothing twice. While another process works on
+   * the account it waits, up to 30 seconds: what that has done counts as succeeded, and what is pending after that as failed.
+   *
    * @throws OAuthSessionInvalidError (AuthenticationError) if the account still has to sign in: nothing is spent or lost
    */
   async retryForDid(did: string): Promise<PendingSyncRetryResult> {

@@ -17,6 +17,9 @@ import type {
   SettledEntry,
 } from './pending-entry.js';
 
+/** How many lanes one {@link PendingSyncStore.sweep} wakes at most. */
+export const SWEPT = 500;
+
 /**
  * Where pending syncs are kept: at most one per address. This port is the specification; the contract suite of
  * `nestjs-parity/testing` tests it, and every store passes it.
@@ -49,6 +52,14 @@ export abstract class PendingSyncStore {
    * is set those that were captured before the last {@link unpark}. Empty: nothing to do.
    */
   abstract due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]>;
+
+  /**
+   * This process does not know the class whose changes are kept under this name: its entries are left to other processes from now on, save those of
+   * rows that are gone. {@link due} and {@link readyLanes} leave them out, and a lane that holds one which is due is never put to sleep for them.
+   *
+   * @returns false if they are left already
+   */
+  abstract leave(entityName: string): boolean;
 
   /** The entries at these at-uris, in any order, whatever they wait for; those without one are left out. */
   abstract at(did: string, uris: readonly string[]): Promise<PendingEntry[]>;
@@ -145,10 +156,13 @@ export abstract class PendingSyncStore {
   /** Removes all of an account, without dead letters. Returns how many. */
   abstract removeForDid(did: string): Promise<number>;
 
-  /** Gives up, as {@link discard} does, what is older than the ttl; unpublishes never expire. Bounded per call; empty: nothing more to do. */
+  /**
+   * Gives up, as {@link discard} does, what is older than the ttl, and of the classes that are {@link leave | left} what was due for 7 days, and which no
+   * process has tried; unpublishes never expire. Bounded per call; empty: nothing more to do.
+   */
   abstract cleanup(): Promise<Discarded[]>;
 
-  /** Wakes lanes that sleep although they hold something that was never tried: a process died before its {@link wake}. Returns how many; bounded per call. */
+  /** Wakes lanes that sleep although they hold something that was never tried: a process died before its {@link wake}. Returns how many: with {@link SWEPT} there may be more. */
   sweep(): Promise<number> {
     return Promise.resolve(0);
   }

@@ -1,26 +1,34 @@
 import type { DataSource, EntityMetadata } from 'typeorm';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
-import { recordColumnNamesOf, syncMetadataOf } from '../metadata/sync-metadata.js';
-import { DEFAULT_FUNCTION_TIMEOUT_MS } from '../model/options.js';
+import { ownSyncNameOf, recordColumnNamesOf, syncMetadataOf } from '../metadata/sync-metadata.js';
 import type { EntityClass } from './record-mapper.js';
 import type { MapperRegistry } from './mapper.registry.js';
 import { SyncedEntity, type RecordColumns } from './synced-entity.js';
+import { UnknownClass } from './unknown-class.js';
 
 /** The marked entity classes of all DataSources. */
 export class SyncedEntities {
   private readonly byClass = new Map<unknown, SyncedEntity>();
-  private readonly byName = new Map<string, SyncedEntity>();
+  private readonly byStoredName = new Map<string, SyncedEntity>();
+  private readonly unknown = new Map<string, SyncedEntity>();
+  private first: DataSource | undefined;
 
   /** @param timeoutMs milliseconds that mappers and the entities' own functions have for an answer */
-  constructor(private readonly timeoutMs = DEFAULT_FUNCTION_TIMEOUT_MS) {}
+  constructor(private readonly timeoutMs?: number) {}
 
-  /** Adds the marked classes of a DataSource. @throws ParityOptionsError that says what is missing, and the fix */
-  addAll(dataSource: DataSource, mappers: MapperRegistry): SyncedEntity[] {
+  /**
+   * Adds the marked classes of a DataSource.
+   *
+   * @param prefix of the names under which their changes are kept, where their tables give these
+   * @throws ParityOptionsError that says what is missing, and the fix
+   */
+  addAll(dataSource: DataSource, mappers: MapperRegistry, prefix = ''): SyncedEntity[] {
+    this.first ??= dataSource;
     const added: SyncedEntity[] = [];
     for (const metadata of dataSource.entityMetadatas) {
       const sync = syncMetadataOf(metadata.target);
       if (!sync || metadata.tableType === 'junction') continue;
-      if (this.byClass.has(metadata.target) || this.byName.has(metadata.name)) {
+      if (this.byClass.has(metadata.target) || this.all().some(({ name }) => name === metadata.name)) {
         throw new ParityOptionsError(
           `The entity ${metadata.name} is marked and registered twice (two DataSources, or two classes of one name). ` +
             `Its publish() could not tell them apart: give each DataSource a class of its own name.`,
@@ -29,16 +37,20 @@ export class SyncedEntities {
       }
       const mapper = mappers.forEntity(metadata.target as EntityClass);
       if (!mapper && sync.level === 'auto' && !isAbstract(metadata)) throw missingMapper(metadata.name);
+      const storedName = ownSyncNameOf(metadata.target as object) ?? prefix + tableNameOf(metadata);
       const entity = new SyncedEntity(
         dataSource,
         metadata,
         sync,
         recordColumns(metadata),
         mapper,
+        storedName,
         this.timeoutMs,
       );
+      const other = this.byStoredName.get(storedName);
+      if (other) throw sameStoredName(entity, other);
       this.byClass.set(metadata.target, entity);
-      this.byName.set(metadata.name, entity);
+      this.byStoredName.set(storedName, entity);
       added.push(entity);
     }
     return added;
@@ -66,9 +78,21 @@ export class SyncedEntities {
     return entity?.sync.level === 'auto' && entity.mapper ? entity : undefined;
   }
 
-  named(entityName: string): SyncedEntity | undefined {
-    return this.byName.get(entityName);
+  /** The class whose changes are kept under a name; undefined: this process does not know it. */
+  stored(name: string): SyncedEntity | undefined {
+    return this.byStoredName.get(name);
   }
+
+  /** Stands in for the class that {@link stored} does not know. */
+  unknownClass(name: string): SyncedEntity {
+    if (!this.first) throw new ParityOptionsError('ParityModule has no DataSource yet.');
+    const entity = this.unknown.get(name) ?? new UnknownClass(name, this.first);
+    this.unknown.set(name, entity);
+    return entity;
+  }
+
+  /** The name of a class for people. */
+  readonly nameOf = (storedName: string): string => this.stored(storedName)?.name ?? storedName;
 
   all(): SyncedEntity[] {
     return [...this.byClass.values()];
@@ -77,6 +101,17 @@ export class SyncedEntities {
 
 /** The root of a single-table hierarchy may have mappers for its children only. */
 const isAbstract = (metadata: EntityMetadata): boolean => metadata.childEntityMetadatas.length > 0;
+
+/** What does not change when a class is renamed, or its code is minified. */
+const tableNameOf = ({ tableName, tableType, discriminatorValue }: EntityMetadata): string =>
+  tableType === 'entity-child' ? `${tableName}:${discriminatorValue}` : tableName;
+
+const sameStoredName = ({ name, storedName }: SyncedEntity, other: SyncedEntity): ParityOptionsError =>
+  new ParityOptionsError(
+    `The changes of ${other.name} and of ${name} would both be kept under the name '${storedName}'. ` +
+      `Give one of them another: @AutoSyncsWithAtp({ name: '...' }).`,
+    { entityName: name },
+  );
 
 const missingMapper = (name: string): ParityOptionsError =>
   new ParityOptionsError(

@@ -5,6 +5,7 @@ import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { MapperError } from '../errors/mapper.error.js';
 import { recordStateOf, type RecordState } from '../metadata/record-state.js';
 import type { SyncFunctions, SyncMetadata } from '../metadata/sync-metadata.js';
+import { DEFAULT_FUNCTION_TIMEOUT_MS } from '../model/options.js';
 import { parseAtUri, type Address } from '../model/address.js';
 import { KnownCids } from './known-cids.js';
 import { prepareRecord, type PreparedRecord } from './record-json.js';
@@ -39,8 +40,10 @@ export class SyncedEntity {
     readonly sync: SyncMetadata,
     readonly columns: RecordColumns,
     readonly mapper: RecordMapper | undefined,
+    /** Under which its changes are kept, and which every process knows it by. */
+    readonly storedName: string,
     /** Milliseconds that the mapper and the entity's own functions have for an answer. */
-    private readonly timeoutMs: number,
+    private readonly timeoutMs = DEFAULT_FUNCTION_TIMEOUT_MS,
   ) {
     this.name = metadata.name;
     this.relations = neededRelations(metadata, mapper);

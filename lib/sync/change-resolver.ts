@@ -28,8 +28,9 @@ export async function resolveTouches(
   const [removals, written] = lastTouches(touches);
   for (const touch of removals) {
     const { address = null, next = null, cid = null, keepRecord = true } = touch.removal ?? {};
+    const orphaned = !touch.entity.hasFixedRkey;
     for (const [given, known] of [[address, cid] as const, [next, null] as const])
-      if (given) changes.push(change(touch, given, { ...GIVEN_UP, cid: known, keepRecord }));
+      if (given) changes.push(change(touch, given, { ...GIVEN_UP, cid: known, keepRecord, orphaned }));
   }
   /** Only the stored row proves that nothing has to be synced. */
   const again: Touch[] = [];
@@ -276,7 +277,7 @@ const change = (
   { entity, entityId, instance, origin }: Touch,
   address: Address,
   rest: Pick<Change, 'operation' | 'cid' | 'keepRecord' | 'givenUp' | 'mayDelete'> &
-    Partial<Pick<Change, 'whole' | 'isRow'>>,
+    Partial<Pick<Change, 'orphaned' | 'whole' | 'isRow'>>,
 ): Change => ({
   entity,
   entityId,

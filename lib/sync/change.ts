@@ -51,6 +51,8 @@ export interface Change {
   readonly keepRecord: boolean;
   /** The entity has left the address: its row is gone, or its record has moved. */
   readonly givenUp: boolean;
+  /** Its row is gone, and no other row can hold the address. */
+  readonly orphaned?: boolean | undefined;
   /** A record may have to be deleted: a change that may be is kept until it is done. */
   readonly mayDelete: boolean;
   /** The instance that the caller holds. */

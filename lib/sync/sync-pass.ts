@@ -111,6 +111,7 @@ export class SyncPass {
    * its address along, unless the record key is not its own.
    */
   private mayBeHeld({ givenUp, entity }: Change): boolean {
+    if (!entity.mapper) return false;
     return !givenUp || entity.hasFixedRkey || this.run.backfill === true;
   }
 

@@ -23,6 +23,7 @@ function aChange({
     cid: null,
     keepRecord: false,
     givenUp: false,
+    orphaned: false,
     mayDelete: false,
     backfill: false,
     ...rest,
@@ -85,6 +86,29 @@ it('finds what an earlier process left in the cache', async () => {
   expect(await store.readyLanes(10)).toEqual([ALICE]);
   pass(2 * HOUR);
   expect((await store.cleanup()).map(({ sync }) => sync.uri)).toEqual([URI]);
+});
+
+it('gives up after seven days what no process knows, and nothing of a parked account', async () => {
+  const { store, pass } = aStore(createCache(), null);
+  const entityName = 'Unknown';
+  await store.capture([
+    aChange({ entityName }),
+    aChange({ entityName, rkey: 'gone', operation: 'unpublish', givenUp: true, orphaned: true }),
+    aChange({ rkey: 'known' }),
+    aChange({ entityName, did: 'did:plc:parked' }),
+  ]);
+  await store.park('did:plc:parked', { reason: 'revoked', sessionId: null });
+  store.leave(entityName);
+  pass(6 * 24 * HOUR);
+  expect(await store.cleanup()).toEqual([]);
+  pass(24 * HOUR);
+  expect(await store.cleanup()).toEqual([
+    {
+      sync: expect.objectContaining({ uri: URI }) as object,
+      reason: "no process that was running in 7 days has known an entity class by the name 'Unknown'",
+    },
+  ]);
+  expect(await store.cleanup()).toEqual([]);
 });
 
 it('wakes by a sweep what an earlier process captured and woke not, and nothing that was tried', async () => {

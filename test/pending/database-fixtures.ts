@@ -28,6 +28,7 @@ export function aChange(
     cid: null,
     keepRecord: false,
     givenUp: false,
+    orphaned: false,
     mayDelete: false,
     backfill: false,
     ...rest,

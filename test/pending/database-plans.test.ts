@@ -52,7 +52,7 @@ async function fill({ dataSource, store }: Ledger): Promise<void> {
     `UPDATE parity_ledger SET backfill = TRUE WHERE did LIKE '%0' AND rkey = 'r1' OR (did LIKE '%70' OR did LIKE '%500') AND rkey = 'r0'`,
   );
   await dataSource.query(
-    'INSERT INTO parity_lane (did, token, leased, owed, wakes, failures, ready_at, backfill_at) SELECT did, 1, FALSE, FALSE, 0, 0, ' +
+    'INSERT INTO parity_lane (did, token, leased, wakes, failures, ready_at, backfill_at) SELECT did, 1, FALSE, 0, 0, ' +
       `CASE WHEN did LIKE '%00' THEN 1 END, CASE WHEN did LIKE '%70' THEN 2 WHEN did LIKE '%20' OR did LIKE '%40' THEN ${LATER} END ` +
       `FROM parity_ledger WHERE rkey = 'r0'`,
   );
@@ -177,6 +177,19 @@ for (const kind of databaseKinds) {
         expect(await store.readyLanes(150)).toHaveLength(150);
       },
       sweep: (store) => store.sweep(0),
+      'what is left to other processes': async () => {
+        const store = new DatabasePendingSyncStore({ dataSource: ledger.dataSource, ttl: 60 });
+        store.leave('Unknown');
+        await store.due(did, { limit: 200, backlog: false });
+        await store.due(did, { limit: 200, backlog: true });
+        expect(await store.readyLanes(150)).toHaveLength(150);
+        for (const next of ['asleep', { backfillAt: new Date(Date.now() + 60_000) }] as LaneNext[]) {
+          const lease = await store.lease(did, 60_000);
+          if (!lease) throw new Error('the lane is not free');
+          await store.release(lease, { next, failures: 0 });
+        }
+        await store.cleanup();
+      },
       'dead letters': async () => {
         const letters = new DeadLetters(new LedgerAccess(ledger.dataSource));
         await letters.list({ limit: 5 });

@@ -301,6 +301,24 @@ for (const kind of databaseKinds) {
         expect(await store.sweep(0)).toBe(0);
       });
 
+      it('that sleeps is found by one sweep behind any number of parked ones, which it does not ask for one by one', async () => {
+        const parked = Array.from(
+          { length: 2_000 },
+          (_, index) => `did:plc:${String(index).padStart(4, '0')}`,
+        );
+        await store.capture([...parked, 'did:plc:lost'].map((did) => aChange('a', { did })));
+        await ledger.dataSource.query(
+          'INSERT INTO parity_lane (did, token, leased, wakes, failures, park_reason) ' +
+            "SELECT did, 1, FALSE, 0, 0, 'revoked' FROM parity_ledger WHERE did <> 'did:plc:lost'",
+        );
+        await wait(3);
+        statements.length = 0;
+        expect(await store.sweep(0)).toBe(1);
+        expect(statements.length).toBeLessThanOrEqual(2);
+        expect(await store.readyLanes(10)).toEqual(['did:plc:lost']);
+        expect(await (await ledger.peer()).sweep(0)).toBe(0);
+      });
+
       it('that is parked is not swept', async () => {
         await store.capture([aChange('a')]);
         await store.park(ALICE, { reason: 'revoked', sessionId: 's' });
@@ -308,6 +326,72 @@ for (const kind of databaseKinds) {
         expect(await store.sweep(0)).toBe(0);
         await store.unpark(ALICE, { retry: false });
         expect(await store.sweep(0)).toBe(0);
+      });
+    });
+
+    describe('what no process knows', () => {
+      const leaving = () => {
+        const one = new DatabasePendingSyncStore({ dataSource: ledger.dataSource, ttl: null });
+        one.leave('Unknown');
+        return one;
+      };
+      const unknown = (rkey: string, rest: object = {}) => aChange(rkey, { entityName: 'Unknown', ...rest });
+      /** As if this had been so for so many days. */
+      const since = async (days: number): Promise<void> => {
+        const earlier = days * 24 * 3_600_000_000;
+        await ledger.dataSource.query(`UPDATE parity_ledger SET changed_at = changed_at - ${earlier}`);
+        await ledger.dataSource.query(
+          `UPDATE parity_lane SET unparked_at = unparked_at - ${earlier}, backlog_before = backlog_before - ${earlier}`,
+        );
+      };
+
+      it('becomes a dead letter after seven days, and is pending again when it is requeued', async () => {
+        await store.capture([unknown('a'), aChange('b')]);
+        await since(6.9);
+        expect(await leaving().cleanup()).toEqual([]);
+        await since(0.2);
+        expect(await leaving().cleanup()).toEqual([
+          {
+            sync: expect.objectContaining({ uri: uriOf('a'), entityName: 'Unknown' }) as object,
+            reason: "no process that was running in 7 days has known an entity class by the name 'Unknown'",
+          },
+        ]);
+        expect(await leaving().cleanup()).toEqual([]);
+        expect(await ledger.due()).toEqual(['b']);
+        expect((await store.deadLetters.list()).letters.map(({ sync }) => sync.uri)).toEqual([uriOf('a')]);
+        expect(await store.deadLetters.requeue(uriOf('a'))).toBe(true);
+        expect(await leaving().cleanup()).toEqual([]);
+        expect((await ledger.due()).toSorted()).toEqual(['a', 'b']);
+      });
+
+      it('is kept while its account has to sign in, backs off, or has only just signed in', async () => {
+        const dids = ['did:plc:parked', 'did:plc:off', 'did:plc:fresh', 'did:plc:backlog'];
+        await store.capture(dids.map((did) => unknown('a', { did })));
+        await store.park('did:plc:parked', { reason: 'revoked', sessionId: null });
+        await store.release(await lease('did:plc:off'), {
+          next: { retryAt: new Date(Date.now() + LONG) },
+          failures: 1,
+        });
+        await store.unpark('did:plc:backlog', { retry: false });
+        await since(8);
+        await store.unpark('did:plc:fresh', { retry: true });
+        expect(await leaving().cleanup()).toEqual([]);
+      });
+
+      it('is kept if a process has tried it, and if it asks for a record to go', async () => {
+        await store.capture([
+          unknown('tried'),
+          unknown('gone', { operation: 'unpublish', givenUp: true, orphaned: true }),
+          unknown('unwanted', { operation: 'unpublish', trigger: 'unpublish' }),
+        ]);
+        const held = await lease();
+        const { version } = await ledger.entry('tried');
+        await store.failed(held, [
+          { uri: uriOf('tried'), version, error: 'x', spendsAttempt: true, needsSession: false },
+        ]);
+        await store.release(held, { next: 'asleep', failures: 0 });
+        await since(8);
+        expect(await leaving().cleanup()).toEqual([]);
       });
     });
 

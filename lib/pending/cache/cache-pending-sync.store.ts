@@ -11,23 +11,32 @@ import type {
   PendingChange,
   PendingEntry,
 } from '../pending-entry.js';
+import { expired, unclaimed, UNCLAIMED_LIFE } from '../discard-reasons.js';
 import type { KeptSync, PendingStats } from '../kept-sync.js';
-import { PendingSyncStore } from '../pending-sync.store.js';
-import { type CachedLane, entryAt, hasTurn, isDue, toPendingEntry, toPendingSync } from './cached-lane.js';
+import { PendingSyncStore, SWEPT } from '../pending-sync.store.js';
+import {
+  type CachedEntry,
+  type CachedLane,
+  entryAt,
+  hasTurn,
+  isDue,
+  toPendingEntry,
+  toPendingSync,
+} from './cached-lane.js';
 import { CachedLanes } from './cached-lanes.js';
 import { LaneLeases } from './lane-leases.js';
 import * as steps from './lane-steps.js';
 
 /** How many entries one `cleanup` gives up at most. */
 const CLEANUP_LIMIT = 500;
-/** How many lanes one `sweep` wakes at most. */
-const SWEEP_LIMIT = 500;
 
 export interface CachePendingSyncStoreConfig {
   /** Any cache of cache-manager. Default: the memory of this process. */
   readonly cache?: Cache;
   /** Seconds until a pending sync is given up; null: never. */
   readonly ttl: number | null;
+  /** What people call the class that is kept under a name. Default: that name. */
+  readonly nameOf?: (storedName: string) => string;
   /** Milliseconds since 1970, for tests. Default: the system's clocks. */
   readonly now?: () => number;
 }
@@ -44,10 +53,14 @@ export class CachePendingSyncStore extends PendingSyncStore {
   private readonly ttl: number | null;
   private readonly now: () => number;
   private version = 0;
+  /** Names of classes that this process does not know. */
+  private readonly left = new Set<string>();
+  private readonly nameOf: (storedName: string) => string;
 
-  constructor({ cache = createCache(), ttl, now }: CachePendingSyncStoreConfig) {
+  constructor({ cache = createCache(), ttl, nameOf, now }: CachePendingSyncStoreConfig) {
     super();
     this.ttl = ttl === null ? null : ttl * 1_000;
+    this.nameOf = nameOf ?? ((storedName) => storedName);
     this.now = now ?? Date.now;
     this.lanes = new CachedLanes(cache, this.ttl, this.now);
     this.leases = new LaneLeases(now ?? (() => performance.now()));
@@ -69,16 +82,23 @@ export class CachePendingSyncStore extends PendingSyncStore {
     const now = this.now();
     return Object.values(lane.entries)
       .filter((entry) => (backlog ? !entry.needsSession : isDue(entry, lane)) && hasTurn(entry, lane, now))
+      .filter((entry) => !this.isLeft(entry))
       .toSorted((a, b) => Number(a.backfill) - Number(b.backfill))
       .slice(0, limit)
-      .map((entry) => toPendingEntry(did, entry));
+      .map((entry) => toPendingEntry(did, entry, this.nameOf));
+  }
+
+  override leave(entityName: string): boolean {
+    const isNew = !this.left.has(entityName);
+    this.left.add(entityName);
+    return isNew;
   }
 
   override async at(did: string, uris: readonly string[]): Promise<PendingEntry[]> {
     const lane = await this.lanes.read(did);
     return uris.flatMap((uri) => {
       const entry = entryAt(lane, uri);
-      return entry ? [toPendingEntry(did, entry)] : [];
+      return entry ? [toPendingEntry(did, entry, this.nameOf)] : [];
     });
   }
 
@@ -97,7 +117,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
     lease: Lease,
     given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
   ): Promise<Discarded[]> {
-    return this.ifOwned(lease, [], (lane) => steps.discard(lease.did, lane, given));
+    return this.ifOwned(lease, [], (lane) => steps.discard(lane, given));
   }
 
   override async lease(did: string, milliseconds: number): Promise<Lease | null> {
@@ -145,20 +165,29 @@ export class CachePendingSyncStore extends PendingSyncStore {
     await this.lanes.listed();
     const { index } = this.lanes;
     const now = this.now();
-    return [...index.waiting(now), ...index.waitingWithBackfill(now)]
-      .filter((did) => !this.leases.isHeld(did))
-      .slice(0, limit);
+    const ready = [...index.waiting(now), ...index.waitingWithBackfill(now)].filter(
+      (did) => !this.leases.isHeld(did),
+    );
+    if (this.left.size === 0) return ready.slice(0, limit);
+    const ours: string[] = [];
+    for (const did of ready) {
+      if (ours.length >= limit) break;
+      if ((await this.due(did, { limit: 1, backlog: false })).length > 0) ours.push(did);
+    }
+    return ours;
   }
 
   override async sweep(): Promise<number> {
     await this.lanes.listed();
     const missed = this.lanes.index.missed().filter((did) => !this.leases.isHeld(did));
-    for (const did of missed.slice(0, SWEEP_LIMIT)) await this.wake(did);
-    return Math.min(missed.length, SWEEP_LIMIT);
+    for (const did of missed.slice(0, SWEPT)) await this.wake(did);
+    return Math.min(missed.length, SWEPT);
   }
 
   override async forDid(did: string): Promise<PendingSync[]> {
-    return Object.values((await this.lanes.read(did)).entries).map((entry) => toPendingSync(did, entry));
+    return Object.values((await this.lanes.read(did)).entries).map((entry) =>
+      toPendingSync(did, entry, this.nameOf),
+    );
   }
 
   override async countForDid(did: string): Promise<number> {
@@ -172,7 +201,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
   override async find(id: string): Promise<PendingSync | null> {
     const did = parseAtUri(id)?.did;
     const entry = did === undefined ? undefined : entryAt(await this.lanes.read(did), id);
-    return did !== undefined && entry ? toPendingSync(did, entry) : null;
+    return did !== undefined && entry ? toPendingSync(did, entry, this.nameOf) : null;
   }
 
   override async remove(id: string): Promise<boolean> {
@@ -193,15 +222,13 @@ export class CachePendingSyncStore extends PendingSyncStore {
   override async cleanup(): Promise<Discarded[]> {
     await this.lanes.listed();
     const discarded: Discarded[] = [];
-    if (this.ttl !== null) {
-      const time = this.now() - this.ttl;
-      const reason = `It was pending for more than ${this.ttl / 1_000} s (ttl).`;
-      for (const did of this.lanes.index.olderThan(time)) {
-        const limit = CLEANUP_LIMIT - discarded.length;
-        if (limit === 0) break;
-        const step = (lane: CachedLane) => steps.expire(did, lane, { time, limit, reason });
-        discarded.push(...(await this.lanes.update(did, step)));
-      }
+    const life = Math.min(this.ttl ?? Infinity, this.left.size > 0 ? UNCLAIMED_LIFE : Infinity);
+    for (const did of this.lanes.index.olderThan(this.now() - life)) {
+      const limit = CLEANUP_LIMIT - discarded.length;
+      if (limit === 0) break;
+      const step = (lane: CachedLane) =>
+        steps.expire(lane, limit, (entry) => this.discarded(did, entry, lane));
+      discarded.push(...(await this.lanes.update(did, step)));
     }
     const ended = this.lanes.index.ended(this.now()).slice(0, CLEANUP_LIMIT);
     for (const did of ended) await this.lanes.forgetEnded(did);
@@ -216,7 +243,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
     if (!entry) return null;
     const { tried, needsSession } = entry;
     const backlog = !needsSession && !isDue(entry, lane);
-    return { sync: toPendingSync(did, entry), tried, needsSession, backlog, dead: null };
+    return { sync: toPendingSync(did, entry, this.nameOf), tried, needsSession, backlog, dead: null };
   }
 
   override async stats(): Promise<PendingStats> {
@@ -224,6 +251,25 @@ export class CachePendingSyncStore extends PendingSyncStore {
     const { pending, parked, since } = this.lanes.index.totals();
     const oldestWaiting = since === null ? null : new Date(since);
     return { pending, parked, leased: this.leases.count, dead: 0, oldestWaiting };
+  }
+
+  private isLeft({ entityName, orphaned }: CachedEntry): boolean {
+    return this.left.has(entityName) && !orphaned;
+  }
+
+  /** Why an entry is to be given up; null: it is not. */
+  private whyNot(entry: CachedEntry, lane: CachedLane): string | null {
+    const now = this.now();
+    const age = now - entry.createdAt;
+    if (this.ttl !== null && age >= this.ttl) return expired(this.ttl / 1_000);
+    const isReady = lane.park === null && (lane.retryAt ?? 0) <= now;
+    const isUnclaimed = isReady && this.isLeft(entry) && !entry.tried && isDue(entry, lane);
+    return isUnclaimed && age >= UNCLAIMED_LIFE ? unclaimed(entry.entityName) : null;
+  }
+
+  private discarded(did: string, entry: CachedEntry, lane: CachedLane): Discarded[] {
+    const reason = this.whyNot(entry, lane);
+    return reason === null ? [] : [{ sync: toPendingSync(did, entry, this.nameOf), reason }];
   }
 
   private captureFor(did: string, changes: readonly PendingChange[]): Promise<void> {

@@ -65,7 +65,12 @@ export const hasTurn = ({ backfill }: CachedEntry, { backfillAt }: CachedLane, n
 export const hasDue = (lane: CachedLane, now: number): boolean =>
   Object.values(lane.entries).some((entry) => isDue(entry, lane) && hasTurn(entry, lane, now));
 
-export const toPendingEntry = (did: string, entry: CachedEntry): PendingEntry => ({
+/** @param nameOf what people call the class that is kept under a name */
+export const toPendingEntry = (
+  did: string,
+  entry: CachedEntry,
+  nameOf: (storedName: string) => string,
+): PendingEntry => ({
   address: { did, collection: entry.collection, rkey: entry.rkey },
   entityName: entry.entityName,
   entityId: entry.entityId,
@@ -74,14 +79,19 @@ export const toPendingEntry = (did: string, entry: CachedEntry): PendingEntry =>
   cid: entry.cid,
   keepRecord: entry.keepRecord,
   givenUp: entry.givenUp,
+  orphaned: entry.orphaned,
   mayDelete: entry.mayDelete,
   backfill: entry.backfill,
   version: entry.version,
-  sync: toPendingSync(did, entry),
+  sync: toPendingSync(did, entry, nameOf),
 });
 
-export function toPendingSync(did: string, entry: CachedEntry): PendingSync {
-  const { collection, rkey, entityName, entityId, operation, attempts, lastError } = entry;
+export function toPendingSync(
+  did: string,
+  entry: CachedEntry,
+  nameOf: (storedName: string) => string,
+): PendingSync {
+  const { collection, rkey, entityId, operation, attempts, lastError } = entry;
   const uri = atUri({ did, collection, rkey });
   const createdAt = new Date(entry.createdAt).toISOString();
   return Object.freeze({
@@ -90,7 +100,7 @@ export function toPendingSync(did: string, entry: CachedEntry): PendingSync {
     collection,
     rkey,
     uri,
-    entityName,
+    entityName: nameOf(entry.entityName),
     entityId,
     operation,
     attempts,

@@ -1,13 +1,6 @@
 import { atUri } from '../../model/address.js';
 import type { Discarded, FailedTry, LaneAfter, Park, PendingChange, PendingEntry } from '../pending-entry.js';
-import {
-  canExpire,
-  type CachedEntry,
-  type CachedLane,
-  entryAt,
-  hasDue,
-  toPendingSync,
-} from './cached-lane.js';
+import { canExpire, type CachedEntry, type CachedLane, entryAt, hasDue } from './cached-lane.js';
 
 /** What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may hand out its own object. */
 export type LaneStep<T> = readonly [after: CachedLane, result: T];
@@ -54,27 +47,23 @@ export function fail(lane: CachedLane, tries: readonly FailedTry[]): LaneStep<bo
 }
 
 export function discard(
-  did: string,
   lane: CachedLane,
   given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
 ): LaneStep<Discarded[]> {
   const discarded = given.flatMap(({ entry: { sync, version }, reason }) => {
     const entry = entryAt(lane, sync.uri);
-    return entry?.version === version ? [{ sync: toPendingSync(did, entry), reason }] : [];
+    return entry?.version === version ? [{ sync, reason }] : [];
   });
   return [withoutDiscarded(lane, discarded), discarded];
 }
 
-/** Gives up, at most `limit` of them, the entries from `time` or before that can expire. */
+/** Gives up, at most `limit` of them, the entries for which there is a reason. */
 export function expire(
-  did: string,
   lane: CachedLane,
-  { time, limit, reason }: { time: number; limit: number; reason: string },
+  limit: number,
+  given: (entry: CachedEntry) => Discarded[],
 ): LaneStep<Discarded[]> {
-  const discarded = Object.values(lane.entries)
-    .filter((entry) => entry.createdAt <= time && canExpire(entry))
-    .slice(0, limit)
-    .map((entry) => ({ sync: toPendingSync(did, entry), reason }));
+  const discarded = Object.values(lane.entries).filter(canExpire).flatMap(given).slice(0, limit);
   return [withoutDiscarded(lane, discarded), discarded];
 }
 
@@ -162,6 +151,7 @@ function merged(
     cid,
     keepRecord,
     givenUp,
+    orphaned,
     mayDelete,
   } = change;
   return {
@@ -174,6 +164,7 @@ function merged(
     cid,
     keepRecord,
     givenUp,
+    orphaned,
     mayDelete,
     backfill,
     version,

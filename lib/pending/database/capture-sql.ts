@@ -10,6 +10,7 @@ export const CAPTURED: Readonly<Record<string, string>> = {
   cid: 'd.h',
   keep_record: 'd.k',
   given_up: 'd.g',
+  orphaned: 'd.x',
   backfill: 'd.b',
   may_delete: 'd.m',
   version: '1',
@@ -44,7 +45,7 @@ export function recaptured(
     `CASE WHEN ${old('pending_since')} IS NULL THEN ${value} ELSE ${old(column)} END`,
   ];
   return Object.fromEntries([
-    ...['operation', 'triggered_by', 'keep_record', 'may_delete', 'given_up'].map(claimed),
+    ...['operation', 'triggered_by', 'keep_record', 'may_delete', 'given_up', 'orphaned'].map(claimed),
     claimed('entity_id'),
     claimed('entity_name'),
     // Not knowing of a record there is no reason to forget one.

@@ -16,13 +16,15 @@ import type {
   SettledEntry,
 } from '../pending-entry.js';
 import type { KeptSync, PendingStats, WrittenAddress } from '../kept-sync.js';
+import { expired, unclaimed, UNCLAIMED_LIFE } from '../discard-reasons.js';
 import { PendingSyncStore } from '../pending-sync.store.js';
 import { dataSourceOf } from '../../metadata/data-source-of.js';
 import { DeadLetters } from './dead-letters.js';
 import { LedgerAccess } from './ledger.access.js';
 import { LedgerLanes } from './ledger.lanes.js';
 import { LedgerView } from './ledger.view.js';
-import { captureRows, micros, readable, toEntry, toSync, uriOf, type LedgerRow } from './ledger-row.js';
+import { captureRows, micros, readable, uriOf, type LedgerRow } from './ledger-row.js';
+import { LeftClasses } from './left-classes.js';
 import { keyed, settledRows, settlement } from './ledger.settlement.js';
 import { FAIL, GIVE_UP, REMOVE, SETTLE } from './ledger.updates.js';
 import type { UpdateRow } from './dialect.js';
@@ -34,6 +36,8 @@ export interface DatabasePendingSyncStoreOptions {
   readonly ttl: number | null;
   /** See `PendingSyncOptions`. */
   readonly preparedStatements?: boolean;
+  /** What people call the class that is kept under a name. Default: that name. */
+  readonly nameOf?: (storedName: string) => string;
 }
 
 /** How many rows {@link DatabasePendingSyncStore.cleanup} gives up, {@link DatabasePendingSyncStore.removeForDid} removes in a statement. */
@@ -49,15 +53,17 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
   constructor(
     private readonly options: DatabasePendingSyncStoreOptions,
     own?: () => QueryRunner | undefined,
+    private readonly left = new LeftClasses(),
   ) {
     super();
     dialectOf(options.dataSource);
-    this.access = new LedgerAccess(options.dataSource, own, options.preparedStatements);
-    this.lanes = new LedgerLanes(this.access);
+    const { dataSource, preparedStatements, nameOf } = options;
+    this.access = new LedgerAccess(dataSource, own, preparedStatements, nameOf);
+    this.lanes = new LedgerLanes(this.access, this.left);
   }
 
   override on(own: () => QueryRunner | undefined): DatabasePendingSyncStore {
-    return new DatabasePendingSyncStore(this.options, own);
+    return new DatabasePendingSyncStore(this.options, own, this.left);
   }
 
   override async capture(
@@ -77,19 +83,19 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
   }
 
   override async due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]> {
-    const { due, dueWithBacklog } = this.access.sql.ledger;
-    const rows = await this.access.rows<LedgerRow>(options.backlog ? dueWithBacklog : due, [
-      did,
-      options.limit,
-    ]);
-    return rows.map(toEntry);
+    const { limit, backlog } = options;
+    const left = this.left.parameters;
+    return this.access.entries(this.access.sql.ledger.due(backlog, left.length > 0), [did, limit, ...left]);
+  }
+
+  override leave(entityName: string): boolean {
+    return this.left.leave(entityName);
   }
 
   override async at(did: string, uris: readonly string[]): Promise<PendingEntry[]> {
     const keys = [...new Set(uris)].map(parseAtUri).filter((address) => address?.did === did);
     if (keys.length === 0) return [];
-    const rows = await this.access.rows<LedgerRow>(this.access.sql.ledger.at, [JSON.stringify(keys)]);
-    return rows.map(toEntry);
+    return this.access.entries(this.access.sql.ledger.at, [JSON.stringify(keys)]);
   }
 
   override async settle(lease: Lease, done: readonly SettledEntry[]): Promise<boolean> {
@@ -158,7 +164,8 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
   }
 
   override async forDid(did: string): Promise<PendingSync[]> {
-    return (await this.access.rows<LedgerRow>(this.access.sql.ledger.forDid, [did])).map(toSync);
+    const rows = await this.access.rows<LedgerRow>(this.access.sql.ledger.forDid, [did]);
+    return rows.map((row) => this.access.toSync(row));
   }
 
   override async countForDid(did: string): Promise<number> {
@@ -175,7 +182,7 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     if (!address) return null;
     const { did, collection, rkey } = address;
     const [row] = await this.access.rows<LedgerRow>(this.access.sql.ledger.find, [did, collection, rkey]);
-    return row ? toSync(row) : null;
+    return row ? this.access.toSync(row) : null;
   }
 
   override async remove(id: string): Promise<boolean> {
@@ -198,13 +205,16 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
 
   override async cleanup(): Promise<Discarded[]> {
     const { ttl } = this.options;
-    if (ttl === null) return [];
-    const rows = await this.access.rows<LedgerRow>(this.access.sql.ledger.expired, [
-      micros(ttl * 1_000),
-      PAGE,
-    ]);
-    const reason = `older than ${ttl} seconds`;
-    return this.giveUp(rows.map((row) => ({ entry: toEntry(row), reason })));
+    const { sql } = this.access;
+    if (ttl !== null) {
+      const old = await this.access.entries(sql.ledger.expired, [micros(ttl * 1_000), PAGE]);
+      const gone = await this.giveUp(old.map((entry) => ({ entry, reason: expired(ttl) })));
+      if (gone.length > 0) return gone;
+    }
+    const left = this.left.parameters;
+    if (left.length === 0) return [];
+    const lost = await this.access.entries(sql.ledger.unclaimed, [micros(UNCLAIMED_LIFE), PAGE, ...left]);
+    return this.giveUp(lost.map((entry) => ({ entry, reason: unclaimed(entry.entityName) })));
   }
 
   /** @param grace milliseconds after a capture in which its own process is left to see to it */

@@ -2,7 +2,7 @@ import { atUri, parseAtUri } from '../../model/address.js';
 import type { DeadLetterPage, DeadLetterQuery, DeadLetterStore } from '../dead-letter.js';
 import type { UpdateRow } from './dialect.js';
 import type { LedgerAccess } from './ledger.access.js';
-import { toDate, toSync, type LedgerRow } from './ledger-row.js';
+import { toDate, type LedgerRow } from './ledger-row.js';
 import { PURGE } from './ledger.updates.js';
 
 const PURGED = 500;
@@ -21,7 +21,7 @@ export class DeadLetters implements DeadLetterStore {
     const last = rows.at(-1);
     return {
       letters: rows.map((row) => ({
-        sync: toSync(row),
+        sync: this.access.toSync(row),
         reason: row.dead_reason,
         diedAt: toDate(row.dead_at).toISOString(),
       })),

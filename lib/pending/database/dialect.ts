@@ -21,6 +21,7 @@ export const CAPTURE_FIELDS: Readonly<Record<keyof CaptureRow, FieldType>> = {
   h: 'key',
   k: 'int',
   g: 'int',
+  x: 'int',
   b: 'int',
   m: 'int',
   v: 'int',
@@ -105,12 +106,8 @@ export abstract class SqlDialect {
   /** Takes a lane that nobody has, or whose lease has ended. Gives the new token, or null. */
   abstract lease(query: Query, did: string, microseconds: number): Promise<number | null>;
 
-  /** The next DIDs with something pending, after a cursor of an earlier page; undefined: from the start. */
-  abstract pendingDids(
-    query: Query,
-    after: string | undefined,
-    limit: number,
-  ): Promise<{ dids: string[]; next: string | undefined }>;
+  /** The DIDs, at most `$1` of them, whose lane (`a`; all NULL: it has none) and one of whose pending entries (`l`) are as the conditions say. */
+  abstract pendingDids(lane: string, entry: string): string;
 
   /** Whether an {@link update} is one statement, which needs no transaction. */
   readonly updatesAtOnce: boolean = true;
@@ -122,7 +119,7 @@ export abstract class SqlDialect {
 }
 
 /** What a new lane has, unless the statement says otherwise. */
-export const NEW_LANE = { token: '0', leased: 'FALSE', owed: 'FALSE', wakes: '0', failures: '0' };
+export const NEW_LANE = { token: '0', leased: 'FALSE', wakes: '0', failures: '0' };
 
 export const keysOf = (rows: Answer['rows']): Updated['keys'] =>
   rows.filter(({ did }) => did !== null) as unknown as Updated['keys'];

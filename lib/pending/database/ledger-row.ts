@@ -16,6 +16,7 @@ export interface CaptureRow {
   readonly h?: string;
   readonly k: 0 | 1;
   readonly g: 0 | 1;
+  readonly x: 0 | 1;
   readonly b: 0 | 1;
   readonly m: 0 | 1;
   /** The version of a new row, by which the statement knows what may be left alone: 2, or 0 for an address without a record. */
@@ -51,6 +52,7 @@ function captureRow({
   cid,
   keepRecord,
   givenUp,
+  orphaned,
   backfill,
   mayDelete,
   unlessSettled = false,
@@ -66,6 +68,7 @@ function captureRow({
     ...(cid !== null && { h: cid }),
     k: keepRecord ? 1 : 0,
     g: givenUp ? 1 : 0,
+    x: orphaned ? 1 : 0,
     b: backfill ? 1 : 0,
     m: mayDelete ? 1 : 0,
     v: !unlessSettled ? 1 : cid === null ? 0 : 2,
@@ -92,6 +95,7 @@ export interface LedgerRow {
   readonly cid: string | null;
   readonly keep_record: boolean | number;
   readonly given_up: boolean | number;
+  readonly orphaned: boolean | number;
   readonly backfill: boolean | number;
   readonly may_delete: boolean | number;
   readonly version: number | string;
@@ -102,9 +106,10 @@ export interface LedgerRow {
 
 export const LEDGER_COLUMNS =
   'l.did, l.collection, l.rkey, l.entity_name, l.entity_id, l.operation, l.triggered_by, l.cid, l.keep_record, ' +
-  'l.given_up, l.backfill, l.may_delete, l.version, l.created_at, l.attempts, l.last_error';
+  'l.given_up, l.orphaned, l.backfill, l.may_delete, l.version, l.created_at, l.attempts, l.last_error';
 
-export function toSync(row: LedgerRow): PendingSync {
+/** @param nameOf what people call the class that is kept under a name */
+export function toSync(row: LedgerRow, nameOf: (storedName: string) => string): PendingSync {
   const { did, collection, rkey } = row;
   const uri = atUri(row);
   return Object.freeze({
@@ -113,7 +118,7 @@ export function toSync(row: LedgerRow): PendingSync {
     collection,
     rkey,
     uri,
-    entityName: row.entity_name,
+    entityName: nameOf(row.entity_name),
     entityId: row.entity_id,
     operation: row.operation,
     attempts: Number(row.attempts),
@@ -122,19 +127,20 @@ export function toSync(row: LedgerRow): PendingSync {
   });
 }
 
-export function toEntry(row: LedgerRow): PendingEntry {
+export function toEntry(row: LedgerRow, nameOf: (storedName: string) => string): PendingEntry {
   const { did, collection, rkey } = row;
-  const sync = toSync(row);
+  const sync = toSync(row, nameOf);
   return {
     sync,
     address: { did, collection, rkey },
-    entityName: sync.entityName,
+    entityName: row.entity_name,
     entityId: sync.entityId,
     operation: sync.operation,
     trigger: row.triggered_by,
     cid: row.cid,
     keepRecord: Boolean(row.keep_record),
     givenUp: Boolean(row.given_up),
+    orphaned: Boolean(row.orphaned),
     backfill: Boolean(row.backfill),
     mayDelete: Boolean(row.may_delete),
     version: Number(row.version),

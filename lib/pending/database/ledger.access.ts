@@ -1,8 +1,11 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import type { Answer } from '../../records/steps.js';
+import type { PendingSync } from '../../model/pending-sync.js';
+import type { PendingEntry } from '../pending-entry.js';
 import type { Connection } from './connection.js';
 import type { Fence, RowUpdate, SqlDialect, Updated, UpdateRow } from './dialect.js';
 import { sqlDialect } from './dialects.js';
+import { toEntry, toSync, type LedgerRow } from './ledger-row.js';
 import { laneStatements, ledgerStatements } from './statements.js';
 
 interface Texts {
@@ -19,6 +22,7 @@ export class LedgerAccess {
     readonly dataSource: DataSource,
     private readonly own: () => QueryRunner | undefined = () => undefined,
     private readonly prepares = true,
+    private readonly nameOf = (storedName: string): string => storedName,
   ) {}
 
   /** The DataSource has to be initialized. */
@@ -46,6 +50,15 @@ export class LedgerAccess {
 
   async rows<Row>(sql: string, parameters: readonly unknown[]): Promise<Row[]> {
     return (await this.query(sql, parameters)).rows as unknown as Row[];
+  }
+
+  async entries(sql: string, parameters: readonly unknown[]): Promise<PendingEntry[]> {
+    const rows = await this.rows<LedgerRow>(sql, parameters);
+    return rows.map((row) => toEntry(row, this.nameOf));
+  }
+
+  toSync(row: LedgerRow): PendingSync {
+    return toSync(row, this.nameOf);
   }
 
   update(update: RowUpdate, rows: readonly UpdateRow[], fence?: Fence): Promise<Updated> {

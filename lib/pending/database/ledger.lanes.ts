@@ -1,6 +1,8 @@
 import type { Lane, LaneAfter, Lease, Park } from '../pending-entry.js';
+import { SWEPT } from '../pending-sync.store.js';
 import type { LedgerAccess } from './ledger.access.js';
 import { micros, readable, toDate } from './ledger-row.js';
+import type { LeftClasses } from './left-classes.js';
 
 interface LaneRow {
   readonly park_reason: string | null;
@@ -20,14 +22,12 @@ interface ReadyRow {
 /** The database's clock may differ from ours: it is told how long, not when. */
 const until = (at: Date): number => micros(at.getTime() - Date.now());
 
-/** DIDs that a sweep looks at. */
-const SWEPT = 500;
-
 /** The lanes of a ledger: who works on them, and when. Each method does what `PendingSyncStore` says of it. */
 export class LedgerLanes {
-  private swept: string | undefined;
-
-  constructor(private readonly access: LedgerAccess) {}
+  constructor(
+    private readonly access: LedgerAccess,
+    private readonly left: LeftClasses,
+  ) {}
 
   async lease(did: string, milliseconds: number): Promise<Lease | null> {
     const asked = performance.now();
@@ -47,10 +47,18 @@ export class LedgerLanes {
     const { release } = this.access.sql.lanes;
     const ours = [did, token, failures];
     const longest = wakeAt ? Math.max(0, until(wakeAt)) : null;
+    const left = this.left.parameters;
+    const leaves = left.length > 0;
     if (next === 'ready') await this.access.query(release(next), ours);
-    else if (typeof next === 'string') await this.access.query(release(next), [...ours, longest]);
+    else if (next === 'as-before') await this.access.query(release(next), [...ours, longest]);
+    else if (next === 'asleep') await this.access.query(release(next, leaves), [...ours, longest, ...left]);
     else if ('backfillAt' in next)
-      await this.access.query(release('backfill'), [...ours, until(next.backfillAt), longest]);
+      await this.access.query(release('backfill', leaves), [
+        ...ours,
+        until(next.backfillAt),
+        longest,
+        ...left,
+      ]);
     else {
       const { retryAt } = next;
       await this.access.query(release('retry'), [...ours, micros(retryAt.getTime()), until(retryAt)]);
@@ -91,7 +99,8 @@ export class LedgerLanes {
   private async readyBy(column: 'ready_at' | 'backfill_at', limit: number): Promise<string[]> {
     const { ready, sleep, fallBehind } = this.access.sql.lanes;
     for (;;) {
-      const lanes = await this.access.rows<ReadyRow>(ready(column), [limit]);
+      const left = this.left.parameters;
+      const lanes = await this.access.rows<ReadyRow>(ready(column, left.length > 0), [limit, ...left]);
       const hasTurn = ({ live, backfill }: ReadyRow): boolean =>
         Number(column === 'ready_at' ? live : backfill) === 1;
       const others = lanes.filter((lane) => !hasTurn(lane));
@@ -104,14 +113,8 @@ export class LedgerLanes {
     }
   }
 
-  /** Looks at a page of accounts per call, round and round. */
   async sweep(grace: number): Promise<number> {
-    const { connection, dialect, sql } = this.access;
-    const { dids, next } = await connection.use((query) => dialect.pendingDids(query, this.swept, SWEPT));
-    this.swept = next;
-    if (dids.length === 0) return 0;
-    const rows = JSON.stringify(dids.map((did) => ({ did })));
-    const lost = await this.access.rows<{ did: string }>(sql.ledger.lost, [rows, micros(grace)]);
+    const lost = await this.access.rows<{ did: string }>(this.access.sql.ledger.lost, [SWEPT, micros(grace)]);
     for (const { did } of lost) await this.wake(did);
     return lost.length;
   }

@@ -1,7 +1,7 @@
 import { parseAtUri } from '../../model/address.js';
 import type { KeptSync, PendingStats, WrittenAddress } from '../kept-sync.js';
 import type { LedgerAccess } from './ledger.access.js';
-import { LEDGER_COLUMNS, toDate, toSync, type LedgerRow } from './ledger-row.js';
+import { LEDGER_COLUMNS, toDate, type LedgerRow } from './ledger-row.js';
 
 interface InspectedRow extends LedgerRow {
   readonly pending_since: number | string | null;
@@ -46,7 +46,7 @@ export class LedgerView {
     );
     if (!row) return null;
     return {
-      sync: toSync(row),
+      sync: this.access.toSync(row),
       tried: row.tried_at !== null,
       needsSession: Number(row.needs_session) === 1,
       backlog: Number(row.backlog) === 1,

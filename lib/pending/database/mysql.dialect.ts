@@ -116,7 +116,7 @@ export class MysqlDialect extends SqlDialect {
 
   private async tryLease(query: Query, did: string, microseconds: number): Promise<number | null> {
     const taken = await query(
-      `UPDATE ${this.lane} SET token = LAST_INSERT_ID(token + 1), leased = TRUE, owed = ready_at IS NOT NULL, ready_at = $now + $2, wakes = 0 ` +
+      `UPDATE ${this.lane} SET token = LAST_INSERT_ID(token + 1), leased = TRUE, owed = ready_at, ready_at = $now + $2, wakes = 0 ` +
         'WHERE did = $1 AND (NOT leased OR ready_at <= $now)',
       [did, microseconds],
     );
@@ -129,20 +129,12 @@ export class MysqlDialect extends SqlDialect {
     return made.affected > 0 ? 1 : null;
   }
 
-  /** Without partial indexes the way is from one pending row to the next, oldest first; the cursor is its time and DID. */
-  async pendingDids(query: Query, after: string | undefined, limit: number) {
-    const [since, did] = after?.split(' ') ?? ['0', ''];
-    const { rows } = await query(
-      `SELECT DISTINCT l.pending_since, l.did FROM ${this.ledger} l WHERE l.pending_since >= $1 ` +
-        'AND (l.pending_since > $1 OR l.did > $2) ORDER BY l.pending_since, l.did LIMIT $3',
-      [Number(since), did, limit],
+  /** Without partial indexes the way is through all that is pending. */
+  pendingDids(lane: string, entry: string): string {
+    return (
+      `SELECT DISTINCT l.did FROM ${this.ledger} l LEFT JOIN ${this.lane} a ON a.did = l.did ` +
+      `WHERE l.pending_since IS NOT NULL AND ${lane} AND ${entry} LIMIT $1`
     );
-    const last = rows.at(-1);
-    return {
-      dids: [...new Set(rows.map((row) => row['did'] as string))],
-      next:
-        last && rows.length >= limit ? `${String(last['pending_since'])} ${String(last['did'])}` : undefined,
-    };
   }
 }
 

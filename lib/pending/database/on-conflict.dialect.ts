@@ -19,7 +19,7 @@ export abstract class OnConflictDialect extends SqlDialect {
     this.upsertLane({ did: '$1', token: '1', leased: 'TRUE', ready_at: '$now + $2' }, (old) => ({
       token: `${old('token')} + 1`,
       leased: 'TRUE',
-      owed: `${old('ready_at')} IS NOT NULL`,
+      owed: old('ready_at'),
       ready_at: '$now + $2',
       wakes: '0',
     })) + ' WHERE NOT l.leased OR l.ready_at <= $now RETURNING token';
@@ -41,18 +41,14 @@ export abstract class OnConflictDialect extends SqlDialect {
   }
 
   /** From one DID to the next through the index, however many rows are pending in each. */
-  async pendingDids(query: Query, after: string | undefined, limit: number) {
-    const { rows } = await query(
-      `WITH RECURSIVE walk(did) AS (
-         SELECT min(l.did) FROM ${this.ledger} l WHERE l.did > $1 AND l.pending_since IS NOT NULL
-         UNION ALL
-         SELECT (SELECT min(l.did) FROM ${this.ledger} l WHERE l.did > w.did AND l.pending_since IS NOT NULL)
-         FROM walk w WHERE w.did IS NOT NULL
-       ) SELECT did FROM walk WHERE did IS NOT NULL LIMIT $2`,
-      [after ?? '', limit],
+  pendingDids(lane: string, entry: string): string {
+    const next = (after: string): string =>
+      `SELECT min(l.did) FROM ${this.ledger} l WHERE ${after}l.pending_since IS NOT NULL`;
+    return (
+      `WITH RECURSIVE walk(did) AS (${next('')} UNION ALL SELECT (${next('l.did > w.did AND ')}) FROM walk w WHERE w.did IS NOT NULL) ` +
+      `SELECT w.did FROM walk w LEFT JOIN ${this.lane} a ON a.did = w.did WHERE w.did IS NOT NULL AND ${lane} ` +
+      `AND EXISTS (SELECT 1 FROM ${this.ledger} l WHERE l.did = w.did AND l.pending_since IS NOT NULL AND ${entry}) LIMIT $1`
     );
-    const dids = rows.map(({ did }) => did as string);
-    return { dids, next: dids.length < limit ? undefined : dids.at(-1) };
   }
 
   protected abstract updateTexts(update: RowUpdate): { plain: string; fenced: string };

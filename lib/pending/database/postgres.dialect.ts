@@ -74,7 +74,7 @@ export class PostgresDialect extends OnConflictDialect {
     const offer = (row: Readonly<Record<string, string>>): string =>
       `INSERT INTO ${this.ledger} AS l (${Object.keys(row).join(', ')}) SELECT ` +
       Object.values(row)
-        .map((value) => (/^d\.[kgbm]$/.test(value) ? `${value} = 1` : value.replace('$now', now)))
+        .map((value) => (/^d\.[kgxbm]$/.test(value) ? `${value} = 1` : value.replace('$now', now)))
         .join(', ') +
       ` FROM ${offered} `;
     return {

@@ -13,6 +13,10 @@ const hasTurn = (lane: (column: string) => string): string =>
 const hasSession = (lane: (column: string) => string): string =>
   `(l.session_wanted_at IS NULL OR l.session_wanted_at <= COALESCE(${lane('unparked_at')}, 0))`;
 
+/** Of a class that this process knows, or an entry that takes none. `$number` has the names of the others, as JSON. */
+const isKnown = (dialect: SqlDialect, number: number): string =>
+  `(l.orphaned OR l.entity_name NOT IN (SELECT n.name FROM ${dialect.table(number, 'n', { name: 'text' })}))`;
+
 /** The statements on the ledger that all databases understand, built once per DataSource. */
 export function ledgerStatements(dialect: SqlDialect) {
   const { ledger, lane } = dialect;
@@ -23,9 +27,11 @@ export function ledgerStatements(dialect: SqlDialect) {
   // As the index has them; sorting what one transaction has captured would take longer with every one of it.
   const inTurn = 'ORDER BY l.backfill, l.pending_since';
   const pending = 'l.did = $1 AND l.pending_since IS NOT NULL';
+  const canExpire = `l.pending_since IS NOT NULL AND l.operation <> 'unpublish' AND NOT l.may_delete`;
   return {
-    due: `${select} l.did = $1 AND ${isDue(ofLane)} ${inTurn} LIMIT $2`,
-    dueWithBacklog: `${select} ${pending} AND ${hasSession(ofLane)} AND ${hasTurn(ofLane)} ${inTurn} LIMIT $2`,
+    due: (backlog: boolean, leaves: boolean) =>
+      `${select} l.did = $1 AND ${backlog ? `l.pending_since IS NOT NULL AND ${hasSession(ofLane)} AND ${hasTurn(ofLane)}` : isDue(ofLane)}` +
+      `${leaves ? ` AND ${isKnown(dialect, 3)}` : ''} ${inTurn} LIMIT $2`,
     // Without a DID of its own: SQLite would go through all that is pending in the lane, once for every key.
     at:
       `SELECT ${LEDGER_COLUMNS} FROM ${dialect.table(1, 'd', KEY_FIELDS)} JOIN ${ledger} l ON l.did = d.did ` +
@@ -36,12 +42,17 @@ export function ledgerStatements(dialect: SqlDialect) {
     find: `${select} ${isKey} AND l.pending_since IS NOT NULL`,
     remove: `UPDATE ${ledger} SET pending_since = NULL, tried_at = NULL WHERE ${isKey} AND pending_since IS NOT NULL`,
     versions: `SELECT l.did, l.collection, l.rkey, l.version FROM ${ledger} l WHERE ${pending} LIMIT $2`,
-    expired: `${select} l.pending_since IS NOT NULL AND l.pending_since < $now - $1 AND l.operation <> 'unpublish' AND NOT l.may_delete LIMIT $2`,
-    /** Of these DIDs, those whose lane sleeps although something in it was never tried: whoever should have woken it died. */
-    lost:
-      `SELECT d.did FROM ${dialect.table(1, 'd', { did: 'key' })} LEFT JOIN ${lane} a ON a.did = d.did ` +
-      `WHERE a.ready_at IS NULL AND a.park_reason IS NULL AND EXISTS (SELECT 1 FROM ${ledger} l WHERE l.did = d.did ` +
-      `AND (a.backfill_at IS NULL OR NOT l.backfill) AND ${isDue((column) => `a.${column}`)} AND l.tried_at IS NULL AND l.changed_at < $now - $2)`,
+    expired: `${select} ${canExpire} AND l.pending_since < $now - $1 LIMIT $2`,
+    /** What is due in a lane that is ready, of classes of which no process has tried anything for `$1`. */
+    unclaimed:
+      `SELECT ${LEDGER_COLUMNS} FROM ${ledger} l LEFT JOIN ${lane} a ON a.did = l.did WHERE ${canExpire} AND NOT ${isKnown(dialect, 3)} ` +
+      `AND ${isDue((column) => `a.${column}`)} AND l.tried_at IS NULL AND l.changed_at < $now - $1 ` +
+      'AND COALESCE(a.unparked_at, 0) < $now - $1 AND a.park_reason IS NULL AND COALESCE(a.ready_at, 0) <= $now LIMIT $2',
+    /** DIDs whose lane sleeps although something in it was never tried: the process that should have woken it died. */
+    lost: dialect.pendingDids(
+      'a.ready_at IS NULL AND a.park_reason IS NULL',
+      `(a.backfill_at IS NULL OR NOT l.backfill) AND ${isDue((column) => `a.${column}`)} AND l.tried_at IS NULL AND l.changed_at < $now - $2`,
+    ),
     dead: (ofDid: boolean) =>
       `SELECT ${LEDGER_COLUMNS}, l.dead_at, l.dead_reason FROM ${ledger} l WHERE l.dead_at >= $1 ` +
       `AND (l.dead_at > $1 OR (l.did, l.collection, l.rkey) > ($2, $3, $4))${ofDid ? ' AND l.did = $6' : ''} ` +
@@ -54,25 +65,45 @@ export function ledgerStatements(dialect: SqlDialect) {
 }
 
 /**
- * What `LaneNext` makes of the times of a lane. A lane that would sleep takes as its last parameter how long it may at most, or null. Before
- * that, `retry` takes until when, and how long that is; `backfill` how long.
+ * What `LaneNext` makes of the times of a lane. `when` says what makes it ready now, `otherwise` until when it sleeps: `retry` takes until when
+ * as `$4`, and how long that is as `$5`; `backfill` takes how long as `$4`. A lane that would sleep takes next how long it may at most, or
+ * null. `left` is what keeps it awake all the same, if it is of a class that this process leaves to others, and where their names are.
  */
 const RELEASED: Readonly<
   Record<
     'asleep' | 'as-before' | 'ready' | 'retry' | 'backfill',
-    { readonly ready: string; readonly backfill?: string; readonly retry?: string }
+    {
+      readonly when?: string;
+      readonly otherwise: string;
+      readonly backfill?: string;
+      readonly retry?: string;
+      readonly left?: { readonly what: string; readonly names: number };
+    }
   >
 > = {
   // That a backfill has to wait stays true.
   asleep: {
-    ready: 'WHEN wakes > 0 THEN $now ELSE $now + $4',
+    when: 'WHEN wakes > 0 THEN $now',
+    otherwise: '$now + $4',
     backfill: 'CASE WHEN backfill_at > $now THEN backfill_at END',
+    left: { what: 'TRUE', names: 5 },
   },
-  'as-before': { ready: 'WHEN wakes > 0 OR owed THEN $now ELSE $now + $4' },
-  ready: { ready: 'ELSE $now' },
-  retry: { ready: 'ELSE $now + $5', retry: '$4' },
-  backfill: { ready: 'WHEN wakes > 0 THEN $now ELSE $now + $5', backfill: '$now + $4' },
+  'as-before': {
+    when: 'WHEN wakes > 0 THEN $now',
+    otherwise: 'CASE WHEN owed IS NULL OR owed > $now + $4 THEN $now + $4 ELSE owed END',
+  },
+  ready: { otherwise: '$now' },
+  retry: { otherwise: '$now + $5', retry: '$4' },
+  backfill: {
+    when: 'WHEN wakes > 0 THEN $now',
+    otherwise: '$now + $5',
+    backfill: '$now + $4',
+    left: { what: 'NOT l.backfill', names: 6 },
+  },
 };
+
+/** Not since the lane became ready: in a lane that stays so for others, what has failed is not tried again and again. */
+const isUntried = (readySince: string): string => `(l.tried_at IS NULL OR l.tried_at < ${readySince})`;
 
 /** Nobody has woken or taken the lane since it was looked at. */
 const asSeen = (column: string): string =>
@@ -90,11 +121,17 @@ export function laneStatements(dialect: SqlDialect) {
   return {
     held: `SELECT 1 FROM ${lane} WHERE ${ours}${dialect.forUpdate}`,
     extend: `UPDATE ${lane} SET ready_at = $now + $3 WHERE ${ours}`,
-    release: (next: keyof typeof RELEASED) => {
-      const { ready, backfill = 'backfill_at', retry = 'NULL' } = RELEASED[next];
+    release: (next: keyof typeof RELEASED, leaves = false) => {
+      const { when = '', otherwise, backfill = 'backfill_at', retry = 'NULL', left } = RELEASED[next];
+      const forOthers =
+        leaves && left
+          ? ` WHEN EXISTS (SELECT 1 FROM ${ledger} l WHERE l.did = $1 AND ${left.what} AND ${isDue((column) => column)} ` +
+            `AND NOT ${isKnown(dialect, left.names)} AND ${isUntried('owed')}) THEN COALESCE(owed, $now)`
+          : '';
+      // In this order: MySQL sees what was set further up.
       return (
-        `UPDATE ${lane} SET leased = FALSE, failures = $3, retry_at = ${retry}, backfill_at = ${backfill}, ` +
-        `ready_at = CASE WHEN park_reason IS NOT NULL THEN NULL ${ready} END, wakes = 0 WHERE ${ours}`
+        `UPDATE ${lane} SET leased = FALSE, failures = $3, ready_at = CASE WHEN park_reason IS NOT NULL THEN NULL ${when}${forOthers} ELSE ${otherwise} END, ` +
+        `retry_at = ${retry}, backfill_at = ${backfill}, wakes = 0 WHERE ${ours}`
       );
     },
     lane:
@@ -139,11 +176,17 @@ export function laneStatements(dialect: SqlDialect) {
       backfill_at: `COALESCE(${old('backfill_at')}, $now)`,
       wakes: `${old('wakes')} + 1`,
     })),
-    ready: (column: 'ready_at' | 'backfill_at') =>
-      `SELECT a.did, a.token, a.wakes, CASE WHEN ${hasDue('NOT l.backfill')} THEN 1 ELSE 0 END AS live, ` +
-      `CASE WHEN ${hasDue('l.backfill')} THEN 1 ELSE 0 END AS backfill FROM ${lane} a ` +
-      `WHERE a.${column} <= $now AND a.park_reason IS NULL ${column === 'backfill_at' ? 'AND a.ready_at IS NULL ' : ''}` +
-      `ORDER BY a.${column} LIMIT $1`,
+    /** @param leaves without lanes in which all that is due is left to other processes; `$2` has the names of its classes */
+    ready: (column: 'ready_at' | 'backfill_at', leaves: boolean) => {
+      const what = column === 'backfill_at' ? 'l.backfill' : 'TRUE';
+      const isOurs = hasDue(`${what} AND ${isKnown(dialect, 2)} AND ${isUntried(`a.${column}`)}`);
+      return (
+        `SELECT a.did, a.token, a.wakes, CASE WHEN ${hasDue('NOT l.backfill')} THEN 1 ELSE 0 END AS live, ` +
+        `CASE WHEN ${hasDue('l.backfill')} THEN 1 ELSE 0 END AS backfill FROM ${lane} a ` +
+        `WHERE a.${column} <= $now AND a.park_reason IS NULL ${column === 'backfill_at' ? 'AND a.ready_at IS NULL ' : ''}` +
+        `${leaves ? `AND (${isOurs} OR NOT ${hasDue(what)}) ` : ''}ORDER BY a.${column} LIMIT $1`
+      );
+    },
     sleep: (column: 'ready_at' | 'backfill_at') =>
       `UPDATE ${lane} SET ${column} = NULL, leased = FALSE ${asSeen(column)}`,
     /** Awake for its backfill alone: it waits with those. */

@@ -86,7 +86,7 @@ export async function nextGone(
   after: string | null,
   limit: number,
 ): Promise<PageOf<Change>> {
-  const written = await store.written(entity.name, { after, limit });
+  const written = await store.written(entity.storedName, { after, limit });
   const ids = [...new Set(written.map(({ entityId }) => entityId))];
   const gone = await onCommittedData(entity.dataSource, undefined, async (runner) => {
     const table = new RecordRows(entity);

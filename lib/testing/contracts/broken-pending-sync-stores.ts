@@ -4,6 +4,7 @@ import { brokenByAccount } from './broken-stores/account.js';
 import { brokenByBackfill } from './broken-stores/backfill.js';
 import { brokenByCapture } from './broken-stores/capture.js';
 import { brokenByLane } from './broken-stores/lane.js';
+import { brokenByLeft } from './broken-stores/left.js';
 import type { BrokenRule } from './broken-stores/rule.js';
 import { brokenByTry } from './broken-stores/try.js';
 import { brokenByView } from './broken-stores/view.js';
@@ -48,6 +49,7 @@ export const brokenPendingSyncStores: readonly BrokenPendingSyncStore[] = [
   ...brokenByTry,
   ...brokenByLane,
   ...brokenByBackfill,
+  ...brokenByLeft,
   ...brokenByAccount,
   ...brokenByView,
 ].map(({ breaks, fails, rule }) => ({ breaks, fails, open: opens(rule) }));

@@ -4,6 +4,7 @@ import { backfillCases } from './pending-sync-store/backfill.cases.js';
 import { captureCases } from './pending-sync-store/capture.cases.js';
 import { cleanupCases } from './pending-sync-store/cleanup.cases.js';
 import { laneCases } from './pending-sync-store/lane.cases.js';
+import { leftCases } from './pending-sync-store/left.cases.js';
 import { leaseCases } from './pending-sync-store/lease.cases.js';
 import { transactionCases } from './pending-sync-store/transaction.cases.js';
 import { tryCases } from './pending-sync-store/try.cases.js';
@@ -35,6 +36,7 @@ export function pendingSyncStoreContract({
     ...leaseCases(span),
     ...laneCases(span),
     ...backfillCases(span),
+    ...leftCases(),
     ...accountCases(),
     ...cleanupCases(span),
     ...viewCases(),

@@ -1,0 +1,118 @@
+import { parityEntities } from 'nestjs-parity';
+import { LaneLoop } from '../../lib/pending/lane.loop.js';
+import { LaneTries } from '../../lib/pending/lane-tries.js';
+import { LaneWorker } from '../../lib/pending/lane.worker.js';
+import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
+import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
+import { databaseKinds, describeDatabase, freshDataSource } from '../support/databases.js';
+import { ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/signed-in.js';
+import { until } from '../support/until.js';
+
+let servers: FaultyNetwork;
+
+beforeAll(async () => {
+  servers = await FaultyNetwork.start();
+});
+afterAll(() => servers[Symbol.asyncDispose]());
+
+for (const kind of databaseKinds) {
+  describeDatabase(kind)(`a retry by hand while another process works on the account (${kind})`, () => {
+    /** Two processes; the first one is at its first request, which ends when `go` is called. */
+    const twoProcesses = async () => {
+      const { did, sessions } = await signedIn(servers);
+      const entities = [...notebook, ...parityEntities] as Function[];
+      const database = await freshDataSource(kind, entities);
+      const start = async (): Promise<ParityApp> => {
+        const app = await ParityApp.start({
+          entities,
+          database,
+          parity: {
+            sessions,
+            pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
+            sync: { mode: 'background' },
+            mappers: notebookMappers,
+          },
+        });
+        await app.module.get(LaneLoop).stop();
+        return app;
+      };
+      const [one, other] = [await start(), await start()];
+      const user = await one.repository(Owner).save({ id: 1, did });
+      const notes = one.repository(Note);
+      await notes.save(notes.create(['a', 'b', 'c'].map((text) => ({ text, user }))));
+
+      const arrived = Promise.withResolvers<void>();
+      const { promise: going, resolve: go } = Promise.withResolvers<void>();
+      servers.proxy.fault(isWrite, async (exchange) => {
+        arrived.resolve();
+        await going;
+        exchange.respond(await exchange.forward());
+      });
+      const first = one.parity.retryPendingSyncs(did);
+      await arrived.promise;
+      const dispose = async (): Promise<void> => {
+        await one.stop();
+        await other.stop();
+        await database.cleanup();
+      };
+      return { did, one, other, first, go, [Symbol.asyncDispose]: dispose };
+    };
+
+    /** Resolves when a process has asked for the lane this often. */
+    const asked = async (app: ParityApp, times: number): Promise<void> => {
+      const { store } = app.module.get(LaneTries).options;
+      const lease = store.lease.bind(store);
+      let count = 0;
+      store.lease = (...of) => {
+        count += 1;
+        return lease(...of);
+      };
+      await until(() => count >= times);
+    };
+
+    it('waits for it, and counts what it has done', async () => {
+      await using processes = await twoProcesses();
+      const { did, other, first, go } = processes;
+      const waiting = asked(other, 2);
+      const second = other.parity.retryPendingSyncs(did);
+      await waiting;
+      go();
+      const done = { total: 3, succeeded: 3, failed: 0, skipped: 0, errors: [] };
+      expect(await first).toMatchObject(done);
+      expect(await second).toMatchObject(done);
+      expect(await other.parity.hasPendingSyncs(did)).toBe(false);
+    });
+
+    it('tries what the other process left', async () => {
+      await using processes = await twoProcesses();
+      const { did, one, other, first, go } = processes;
+      const waiting = asked(other, 2);
+      const second = other.parity.retryPendingSyncs(did);
+      await waiting;
+      const notes = one.repository(Note);
+      const user = await one.repository(Owner).findOneByOrFail({ did });
+      await notes.save(notes.create({ text: 'd', user }));
+      go();
+      const results = [await first, await second];
+      expect(results.map(({ failed }) => failed)).toEqual([0, 0]);
+      expect(results[1]?.total).toBeGreaterThanOrEqual(3);
+      expect(await other.parity.hasPendingSyncs(did)).toBe(false);
+    });
+
+    it('says what is still pending once it has waited long enough', async () => {
+      await using processes = await twoProcesses();
+      const { did, other, first, go } = processes;
+      const tries = other.module.get(LaneTries);
+      const impatient = new LaneWorker({ tries, maxAttempts: null, patience: 150 });
+      const result = await impatient.work(did, { backlog: true });
+      expect(result).toMatchObject({ total: 3, succeeded: 0, failed: 3 });
+      expect(result.errors).toHaveLength(3);
+      expect(result.errors[0]).toMatch(
+        /^Another process still works on did:plc:\w+, and at:\/\/.* is pending\.$/,
+      );
+      go();
+      expect(await first).toMatchObject({ total: 3, succeeded: 3 });
+    });
+  });
+}
