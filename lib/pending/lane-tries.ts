@@ -3,7 +3,7 @@ import { MissingScopeError } from '../errors/missing-scope.error.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
 import { PendingSyncDiscarded } from '../events/pending-sync-discarded.event.js';
-import { atUri } from '../model/address.js';
+import { atUri, type Address } from '../model/address.js';
 import type { PendingSync } from '../model/pending-sync.js';
 import type { RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RepositoryWriter } from '../pds/repository-writer.js';
@@ -17,7 +17,7 @@ import { toPending } from './entry-change.js';
 import { HeldLane } from './held-lane.js';
 import { LaneSettlement } from './lane-settlement.js';
 import { nextTry } from './next-try.js';
-import type { Discarded, FailedTry, Lane, LaneNext, Lease, PendingEntry } from './pending-entry.js';
+import type { Discarded, FailedTry, Lane, LaneNext, Lease, Park, PendingEntry } from './pending-entry.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
 
 export interface LaneOptions {
@@ -52,6 +52,13 @@ export interface Tried {
   readonly kept: ReadonlyMap<string, PendingEntry>;
 }
 
+/** Why some changes are not tried now. */
+export interface Closed {
+  /** For people. */
+  readonly reason: string;
+  readonly park: Park | null;
+}
+
 class Running {
   readonly dids = new Set<string>();
   ended = 0;
@@ -81,23 +88,31 @@ export class LaneTries {
     return this.running.dids.has(did);
   }
 
-  /** Whether nothing of the lane is to be tried now: parked, with the session that failed still being the one that there is; or it or its host backed off. */
-  async closed(lane: Lane): Promise<string | null> {
-    if (lane.park && (await this.isParked(lane)))
-      return `${lane.did} has to sign in again: ${lane.park.reason}`;
+  /** Whether these changes are not to be tried now: the lane is parked, or it or its host backs off. */
+  async closed(lane: Lane, changed: readonly Address[]): Promise<Closed | null> {
+    const park = await this.parkOf(lane, changed);
+    if (park) return { reason: `${lane.did} has to sign in again: ${park.reason}`, park };
     const retryAt = this.options.writer.pausedUntil(lane.did) ?? lane.retryAt;
-    return retryAt && retryAt.getTime() > Date.now()
-      ? `the PDS did not answer well; the next try is at ${retryAt.toISOString()}`
-      : null;
+    if (!retryAt || retryAt.getTime() <= Date.now()) return null;
+    const reason = `the PDS did not answer well; the next try is at ${retryAt.toISOString()}`;
+    return { reason, park: null };
   }
 
-  /** A newer session than the one that failed voids the park, whatever became of the event that told of it. */
-  async isParked({ did, park }: Lane): Promise<boolean> {
-    if (!park) return false;
-    const current = await this.sessionId(did);
-    if (current === null || current === park.sessionId) return true;
-    await this.options.store.unpark(did, { retry: this.options.autoRetry });
-    return false;
+  /**
+   * The park that these changes meet; null: their lane is free. A newer session than the one that failed voids the park, whatever became of
+   * the event that told of it. Without `autoRetry` what was parked is backlog then, but not what has found the lane free.
+   */
+  async parkOf(
+    { did, park, justFreed }: Pick<Lane, 'did' | 'park' | 'justFreed'>,
+    changed: readonly Address[],
+  ): Promise<Park | null> {
+    const { store, autoRetry } = this.options;
+    if (park) {
+      if (!(await this.isRenewed(did, park.sessionId))) return park;
+      await store.unpark(did, { retry: autoRetry });
+    }
+    if (justFreed || (park && !autoRetry)) await store.renew(did, changed.map(atUri));
+    return null;
   }
 
   /** null: somebody else works on the lane. */
@@ -132,8 +147,8 @@ export class LaneTries {
       const failed = outcomes.filter(({ failure }) => failure !== undefined);
       const kept = await this.keep(lease, failed, isRetry ? entries : null);
       const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
-      if (auth) await store.park(did, { reason: auth.error.message, sessionId });
-      if (auth || failed.some(needsSession)) await this.unparkIfRenewed(did, sessionId);
+      if (auth) await this.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
+      else if (failed.some(needsSession)) await this.voidIfRenewed(did, sessionId);
       held.endsTry(nextTry(failed, { failures, next, backfill }));
       return { outcomes, kept };
     } finally {
@@ -242,11 +257,23 @@ export class LaneTries {
     return this.entriesAt(lease.did, changes);
   }
 
-  /** The account may have signed in while the try was under way, and whoever listens to that was too early. */
-  private async unparkIfRenewed(did: string, sessionId: string | null): Promise<void> {
-    const { store, autoRetry } = this.options;
+  /** Unless the account has signed in while the try was under way: then only the old session has failed. */
+  private async park(did: string, park: Park): Promise<void> {
+    if (await this.isRenewed(did, park.sessionId)) return this.options.store.wake(did);
+    await this.options.store.park(did, park);
+    await this.voidIfRenewed(did, park.sessionId);
+  }
+
+  /** The listener to a sign-in that came during the try may have freed the lane before the try parked it. */
+  private async voidIfRenewed(did: string, sessionId: string | null): Promise<void> {
+    if (!(await this.isRenewed(did, sessionId))) return;
+    await this.options.store.voidPark(did);
+    await this.options.store.wake(did);
+  }
+
+  private async isRenewed(did: string, sessionId: string | null): Promise<boolean> {
     const now = await this.sessionId(did);
-    if (now !== null && now !== sessionId) await store.unpark(did, { retry: autoRetry });
+    return now !== null && now !== sessionId;
   }
 
   private async sessionId(did: string): Promise<string | null> {

@@ -46,7 +46,8 @@ export abstract class PendingSyncStore {
 
   /**
    * The entries of a lane that can be tried: backfill last, and not before the `backfillAt` of the last {@link release}, otherwise the oldest first. Left out: those that wait for another session, and unless `backlog`
-   * is set those that were captured before the last {@link unpark}. Empty: nothing to do.
+   * is set the backlog that {@link unpark} left, and records that failed and rest (`restAfter`): until they are captured again, or the account
+   * signs in. Empty: nothing to do.
    */
   abstract due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]>;
 
@@ -112,10 +113,24 @@ export abstract class PendingSyncStore {
   abstract park(did: string, park: Park): Promise<void>;
 
   /**
-   * The account has another session: the lane and the entries that needed one are free. What was captured up to now is
-   * backlog: `retry` says whether it becomes due by itself, or only for {@link due} with `backlog`.
+   * The account has another session: the lane and the entries that needed one are free. `retry` says whether they are due by themselves, as
+   * all backlog is then. Otherwise what was parked is backlog, due only for {@link due} with `backlog`: all that was captured up to now if the
+   * lane is parked, and each entry that needed a session. What waits for something else goes on waiting for that alone. Race: whether the
+   * lane is parked is decided with the same write.
    */
   abstract unpark(did: string, options: { retry: boolean }): Promise<void>;
+
+  /**
+   * The account had another session before it was parked: the lane and the entries that needed one are free. Nothing becomes backlog, and
+   * what is backlog stays.
+   */
+  abstract voidPark(did: string): Promise<void>;
+
+  /**
+   * The callers of these changes have found the lane free, or freed it: the entries are no backlog, though they were captured before
+   * the {@link unpark}. Nothing else changes of them.
+   */
+  abstract renew(did: string, uris: readonly string[]): Promise<void>;
 
   /**
    * The lane has new work: makes it ready now, unless it is parked or backed off. After the commit, never in the entity's transaction.

@@ -96,7 +96,7 @@ it('wakes by a sweep what an earlier process captured and woke not, and nothing 
   const { version } = entry!;
   await former.failed(lease, [{ uri, version, error: 'x', spendsAttempt: true, needsSession: false }]);
   await former.release(lease, { next: 'asleep', failures: 0 });
-  await former.park('did:plc:parked', { reason: 'revoked', sessionId: null });
+  await former.park('did:plc:parked', { reason: 'revoked', sessionId: null, code: 'OAUTH_SESSION_INVALID' });
 
   const { store } = aStore(cache);
   expect(await store.sweep()).toBe(1);
@@ -116,7 +116,7 @@ it('frees what expired long ago where nobody calls cleanup', async () => {
   for (let account = 0; account < 5; account++)
     await store.capture([aChange({ did: `did:plc:old${account}` })]);
   await store.capture([aChange({ did: 'did:plc:gone', operation: 'unpublish' })]);
-  await store.park('did:plc:parked', { reason: 'revoked', sessionId: null });
+  await store.park('did:plc:parked', { reason: 'revoked', sessionId: null, code: 'OAUTH_SESSION_INVALID' });
   pass(25 * HOUR);
   for (let edit = 0; edit < 20; edit++) await store.capture([aChange()]);
   expect(valuesOf(cache).size).toBe(2);
@@ -126,7 +126,7 @@ it('frees what expired long ago where nobody calls cleanup', async () => {
 it('lets cleanup free the lanes that have ended', async () => {
   const cache = createCache();
   const { store, pass } = aStore(cache, null);
-  await store.park(ALICE, { reason: 'revoked', sessionId: null });
+  await store.park(ALICE, { reason: 'revoked', sessionId: null, code: 'OAUTH_SESSION_INVALID' });
   pass(25 * HOUR);
   expect(await store.cleanup()).toEqual([]);
   expect(valuesOf(cache).size).toBe(0);

@@ -303,7 +303,7 @@ for (const kind of databaseKinds) {
 
       it('that is parked is not swept', async () => {
         await store.capture([aChange('a')]);
-        await store.park(ALICE, { reason: 'revoked', sessionId: 's' });
+        await store.park(ALICE, { reason: 'revoked', sessionId: 's', code: 'OAUTH_SESSION_INVALID' });
         await wait(3);
         expect(await store.sweep(0)).toBe(0);
         await store.unpark(ALICE, { retry: false });

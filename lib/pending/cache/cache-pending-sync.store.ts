@@ -13,7 +13,15 @@ import type {
 } from '../pending-entry.js';
 import type { KeptSync, PendingStats } from '../kept-sync.js';
 import { PendingSyncStore } from '../pending-sync.store.js';
-import { type CachedLane, entryAt, hasTurn, isDue, toPendingEntry, toPendingSync } from './cached-lane.js';
+import {
+  type CachedLane,
+  entryAt,
+  hasTurn,
+  isBacklog,
+  isDue,
+  toPendingEntry,
+  toPendingSync,
+} from './cached-lane.js';
 import { CachedLanes } from './cached-lanes.js';
 import { LaneLeases } from './lane-leases.js';
 import * as steps from './lane-steps.js';
@@ -68,7 +76,9 @@ export class CachePendingSyncStore extends PendingSyncStore {
     const lane = await this.lanes.read(did);
     const now = this.now();
     return Object.values(lane.entries)
-      .filter((entry) => (backlog ? !entry.needsSession : isDue(entry, lane)) && hasTurn(entry, lane, now))
+      .filter(
+        (entry) => (backlog ? !entry.needsSession : isDue(entry, lane, now)) && hasTurn(entry, lane, now),
+      )
       .toSorted((a, b) => Number(a.backfill) - Number(b.backfill))
       .slice(0, limit)
       .map((entry) => toPendingEntry(did, entry));
@@ -90,7 +100,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
   }
 
   override failed(lease: Lease, tries: readonly FailedTry[]): Promise<boolean> {
-    return this.ifOwned(lease, false, (lane) => steps.fail(lane, tries));
+    return this.ifOwned(lease, false, (lane) => steps.fail(lane, tries, this.now()));
   }
 
   override discard(
@@ -123,10 +133,10 @@ export class CachePendingSyncStore extends PendingSyncStore {
   }
 
   override async lane(did: string): Promise<Lane> {
-    const { park, retryAt, failures } = await this.lanes.read(did);
+    const { park, backlog, retryAt, failures } = await this.lanes.read(did);
     // Who meets a leased lane has to wake it, not to wait for a time that its holder will change.
     const waits = retryAt !== null && !this.leases.isHeld(did);
-    return { did, park, retryAt: waits ? new Date(retryAt) : null, failures };
+    return { did, park, justFreed: backlog > 0, retryAt: waits ? new Date(retryAt) : null, failures };
   }
 
   override park(did: string, park: Park): Promise<void> {
@@ -136,6 +146,14 @@ export class CachePendingSyncStore extends PendingSyncStore {
   override unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
     if (retry) this.leases.wake(did);
     return this.lanes.update(did, (lane) => steps.unpark(lane, retry, this.now()));
+  }
+
+  override voidPark(did: string): Promise<void> {
+    return this.lanes.update(did, steps.voidPark);
+  }
+
+  override renew(did: string, uris: readonly string[]): Promise<void> {
+    return this.lanes.update(did, (lane) => steps.renew(lane, uris, () => this.nextVersion(lane)));
   }
 
   override wake(did: string, { backfill = false } = {}): Promise<void> {
@@ -218,7 +236,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
     const entry = entryAt(lane, uri);
     if (!entry) return null;
     const { tried, needsSession } = entry;
-    const backlog = !needsSession && !isDue(entry, lane);
+    const backlog = !needsSession && isBacklog(entry, lane);
     return { sync: toPendingSync(did, entry), tried, needsSession, backlog, dead: null };
   }
 

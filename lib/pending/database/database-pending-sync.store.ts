@@ -24,7 +24,7 @@ import { LedgerLanes } from './ledger.lanes.js';
 import { LedgerView } from './ledger.view.js';
 import { captureRows, micros, readable, toEntry, toSync, uriOf, type LedgerRow } from './ledger-row.js';
 import { keyed, settledRows, settlement } from './ledger.settlement.js';
-import { FAIL, GIVE_UP, REMOVE, SETTLE } from './ledger.updates.js';
+import { FAIL, GIVE_UP, REMOVE, RENEW, SETTLE } from './ledger.updates.js';
 import type { UpdateRow } from './dialect.js';
 import { dialectOf } from './tables.js';
 
@@ -150,6 +150,17 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
 
   override unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
     return this.lanes.unpark(did, retry);
+  }
+
+  override voidPark(did: string): Promise<void> {
+    return this.lanes.voidPark(did);
+  }
+
+  override async renew(_did: string, uris: readonly string[]): Promise<void> {
+    await this.access.update(
+      RENEW,
+      uris.flatMap((uri) => keyed(uri, 0, {})),
+    );
   }
 
   override wake(did: string, { backfill = false } = {}): Promise<void> {

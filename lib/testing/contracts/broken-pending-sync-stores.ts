@@ -1,6 +1,7 @@
 import { CachePendingSyncStore } from '../../pending/cache/cache-pending-sync.store.js';
 import type { PendingSyncStore } from '../../pending/pending-sync.store.js';
 import { brokenByAccount } from './broken-stores/account.js';
+import { brokenByBacklog } from './broken-stores/backlog.js';
 import { brokenByBackfill } from './broken-stores/backfill.js';
 import { brokenByCapture } from './broken-stores/capture.js';
 import { brokenByLane } from './broken-stores/lane.js';
@@ -47,6 +48,7 @@ export const brokenPendingSyncStores: readonly BrokenPendingSyncStore[] = [
   ...brokenByUnlessSettled,
   ...brokenByTry,
   ...brokenByLane,
+  ...brokenByBacklog,
   ...brokenByBackfill,
   ...brokenByAccount,
   ...brokenByView,

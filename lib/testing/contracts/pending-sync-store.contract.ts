@@ -1,5 +1,6 @@
 import type { ContractCase } from './contract-case.js';
 import { accountCases } from './pending-sync-store/account.cases.js';
+import { backlogCases } from './pending-sync-store/backlog.cases.js';
 import { backfillCases } from './pending-sync-store/backfill.cases.js';
 import { captureCases } from './pending-sync-store/capture.cases.js';
 import { cleanupCases } from './pending-sync-store/cleanup.cases.js';
@@ -34,6 +35,7 @@ export function pendingSyncStoreContract({
     ...tryCases(span),
     ...leaseCases(span),
     ...laneCases(span),
+    ...backlogCases(),
     ...backfillCases(span),
     ...accountCases(),
     ...cleanupCases(span),
