@@ -3,6 +3,7 @@ import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
 import { RecordRows } from '../records/record-row.js';
+import { keptTrigger } from '../sync/asked-by-hand.js';
 import type { Change, Resolved, Touch } from '../sync/change.js';
 import { resolveTouches } from '../sync/change-resolver.js';
 import { InlineDispatcher, type InlineDispatcherOptions, type Results } from '../sync/inline.dispatcher.js';
@@ -136,7 +137,7 @@ export class PendingDispatcher extends InlineDispatcher {
       }
       try {
         const entries = await tries.entriesAt(did, changes);
-        const known = changes.map((change) => withLedger(change, entries.get(atUri(change.address))));
+        const known = changes.map((change) => withKept(change, entries.get(atUri(change.address))));
         const one = { held, changes: known, entries, next: 'as-before' } as const;
         return this.results(await tries.run({ ...one, backfill: false, isRetry: false }, run));
       } finally {
@@ -212,9 +213,18 @@ export class PendingDispatcher extends InlineDispatcher {
 const capturedOf = (touches: readonly Touch[]): Resolved[] =>
   [...new Set(touches.map(({ captured }) => captured))].filter((one) => one !== undefined);
 
-/** What is at the address as the ledger knows it: a row may not have heard of its record (its write-back was rolled back by a stranger). */
-const withLedger = (change: Change, entry: PendingEntry | undefined): Change =>
-  change.cid === null && entry?.cid ? { ...change, cid: entry.cid } : change;
+/**
+ * A change with what the store keeps of its address: a record that the row may not have heard of (its write-back was rolled back with another
+ * transaction), and what was asked for by hand.
+ */
+function withKept(change: Change, entry: PendingEntry | undefined): Change {
+  if (!entry) return change;
+  const cid = change.cid ?? entry.cid;
+  const isOf = entry.entityName === change.entity.name && entry.entityId === change.entityId;
+  const trigger = isOf && !entry.backfill ? keptTrigger(entry, change) : null;
+  const { operation, keepRecord } = entry;
+  return { ...change, cid, ...(trigger && { trigger, operation, keepRecord }) };
+}
 
 /** A failure of the record itself stays a failure; every other one is only a matter of time, or of signing in. */
 function asPending({ result, failure, change }: Outcome, kept: boolean): SyncResult {

@@ -119,7 +119,8 @@ export class SyncPass {
         });
         for (const { target, stale: isStale } of settled) {
           done.add(target.uri);
-          const moved = spent.has(target.uri) ? await movedOn(target.change, target.row) : target.elsewhere;
+          const isSpent = target.spent || spent.has(target.uri);
+          const moved = isSpent ? await movedOn(target.change, target.row) : target.elsewhere;
           const outcome = settledOutcome(
             { ...target, elsewhere: moved },
             actions.get(target),

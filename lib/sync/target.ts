@@ -51,7 +51,7 @@ export async function targetOf(
     if (!claimed || state?.uri === null) known ??= change.cid;
     const desired = await desire(change, row, claimed);
     const elsewhere = claimed ? undefined : await movedOn(change, row);
-    return { change, uri, row, claimed, known, desired, elsewhere };
+    return { change, uri, row, claimed, known, desired, elsewhere, spent: claimed && isRenewal(change) };
   } catch (error) {
     return { change, uri, row, claimed: true, known, desired: { kind: 'failed', error: error as Error } };
   }
@@ -64,11 +64,15 @@ export async function movedOn(change: Change, row: object | undefined): Promise<
   const { uri, rkey } = recordStateOf(row);
   if (uri !== null || rkey === null) return undefined;
   // By hand a record can be published in any account.
-  const address = trigger === 'auto' ? await entity.addressOf(row) : { ...change.address, rkey };
+  const next = trigger === 'renew' ? 'auto' : trigger;
+  const address = next === 'auto' ? await entity.addressOf(row) : { ...change.address, rkey };
   return address === null
     ? undefined
-    : { ...change, address, operation: 'publish', cid: null, whole: undefined };
+    : { ...change, trigger: next, address, operation: 'publish', cid: null, whole: undefined };
 }
+
+/** A fixed record key is not renewed: what is due there is decided at once. */
+const isRenewal = ({ trigger, entity }: Change): boolean => trigger === 'renew' && !entity.hasFixedRkey;
 
 async function claims({ entity, address, trigger }: Change, row: object): Promise<boolean> {
   const { uri, rkey } = recordStateOf(row);
@@ -80,13 +84,13 @@ async function claims({ entity, address, trigger }: Change, row: object): Promis
 
 async function desire(change: Change, row: object | undefined, claimed: boolean): Promise<Desired> {
   const { entity, trigger } = change;
-  if (trigger === 'unpublish') return { kind: 'absent' };
+  if (trigger === 'unpublish' || isRenewal(change)) return { kind: 'absent' };
   if (row === undefined || !claimed) {
     return change.keepRecord
       ? { kind: 'as-is', reason: 'shouldAutoUnsync() keeps the record' }
       : { kind: 'absent' };
   }
-  if (trigger === 'auto') {
+  if (trigger === 'auto' || trigger === 'renew') {
     if (entity.isSoftDeleted(row)) {
       const unsync = await entity.shouldAutoUnsync(row, { soft: true });
       return unsync ? { kind: 'absent' } : { kind: 'as-is', reason: 'shouldAutoUnsync() keeps the record' };

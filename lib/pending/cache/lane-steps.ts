@@ -1,5 +1,6 @@
 import { atUri } from '../../model/address.js';
 import type { Discarded, FailedTry, LaneNext, Park, PendingChange, PendingEntry } from '../pending-entry.js';
+import { keptTrigger } from '../../sync/asked-by-hand.js';
 import { restAfter } from '../record-rest.js';
 import { type CachedEntry, type CachedLane, entryAt, hasDue, toPendingSync } from './cached-lane.js';
 
@@ -166,23 +167,21 @@ function merged(
   // What is due at the address is still the claimant's to say, and what users did still says it.
   if (before && ((change.givenUp && !isOf(before, change)) || (change.backfill && !before.backfill)))
     return { ...before, backfill, version, ...UNTRIED };
+  const kept = before && !before.backfill && isOf(before, change) ? keptTrigger(before, change) : null;
   const {
     address: { collection, rkey },
     entityName,
     entityId,
-    operation,
-    trigger,
     cid,
-    keepRecord,
-    givenUp,
   } = change;
+  const { operation, keepRecord, givenUp } = kept && before ? before : change;
   return {
     collection,
     rkey,
     entityName,
     entityId,
     operation,
-    trigger,
+    trigger: kept ?? change.trigger,
     cid,
     keepRecord,
     givenUp,

@@ -3,6 +3,7 @@ import type { PendingSyncStore } from '../../pending/pending-sync.store.js';
 import { brokenByAccount } from './broken-stores/account.js';
 import { brokenByBacklog } from './broken-stores/backlog.js';
 import { brokenByBackfill } from './broken-stores/backfill.js';
+import { brokenByHand } from './broken-stores/by-hand.js';
 import { brokenByCapture } from './broken-stores/capture.js';
 import { brokenByLane } from './broken-stores/lane.js';
 import type { BrokenRule } from './broken-stores/rule.js';
@@ -45,6 +46,7 @@ function withRule(good: PendingSyncStore, broken: Partial<PendingSyncStore>): Pe
 /** Run against the contract made with `durable: true`. */
 export const brokenPendingSyncStores: readonly BrokenPendingSyncStore[] = [
   ...brokenByCapture,
+  ...brokenByHand,
   ...brokenByUnlessSettled,
   ...brokenByTry,
   ...brokenByLane,
