@@ -179,7 +179,7 @@ export class AppPasswordSessionProvider extends SessionProvider {
   }
 
   #idOf(did: string, { service, identifier, password }: AppPasswordCredentials): Promise<string> {
-    const credentials = JSON.stringify([String(service), identifier, password]);
+    const credentials = JSON.stringify([new URL(service), identifier, password]);
     let known = this.#ids.get(did);
     if (known?.credentials !== credentials) {
       known = { credentials, id: idOf(did, credentials) };

@@ -2,7 +2,7 @@ import KeyvRedis, { createKeyv, Keyv } from '@keyv/redis';
 import { type Cache, createCache } from 'cache-manager';
 import { randomBytes } from 'node:crypto';
 import { CachePendingSyncStore } from '../../lib/pending/cache/cache-pending-sync.store.js';
-import type { PendingChange } from '../../lib/pending/pending-entry.js';
+import type { PendingChange, PendingEntry } from '../../lib/pending/pending-entry.js';
 import { describeIf, serverUrl } from '../support/servers.js';
 
 const HOUR = 3_600_000;
@@ -49,6 +49,24 @@ it('keeps no value for an account that has nothing pending', async () => {
   await store.release(lease, { next: 'asleep', failures: 0 });
   await store.unpark(ALICE, { retry: false });
   expect(valuesOf(cache).size).toBe(0);
+});
+
+it('lets a record that failed rest for a minute, and each time twice as long up to an hour', async () => {
+  const { store, pass } = aStore(createCache(), null);
+  await store.capture([aChange()]);
+  const due = async () => (await store.due(ALICE, { limit: 1, backlog: false })).length;
+  for (const minutes of [1, 2, 4, 8, 16, 32, 60, 60]) {
+    const lease = (await store.lease(ALICE, 1_000))!;
+    const [{ version }] = (await store.at(ALICE, [URI])) as [PendingEntry];
+    await store.failed(lease, [{ uri: URI, version, error: 'no', spendsAttempt: true, needsSession: false }]);
+    await store.release(lease, { next: 'asleep', failures: 0 });
+    pass(minutes * 60_000 - 5_000);
+    expect(await due()).toBe(0);
+    pass(5_000);
+    expect(await due()).toBe(1);
+    await store.wake(ALICE);
+    expect(await store.readyLanes(1)).toEqual([ALICE]);
+  }
 });
 
 it('gives an address whose value was forgotten a greater version, in a new process too', async () => {

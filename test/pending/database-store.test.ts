@@ -311,6 +311,23 @@ for (const kind of databaseKinds) {
       });
     });
 
+    it('lets a record that failed rest for a minute, and each time twice as long up to an hour', async () => {
+      await store.capture([aChange('a')]);
+      const { version } = await ledger.entry('a');
+      const pass = (minutes: number): Promise<unknown> =>
+        ledger.dataSource.query(`UPDATE parity_ledger SET tried_at = tried_at - ${minutes * 60_000_000}`);
+      for (const minutes of [1, 2, 4, 8, 16, 32, 60, 60]) {
+        const held = await lease();
+        const failed = { uri: uriOf('a'), version, error: 'no', spendsAttempt: true, needsSession: false };
+        await store.failed(held, [failed]);
+        await store.release(held, { next: 'asleep', failures: 0 });
+        await pass(minutes - 0.5);
+        expect(await ledger.due()).toEqual([]);
+        await pass(0.5);
+        expect(await ledger.due()).toEqual(['a']);
+      }
+    });
+
     describe('the state of a repository', () => {
       it('lives with the lane, and comes back as it was', async () => {
         const state = new DatabaseRepositoryState(ledger.dataSource);

@@ -72,24 +72,24 @@ export const tryCases = (span: number): ContractCase[] => [
 
   contractCase('a record that failed rests', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
-    await failing(scene, 'a');
+    await failOnce(scene, 'a');
     assert.deepEqual(await scene.due(), ['b']);
     assert.deepEqual(await scene.due({ backlog: true }), ['a', 'b']);
   }),
 
   contractCase('a record that failed rests no more when it is captured again', async (scene) => {
     await scene.capture(aChange('a'));
-    await failing(scene, 'a');
+    await failOnce(scene, 'a');
     await scene.capture(aChange('a'));
     assert.deepEqual(await scene.due(), ['a']);
   }),
 
   contractCase('a record that failed rests no more after a sign-in', async (scene) => {
     await scene.capture(aChange('a'));
-    await failing(scene, 'a');
+    await failOnce(scene, 'a');
     await scene.store.unpark(ALICE, { retry: true });
     assert.deepEqual(await scene.due(), ['a']);
-    await failing(scene, 'a');
+    await failOnce(scene, 'a');
     assert.deepEqual(await scene.due(), []);
   }),
 
@@ -197,7 +197,7 @@ export const tryCases = (span: number): ContractCase[] => [
   }),
 ];
 
-async function failing(scene: Scene, rkey: string): Promise<void> {
+async function failOnce(scene: Scene, rkey: string): Promise<void> {
   const entry = await scene.entry(rkey);
   await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry)]));
   await scene.pass(2);
