@@ -15,6 +15,7 @@ import type { SyncEngine } from '../sync/sync-engine.js';
 import type { SyncRun } from '../sync/sync-run.js';
 import { toPending } from './entry-change.js';
 import { HeldLane } from './held-lane.js';
+import { LaneParks } from './lane-parks.js';
 import { LaneSettlement } from './lane-settlement.js';
 import { nextTry } from './next-try.js';
 import type { Discarded, FailedTry, Lane, LaneNext, Lease, Park, PendingEntry } from './pending-entry.js';
@@ -66,10 +67,14 @@ class Running {
 
 /** What the dispatcher and the worker have in common: one try of some changes of a lane that is held. */
 export class LaneTries {
+  readonly parks: LaneParks;
+
   constructor(
     readonly options: LaneOptions,
     private readonly running = new Running(),
-  ) {}
+  ) {
+    this.parks = new LaneParks(options);
+  }
 
   /** Tries that have ended in this process. */
   get endedCount(): number {
@@ -90,29 +95,12 @@ export class LaneTries {
 
   /** Whether these changes are not to be tried now: the lane is parked, or it or its host backs off. */
   async closed(lane: Lane, changed: readonly Address[]): Promise<Closed | null> {
-    const park = await this.parkOf(lane, changed);
+    const park = await this.parks.of(lane, changed);
     if (park) return { reason: `${lane.did} has to sign in again: ${park.reason}`, park };
     const retryAt = this.options.writer.pausedUntil(lane.did) ?? lane.retryAt;
     if (!retryAt || retryAt.getTime() <= Date.now()) return null;
     const reason = `the PDS did not answer well; the next try is at ${retryAt.toISOString()}`;
     return { reason, park: null };
-  }
-
-  /**
-   * The park that these changes meet; null: their lane is free. A newer session than the one that failed voids the park, whatever became of
-   * the event that told of it. Without `autoRetry` what was parked is backlog then, but not what has found the lane free.
-   */
-  async parkOf(
-    { did, park, justFreed }: Pick<Lane, 'did' | 'park' | 'justFreed'>,
-    changed: readonly Address[],
-  ): Promise<Park | null> {
-    const { store, autoRetry } = this.options;
-    if (park) {
-      if (!(await this.isRenewed(did, park.sessionId))) return park;
-      await store.unpark(did, { retry: autoRetry });
-    }
-    if (justFreed || (park && !autoRetry)) await store.renew(did, changed.map(atUri));
-    return null;
   }
 
   /** null: somebody else works on the lane. */
@@ -126,7 +114,7 @@ export class LaneTries {
     const { lease, failures, permit } = held;
     const { store, engine } = this.options;
     const { did } = lease;
-    const sessionId = await this.sessionId(did);
+    const sessionId = await this.parks.sessionId(did);
     this.running.dids.add(did);
     held.beginsTry();
     try {
@@ -147,8 +135,8 @@ export class LaneTries {
       const failed = outcomes.filter(({ failure }) => failure !== undefined);
       const kept = await this.keep(lease, failed, isRetry ? entries : null);
       const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
-      if (auth) await this.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
-      else if (failed.some(needsSession)) await this.voidIfRenewed(did, sessionId);
+      if (auth) await this.parks.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
+      else if (failed.some(needsSession)) await this.parks.voidIfRenewed(did, sessionId);
       held.endsTry(nextTry(failed, { failures, next, backfill }));
       return { outcomes, kept };
     } finally {
@@ -255,30 +243,6 @@ export class LaneTries {
     });
     await store.failed(lease, tries);
     return this.entriesAt(lease.did, changes);
-  }
-
-  /** Unless the account has signed in while the try was under way: then only the old session has failed. */
-  private async park(did: string, park: Park): Promise<void> {
-    if (await this.isRenewed(did, park.sessionId)) return this.options.store.wake(did);
-    await this.options.store.park(did, park);
-    await this.voidIfRenewed(did, park.sessionId);
-  }
-
-  /** The listener to a sign-in that came during the try may have freed the lane before the try parked it. */
-  private async voidIfRenewed(did: string, sessionId: string | null): Promise<void> {
-    if (!(await this.isRenewed(did, sessionId))) return;
-    await this.options.store.voidPark(did);
-    await this.options.store.wake(did);
-  }
-
-  private async isRenewed(did: string, sessionId: string | null): Promise<boolean> {
-    const now = await this.sessionId(did);
-    return now !== null && now !== sessionId;
-  }
-
-  private async sessionId(did: string): Promise<string | null> {
-    // A store that does not answer now says nothing about the session; the try itself will tell.
-    return (await this.options.sessions.sessionId?.(did).catch(() => null)) ?? null;
   }
 }
 

@@ -49,7 +49,7 @@ export class LaneWaker {
     const { store } = tries.options;
     try {
       for (const [did, addresses] of changed) {
-        await tries.parkOf(await store.lane(did), addresses);
+        await tries.parks.of(await store.lane(did), addresses);
         await store.wake(did);
       }
     } catch (error) {

@@ -14,7 +14,7 @@ import type { SyncRun } from '../sync/sync-run.js';
 import { Captures } from './captures.js';
 import { toPending } from './entry-change.js';
 import type { LaneTries, Tried } from './lane-tries.js';
-import { parkedError } from './parked.error.js';
+import { parkedError } from './parked-error.js';
 import type { Park, PendingEntry } from './pending-entry.js';
 
 export interface PendingDispatcherOptions extends InlineDispatcherOptions {
