@@ -135,7 +135,7 @@ export const parityProviders: FactoryProvider[] = [
 ];
 
 function syncDispatcher(
-  { sync }: ResolvedOptions,
+  { sync, pendingSyncs: { whenParked } }: ResolvedOptions,
   engine: SyncEngine,
   events: ParityEvents,
   tries: LaneTries | null,
@@ -143,9 +143,9 @@ function syncDispatcher(
 ): SyncDispatcher {
   const options = { engine, events, deadline: sync.deadlineMs, log: logger };
   if (!tries || !loop) return new InlineDispatcher(options);
-  if (sync.mode !== 'background') return new PendingDispatcher({ ...options, tries });
+  if (sync.mode !== 'background') return new PendingDispatcher({ ...options, tries, whenParked });
   const waker = new LaneWaker({ tries, poke: () => loop.poke(), log: logger });
-  return new BackgroundDispatcher({ ...options, tries, waker });
+  return new BackgroundDispatcher({ ...options, tries, whenParked, waker });
 }
 
 function parityEvents(emitter: EventEmitter2 | undefined): ParityEvents {

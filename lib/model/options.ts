@@ -12,6 +12,11 @@ export interface PendingSyncOptions {
   /** Retries the pending syncs of an account when it signs in. Default false. */
   readonly autoRetry?: boolean;
   /**
+   * What the caller of a change gets whose account has to sign in first (with `sync.mode` 'inline' or 'request'). 'throw' (default): the same
+   * error as the change that found it out, so that its user is sent to sign in. 'keep': nothing. The change is kept in both cases.
+   */
+  readonly whenParked?: 'throw' | 'keep';
+  /**
    * PostgreSQL with storage 'database': whether the statements on many pending syncs are prepared, once per connection. Default true; false
    * behind a pooler that knows no prepared statements (PgBouncer before 1.21, or without `max_prepared_statements`).
    */
@@ -144,6 +149,9 @@ function resolvePendingSyncs(
     ttl: pick('ttl', storage === 'cache' ? 3_600 : null, positiveOrNull),
     maxAttempts: pick('maxAttempts', 3, positiveOrNull),
     autoRetry: pick('autoRetry', false, boolean),
+    whenParked: pick<'throw' | 'keep'>('whenParked', 'throw', (label, value) =>
+      oneOf(label, value, ['throw', 'keep']),
+    ),
     preparedStatements: pick('preparedStatements', true, boolean),
   };
 }

@@ -46,6 +46,6 @@ export class BackgroundDispatcher extends PendingDispatcher {
   }
 
   private wake(changes: readonly Change[]): void {
-    for (const { address, settled } of changes) if (!settled) this.waker.wake(address.did);
+    for (const { address, settled } of changes) if (!settled) this.waker.wake(address);
   }
 }

@@ -3,7 +3,7 @@ import { MissingScopeError } from '../errors/missing-scope.error.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
 import { PendingSyncDiscarded } from '../events/pending-sync-discarded.event.js';
-import { atUri } from '../model/address.js';
+import { atUri, type Address } from '../model/address.js';
 import type { PendingSync } from '../model/pending-sync.js';
 import type { RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RepositoryWriter } from '../pds/repository-writer.js';
@@ -15,9 +15,10 @@ import type { SyncEngine } from '../sync/sync-engine.js';
 import type { SyncRun } from '../sync/sync-run.js';
 import { toPending } from './entry-change.js';
 import { HeldLane } from './held-lane.js';
+import { LaneParks } from './lane-parks.js';
 import { LaneSettlement } from './lane-settlement.js';
 import { nextTry } from './next-try.js';
-import type { Discarded, FailedTry, Lane, LaneNext, Lease, PendingEntry } from './pending-entry.js';
+import type { Discarded, FailedTry, Lane, LaneNext, Lease, Park, PendingEntry } from './pending-entry.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
 
 export interface LaneOptions {
@@ -52,6 +53,13 @@ export interface Tried {
   readonly kept: ReadonlyMap<string, PendingEntry>;
 }
 
+/** Why some changes are not tried now. */
+export interface Closed {
+  /** For people. */
+  readonly reason: string;
+  readonly park: Park | null;
+}
+
 class Running {
   readonly dids = new Set<string>();
   ended = 0;
@@ -59,10 +67,14 @@ class Running {
 
 /** What the dispatcher and the worker have in common: one try of some changes of a lane that is held. */
 export class LaneTries {
+  readonly parks: LaneParks;
+
   constructor(
     readonly options: LaneOptions,
     private readonly running = new Running(),
-  ) {}
+  ) {
+    this.parks = new LaneParks(options);
+  }
 
   /** Tries that have ended in this process. */
   get endedCount(): number {
@@ -81,23 +93,14 @@ export class LaneTries {
     return this.running.dids.has(did);
   }
 
-  /** Whether nothing of the lane is to be tried now: parked, with the session that failed still being the one that there is; or it or its host backed off. */
-  async closed(lane: Lane): Promise<string | null> {
-    if (lane.park && (await this.isParked(lane)))
-      return `${lane.did} has to sign in again: ${lane.park.reason}`;
+  /** Whether these changes are not to be tried now: the lane is parked, or it or its host backs off. */
+  async closed(lane: Lane, changed: readonly Address[]): Promise<Closed | null> {
+    const park = await this.parks.of(lane, changed);
+    if (park) return { reason: `${lane.did} has to sign in again: ${park.reason}`, park };
     const retryAt = this.options.writer.pausedUntil(lane.did) ?? lane.retryAt;
-    return retryAt && retryAt.getTime() > Date.now()
-      ? `the PDS did not answer well; the next try is at ${retryAt.toISOString()}`
-      : null;
-  }
-
-  /** A newer session than the one that failed voids the park, whatever became of the event that told of it. */
-  async isParked({ did, park }: Lane): Promise<boolean> {
-    if (!park) return false;
-    const current = await this.sessionId(did);
-    if (current === null || current === park.sessionId) return true;
-    await this.options.store.unpark(did, { retry: this.options.autoRetry });
-    return false;
+    if (!retryAt || retryAt.getTime() <= Date.now()) return null;
+    const reason = `the PDS did not answer well; the next try is at ${retryAt.toISOString()}`;
+    return { reason, park: null };
   }
 
   /** null: somebody else works on the lane. */
@@ -111,7 +114,7 @@ export class LaneTries {
     const { lease, failures, permit } = held;
     const { store, engine } = this.options;
     const { did } = lease;
-    const sessionId = await this.sessionId(did);
+    const sessionId = await this.parks.sessionId(did);
     this.running.dids.add(did);
     held.beginsTry();
     try {
@@ -132,8 +135,8 @@ export class LaneTries {
       const failed = outcomes.filter(({ failure }) => failure !== undefined);
       const kept = await this.keep(lease, failed, isRetry ? entries : null);
       const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
-      if (auth) await store.park(did, { reason: auth.error.message, sessionId });
-      if (auth || failed.some(needsSession)) await this.unparkIfRenewed(did, sessionId);
+      if (auth) await this.parks.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
+      else if (failed.some(needsSession)) await this.parks.voidIfRenewed(did, sessionId);
       held.endsTry(nextTry(failed, { failures, next, backfill }));
       return { outcomes, kept };
     } finally {
@@ -240,18 +243,6 @@ export class LaneTries {
     });
     await store.failed(lease, tries);
     return this.entriesAt(lease.did, changes);
-  }
-
-  /** The account may have signed in while the try was under way, and whoever listens to that was too early. */
-  private async unparkIfRenewed(did: string, sessionId: string | null): Promise<void> {
-    const { store, autoRetry } = this.options;
-    const now = await this.sessionId(did);
-    if (now !== null && now !== sessionId) await store.unpark(did, { retry: autoRetry });
-  }
-
-  private async sessionId(did: string): Promise<string | null> {
-    // A store that does not answer now says nothing about the session; the try itself will tell.
-    return (await this.options.sessions.sessionId?.(did).catch(() => null)) ?? null;
   }
 }
 

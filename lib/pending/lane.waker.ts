@@ -1,3 +1,4 @@
+import type { Address } from '../model/address.js';
 import type { LaneTries } from './lane-tries.js';
 
 export interface LaneWakerOptions {
@@ -12,15 +13,18 @@ const INTERVAL = 50;
 
 /** Wakes lanes for commits that wait for nobody. A wake that is lost with its process is made up for by the store's sweep. */
 export class LaneWaker {
-  private readonly dids = new Set<string>();
+  /** By DID, the changes that wake it. */
+  private changed = new Map<string, Address[]>();
   private timer: NodeJS.Timeout | undefined;
   private flushed = -Infinity;
   private waking: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: LaneWakerOptions) {}
 
-  wake(did: string): void {
-    this.dids.add(did);
+  wake(address: Address): void {
+    const its = this.changed.get(address.did);
+    if (its) its.push(address);
+    else this.changed.set(address.did, [address]);
     const delay = Math.max(0, this.flushed + INTERVAL - performance.now());
     this.timer ??= setTimeout(() => this.flush(), delay).unref();
   }
@@ -35,21 +39,21 @@ export class LaneWaker {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.flushed = performance.now();
-    const dids = [...this.dids];
-    this.dids.clear();
-    if (dids.length > 0) this.waking = this.waking.then(() => this.wakeAll(dids));
+    const { changed } = this;
+    this.changed = new Map();
+    if (changed.size > 0) this.waking = this.waking.then(() => this.wakeAll(changed));
   }
 
-  private async wakeAll(dids: readonly string[]): Promise<void> {
+  private async wakeAll(changed: ReadonlyMap<string, readonly Address[]>): Promise<void> {
     const { tries, poke, log } = this.options;
     const { store } = tries.options;
     try {
-      for (const did of dids) {
-        await tries.isParked(await store.lane(did));
+      for (const [did, addresses] of changed) {
+        await tries.parks.of(await store.lane(did), addresses);
         await store.wake(did);
       }
     } catch (error) {
-      log.error(`Waking the pending syncs of ${dids.length} accounts failed: ${String(error)}`);
+      log.error(`Waking the pending syncs of ${changed.size} accounts failed: ${String(error)}`);
     }
     poke();
   }

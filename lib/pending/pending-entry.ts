@@ -48,11 +48,15 @@ export interface Park {
   readonly reason: string;
   /** The session that failed (`SessionProvider.sessionId`); a newer one voids the park. null: the provider names none. */
   readonly sessionId: string | null;
+  /** `code` of the error that parked it: whoever meets the park gets the same. */
+  readonly code: string;
 }
 
 export interface Lane {
   readonly did: string;
   readonly park: Park | null;
+  /** It was unparked less than a minute ago and has backlog: what was captured just before may be taken for parked. */
+  readonly justFreed: boolean;
   /** Not before; null: at any time. */
   readonly retryAt: Date | null;
   /** Transient failures in a row. */

@@ -34,7 +34,8 @@ export abstract class PendingSyncStore {
   /**
    * Keeps changes. Rule: one entry per address. A second capture raises its version, takes over trigger, operation and claimant, and keeps
    * its id, place and createdAt. It has all its attempts, since what failed was another record, unless it is `backfill`: that takes
-   * over nothing from what is none, and the entry is backfill if both are; a `givenUp` change of another entity leaves the claimant as it is, within one call too. What is
+   * over nothing from what is none, and the entry is backfill if both are; what was asked for by hand of the same entity stays as
+   * `keptTrigger` says, with its operation; a `givenUp` change of another entity leaves the claimant as it is, within one call too. What is
    * captured is no backlog and waits for no session, whatever it waited for before. An entry that was discarded, settled or removed
    * begins anew, with a version that is greater still. Race: two captures of one DID at once lose neither.
    *
@@ -49,7 +50,8 @@ export abstract class PendingSyncStore {
 
   /**
    * The entries of a lane that can be tried: backfill last, and not before the `backfillAt` of the last {@link release}, otherwise the oldest first. Left out: those that wait for another session, and unless `backlog`
-   * is set those that were captured before the last {@link unpark}. Empty: nothing to do.
+   * is set the backlog that {@link unpark} left, and records that failed and rest (`restAfter`): until they are captured again, or the account
+   * signs in. Empty: nothing to do.
    */
   abstract due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]>;
 
@@ -121,10 +123,24 @@ export abstract class PendingSyncStore {
   abstract park(did: string, park: Park): Promise<void>;
 
   /**
-   * The account has another session: the lane and the entries that needed one are free. What was captured up to now is
-   * backlog: `retry` says whether it becomes due by itself, or only for {@link due} with `backlog`.
+   * The account has another session: the lane and the entries that needed one are free. `retry` says whether they are due by themselves, as
+   * all backlog is then. Otherwise what was parked is backlog, due only for {@link due} with `backlog`: all that was captured up to now if the
+   * lane is parked, and each entry that needed a session. What waits for something else goes on waiting for that alone. Race: whether the
+   * lane is parked is decided with the same write.
    */
   abstract unpark(did: string, options: { retry: boolean }): Promise<void>;
+
+  /**
+   * The account had another session before it was parked: the lane and the entries that needed one are free. Nothing becomes backlog, and
+   * what is backlog stays.
+   */
+  abstract voidPark(did: string): Promise<void>;
+
+  /**
+   * The callers of these changes have found the lane free, or freed it: the entries are no backlog, though they were captured before
+   * the {@link unpark}. Nothing else changes of them.
+   */
+  abstract renew(did: string, uris: readonly string[]): Promise<void>;
 
   /**
    * The lane has new work: makes it ready now, unless it is parked or backed off. After the commit, never in the entity's transaction.

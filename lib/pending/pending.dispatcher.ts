@@ -3,30 +3,37 @@ import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
 import { RecordRows } from '../records/record-row.js';
+import { keptTrigger } from '../sync/asked-by-hand.js';
 import type { Change, Resolved, Touch, Unresolved } from '../sync/change.js';
 import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
 import { resolveTouches } from '../sync/change-resolver.js';
 import { InlineDispatcher, type InlineDispatcherOptions, type Results } from '../sync/inline.dispatcher.js';
 import type { Outcome } from '../sync/outcome.js';
+import { quickResult } from '../sync/quick-result.js';
 import type { Dispatched } from '../sync/sync-dispatcher.js';
 import type { SyncRun } from '../sync/sync-run.js';
 import { Captures } from './captures.js';
 import { toPending } from './entry-change.js';
 import type { LaneTries, Tried } from './lane-tries.js';
-import type { PendingEntry } from './pending-entry.js';
+import { parkedError } from './parked-error.js';
+import type { Park, PendingEntry } from './pending-entry.js';
 
 export interface PendingDispatcherOptions extends InlineDispatcherOptions {
   readonly tries: LaneTries;
+  /** Whether the caller of a change that meets a parked lane gets the error that parked it. */
+  readonly whenParked: 'throw' | 'keep';
 }
 
 /** Inline with pending syncs: what fails, or meets a lane where nothing can be done now, is kept, and its caller goes on. */
 export class PendingDispatcher extends InlineDispatcher {
   protected readonly tries: LaneTries;
   private readonly captures: Captures;
+  private readonly whenParked: 'throw' | 'keep';
 
   constructor(options: PendingDispatcherOptions) {
     super(options);
     this.tries = options.tries;
+    this.whenParked = options.whenParked;
     this.captures = new Captures(options.tries.options.store);
   }
 
@@ -135,18 +142,20 @@ export class PendingDispatcher extends InlineDispatcher {
     const { store } = tries.options;
     try {
       const lane = await store.lane(did);
-      const closed = await tries.closed(lane);
-      const held = closed === null ? await tries.hold(lane) : null;
+      const addresses = changes.map(({ address }) => address);
+      const closed = await tries.closed(lane, addresses);
+      const held = closed ? null : await tries.hold(lane);
       if (!held) {
-        const reason = closed ?? 'another worker has the lane';
-        const later = await this.later(tries, did, changes, reason, lane.park !== null);
+        const { reason, park } = closed ?? { reason: 'another worker has the lane', park: null };
+        if (park) return await this.parked(tries, did, changes, { reason, park }, run);
+        const later = await this.later(tries, did, changes, reason);
         // Its host may have to wait, but the lane knows nothing of it.
-        if (!lane.park) await store.wake(did);
+        await store.wake(did);
         return later;
       }
       try {
         const entries = await tries.entriesAt(did, changes);
-        const known = changes.map((change) => withLedger(change, entries.get(atUri(change.address))));
+        const known = changes.map((change) => withKept(change, entries.get(atUri(change.address))));
         const one = { held, changes: known, entries, next: 'as-before' } as const;
         return this.results(await tries.run({ ...one, backfill: false, isRetry: false }, run));
       } finally {
@@ -166,15 +175,35 @@ export class PendingDispatcher extends InlineDispatcher {
     return result;
   }
 
+  /** What its caller waits for is kept, and the caller gets the error that parked the lane, unless the change asks for nothing. */
+  private async parked(
+    tries: LaneTries,
+    did: string,
+    changes: readonly Change[],
+    { reason, park }: { reason: string; park: Park },
+    run: SyncRun,
+  ): Promise<Results> {
+    const results = await this.later(tries, did, changes, reason, true);
+    if (this.whenParked === 'keep') return results;
+    const asking: Change[] = [];
+    for (const change of changes) if (!(await quickResult(change, run.runner?.()))) asking.push(change);
+    const error = parkedError(did, park, asking);
+    for (const { address } of asking) {
+      const uri = atUri(address);
+      results.set(uri, new SyncResult('pending', { reason, error, uri }));
+    }
+    return results;
+  }
+
   private async later(
     tries: LaneTries,
     did: string,
     changes: readonly Change[],
     reason: string,
-    parked: boolean,
+    isParked = false,
   ): Promise<Results> {
     const entries = await tries.capture(did, changes);
-    const tell = parked || !tries.options.store.durable;
+    const tell = isParked || !tries.options.store.durable;
     const results: Results = new Map();
     for (const { address, instance } of changes) {
       const uri = atUri(address);
@@ -202,9 +231,18 @@ export class PendingDispatcher extends InlineDispatcher {
 const capturedOf = (touches: readonly Touch[]): Resolved[] =>
   [...new Set(touches.map(({ captured }) => captured))].filter((one) => one !== undefined);
 
-/** What is at the address as the ledger knows it: a row may not have heard of its record (its write-back was rolled back by a stranger). */
-const withLedger = (change: Change, entry: PendingEntry | undefined): Change =>
-  change.cid === null && entry?.cid ? { ...change, cid: entry.cid } : change;
+/**
+ * A change with what the store keeps of its address: a record that the row may not have heard of (its write-back was rolled back with another
+ * transaction), and what was asked for by hand.
+ */
+function withKept(change: Change, entry: PendingEntry | undefined): Change {
+  if (!entry) return change;
+  const cid = change.cid ?? entry.cid;
+  const isOf = entry.entityName === change.entity.name && entry.entityId === change.entityId;
+  const trigger = isOf && !entry.backfill ? keptTrigger(entry, change) : null;
+  const { operation, keepRecord } = entry;
+  return { ...change, cid, ...(trigger && { trigger, operation, keepRecord }) };
+}
 
 /** A failure of the record itself stays a failure; every other one is only a matter of time, or of signing in. */
 function asPending({ result, failure, change }: Outcome, kept: boolean): SyncResult {

@@ -26,7 +26,8 @@ export class SessionListener {
     const { store, loop, autoRetry, log } = this.options;
     try {
       // A lane with nothing in it stays asleep: a worker that looks into it would send the next inline save away.
-      await store.unpark(did, { retry: autoRetry && (await store.hasForDid(did)) });
+      if (autoRetry && !(await store.hasForDid(did))) await store.voidPark(did);
+      else await store.unpark(did, { retry: autoRetry });
       loop.poke();
     } catch (error) {
       log.error(

@@ -1,4 +1,5 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { scrypt } from 'node:crypto';
+import { promisify } from 'node:util';
 import { Agent, CredentialSession, XRPCError } from '@atproto/api';
 import { Logger } from '@nestjs/common';
 import { OAuthSessionInvalidError } from '../errors/oauth-session-invalid.error.js';
@@ -54,8 +55,8 @@ export class AppPasswordSessionProvider extends SessionProvider {
   readonly #agents = new Map<string, Agent>();
   /** DIDs that had a session and have not got another since. */
   readonly #expired = new Set<string>();
-  /** Makes session ids worthless to somebody who reads them where they are stored. */
-  readonly #key = randomBytes(32);
+  /** By DID, the id of its present credentials. */
+  readonly #ids = new Map<string, { readonly credentials: string; readonly id: Promise<string> }>();
 
   /** @throws ParityOptionsError that names the option, what it got and what it takes */
   constructor(config: AppPasswordConfig) {
@@ -88,12 +89,12 @@ export class AppPasswordSessionProvider extends SessionProvider {
   }
 
   /**
-   * Names the credentials rather than the login, within this process: an expired session is replaced without anybody
+   * Names the credentials rather than the login, alike in every process that has them: an expired session is replaced without anybody
    * being asked, while a refused password stays refused until it is another one.
    */
   override async sessionId(did: string): Promise<string | null> {
     const credentials = await this.#credentials(did);
-    return credentials && this.#idOf(credentials);
+    return credentials && this.#idOf(did, credentials);
   }
 
   async #send(did: string, path: string, init: RequestInit): Promise<Response> {
@@ -126,7 +127,7 @@ export class AppPasswordSessionProvider extends SessionProvider {
         { did },
       );
     }
-    const sessionId = this.#idOf(credentials);
+    const sessionId = await this.#idOf(did, credentials);
     const refusal = this.#refusals.get(did);
     if (refusal?.sessionId === sessionId && Date.now() < refusal.until) throw refusal.error;
     try {
@@ -177,11 +178,24 @@ export class AppPasswordSessionProvider extends SessionProvider {
     );
   }
 
-  #idOf({ service, identifier, password }: AppPasswordCredentials): string {
-    const parts = JSON.stringify([String(service), identifier, password]);
-    return createHmac('sha256', this.#key).update(parts).digest('base64url');
+  #idOf(did: string, { service, identifier, password }: AppPasswordCredentials): Promise<string> {
+    const credentials = JSON.stringify([new URL(service), identifier, password]);
+    let known = this.#ids.get(did);
+    if (known?.credentials !== credentials) {
+      known = { credentials, id: idOf(did, credentials) };
+      this.#ids.set(did, known);
+    }
+    return known.id;
   }
 }
+
+/** Slow, and salted with the DID: ids are stored, and whoever reads them there must not find a password by trying. */
+async function idOf(did: string, credentials: string): Promise<string> {
+  const key = (await scryptAsync(credentials, `nestjs-parity app password of ${did}`, 32)) as Buffer;
+  return key.toString('base64url');
+}
+
+const scryptAsync = promisify<string, string, number, unknown>(scrypt);
 
 /** The PDS answered, and would answer the same again; without headers there was no answer at all. */
 function isAnswer(error: unknown): boolean {

@@ -4,8 +4,11 @@ import type { SyncOperation } from '../model/pending-sync.js';
 import type { SyncResult } from '../model/sync-result.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 
-/** Who asked: the entity's life, or somebody by hand. By hand, eligibility is not asked for. */
-export type Trigger = 'auto' | SyncOperation;
+/**
+ * Who asked: the entity's life, or its application by hand. By hand, eligibility is not asked for. 'renew': the record was to be deleted by hand, and
+ * then the entity changed; once the record is gone the entity's life says what is due under its next record key.
+ */
+export type Trigger = 'auto' | SyncOperation | 'renew';
 
 /** An entity was written. Its address is not known yet. */
 export interface Touch {

@@ -1,4 +1,5 @@
 import { atUri } from '../model/address.js';
+import { keptTrigger } from './asked-by-hand.js';
 import type { Change } from './change.js';
 
 /**
@@ -18,5 +19,8 @@ export function mergedByAddress(changes: readonly Change[]): readonly Change[] {
 
 function merge(before: Change, after: Change): Change {
   const [winner, other] = after.givenUp && !before.givenUp ? [before, after] : [after, before];
-  return { ...winner, cid: winner.cid ?? other.cid };
+  const isSame = before.entity === after.entity && before.entityId === after.entityId;
+  const trigger = isSame && winner === after ? keptTrigger(before, after) : null;
+  const { operation, keepRecord } = before;
+  return { ...winner, cid: winner.cid ?? other.cid, ...(trigger && { trigger, operation, keepRecord }) };
 }

@@ -58,7 +58,7 @@ export function outcomeWithoutWrite(target: Target, inDoubt: boolean): Outcome |
   if (desired.kind === 'failed') return failedOutcome(change, desired.error, row);
   if (desired.kind === 'as-is')
     return { change, result: new SyncResult('skipped', { reason: desired.reason }), entity };
-  if (inDoubt) return null;
+  if (inDoubt || target.spent) return null;
   // A row that has not heard of its record yet has to be told.
   const isTold = row && recordStateOf(row).uri === uri;
   if (desired.kind === 'record' && known === desired.prepared.cid && isTold) {

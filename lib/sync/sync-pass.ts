@@ -171,7 +171,8 @@ export class SyncPass {
             this.end(unsettledOutcome(target, error));
             continue;
           }
-          const moved = spent.has(target.uri) ? await movedOn(target.change, target.row) : target.elsewhere;
+          const isSpent = target.spent || spent.has(target.uri);
+          const moved = isSpent ? await movedOn(target.change, target.row) : target.elsewhere;
           const outcome = settledOutcome(
             { ...target, elsewhere: moved },
             actions.get(target),

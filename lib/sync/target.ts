@@ -50,7 +50,7 @@ export async function targetOf(
     // No row remembers the record: it is gone, or it has only just taken the address over.
     if (!claimed || state?.uri === null) known ??= change.cid;
     const elsewhere = claimed ? undefined : await movedOn(change, row);
-    return { change, uri, row, claimed, known, desired, elsewhere };
+    return { change, uri, row, claimed, known, desired, elsewhere, spent: claimed && isRenewal(change) };
   } catch (error) {
     return { change, uri, row, claimed: true, known, desired: { kind: 'failed', error: error as Error } };
   }
@@ -66,12 +66,16 @@ export async function movedOn(change: Change, row: object | undefined): Promise<
   const { uri, rkey } = recordStateOf(row);
   if (rkey === null || (uri !== null && uri !== atUri(change.address))) return undefined;
   // By hand a record can be published in any account.
-  const isByHand = trigger !== 'auto' && uri === null;
+  const next = trigger === 'renew' ? 'auto' : trigger;
+  const isByHand = next !== 'auto' && uri === null;
   const address = isByHand ? { ...change.address, rkey } : await entity.addressOf(row);
   return address === null
     ? undefined
-    : { ...change, address, operation: 'publish', cid: null, whole: undefined };
+    : { ...change, trigger: next, address, operation: 'publish', cid: null, whole: undefined };
 }
+
+/** A fixed record key is not renewed: what is due there is decided at once. */
+const isRenewal = ({ trigger, entity }: Change): boolean => trigger === 'renew' && !entity.hasFixedRkey;
 
 interface Claim {
   /** Whether the row's record belongs at the address. */
@@ -81,13 +85,14 @@ interface Claim {
 
 async function claimOf(change: Change, row: object | undefined): Promise<Claim> {
   const { entity, trigger } = change;
+  const isUnwanted = trigger === 'unpublish' || isRenewal(change);
   const givenUp: Desired = change.keepRecord
     ? { kind: 'as-is', reason: 'shouldAutoUnsync() keeps the record' }
     : { kind: 'absent' };
-  if (row === undefined)
-    return { claimed: false, desired: trigger === 'unpublish' ? { kind: 'absent' } : givenUp };
-  if (trigger === 'unpublish') return { claimed: await claims(change, row), desired: { kind: 'absent' } };
-  const demand = trigger === 'auto' ? await demandOf(entity, row) : { kind: 'record' as const };
+  if (row === undefined) return { claimed: false, desired: isUnwanted ? { kind: 'absent' } : givenUp };
+  if (isUnwanted) return { claimed: await claims(change, row), desired: { kind: 'absent' } };
+  const isByHand = trigger === 'publish' || trigger === 'republish';
+  const demand = isByHand ? { kind: 'record' as const } : await demandOf(entity, row);
   if (demand.kind === 'record') {
     const claimed = await claims(change, row);
     return { claimed, desired: claimed ? { kind: 'record', prepared: await entity.toRecord(row) } : givenUp };

@@ -76,7 +76,7 @@ export async function live(world: World, seed: number, death: Death | null): Pro
 /** What a dead process had leased is free after two minutes; nobody wants to wait for them here. */
 const twoMinutesLater = (database: FreshDatabase): Promise<void> =>
   onDatabase(database, async (dataSource) => {
-    const earlier = ['ready_at', 'retry_at', 'unparked_at', 'backlog_before'].map(
+    const earlier = ['ready_at', 'retry_at', 'unparked_at', 'backlog_before', 'session_backlog_before'].map(
       (name) => `${name} = ${name} - 120000000`,
     );
     await dataSource.query(`UPDATE parity_lane SET ${earlier.join(', ')}`);

@@ -19,13 +19,13 @@ beforeAll(async () => {
 afterAll(() => servers[Symbol.asyncDispose]());
 afterEach(() => app.stop());
 
-const start = async (mode: 'inline' | 'background'): Promise<void> => {
+const start = async (mode: 'inline' | 'background', autoRetry = true): Promise<void> => {
   ({ did, sessions } = await signedIn(servers));
   app = await ParityApp.start({
     entities: [User, Post, ...parityEntities] as Function[],
     parity: {
       sessions,
-      pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
+      pendingSyncs: { enabled: true, storage: 'database', autoRetry },
       sync: { mode },
       mappers: [PostMapper],
     },
@@ -51,16 +51,21 @@ describe.each(['inline', 'background'] as const)('a session that nobody was told
   });
 });
 
+const scope = {
+  error: 'ScopeMissingError',
+  message: 'Missing scope "repo:app.bsky.feed.post?action=create"',
+};
+const session = { error: 'AuthMissing', message: 'no' };
+
 it.each([
-  [
-    'the scope',
-    { error: 'ScopeMissingError', message: 'Missing scope "repo:app.bsky.feed.post?action=create"' },
-  ],
-  ['the session', { error: 'AuthMissing', message: 'no' }],
+  ['the scope', scope, true],
+  ['the scope', scope, false],
+  ['the session', session, true],
+  ['the session', session, false],
 ])(
-  'an account that signs in while %s of its old session is refused waits for no other sign-in',
-  async (_, body) => {
-    await start('background');
+  'an account that signs in while %s of its old session is refused waits for no other sign-in, nor for a retry by hand',
+  async (_, body, autoRetry) => {
+    await start('background', autoRetry);
     servers.proxy.fault(isWrite, async (exchange) => {
       sessions.signIn(did);
       await app.parity.sessionAvailable(did);

@@ -33,6 +33,7 @@ describe('options', () => {
         ttl: 3_600,
         maxAttempts: 3,
         autoRetry: false,
+        whenParked: 'throw',
         preparedStatements: true,
       },
       onBulkWrite: 'warn',
@@ -52,6 +53,7 @@ describe('options', () => {
     ['PARITY_PENDING_SYNCS_MAX_ATTEMPTS', 'null', { maxAttempts: null }],
     ['PARITY_PENDING_SYNCS_AUTO_RETRY', '1', { autoRetry: true }],
     ['PARITY_PENDING_SYNCS_AUTO_RETRY', '', { autoRetry: false }],
+    ['PARITY_PENDING_SYNCS_WHEN_PARKED', 'keep', { whenParked: 'keep' }],
     ['PARITY_PENDING_SYNCS_PREPARED_STATEMENTS', 'false', { preparedStatements: false }],
   ])('%s=%p wins over the default', (variable, value, expected) => {
     expect(pendingSyncs(undefined, { [variable]: value })).toMatchObject(expected);
@@ -64,6 +66,7 @@ describe('options', () => {
       PARITY_PENDING_SYNCS_TTL: '60',
       PARITY_PENDING_SYNCS_MAX_ATTEMPTS: '7',
       PARITY_PENDING_SYNCS_AUTO_RETRY: 'true',
+      PARITY_PENDING_SYNCS_WHEN_PARKED: 'keep',
       PARITY_PENDING_SYNCS_PREPARED_STATEMENTS: 'false',
     };
     const given = {
@@ -72,6 +75,7 @@ describe('options', () => {
       ttl: null,
       maxAttempts: 1,
       autoRetry: false,
+      whenParked: 'throw',
       preparedStatements: true,
     } as const;
     expect(pendingSyncs(given, env)).toEqual(given);

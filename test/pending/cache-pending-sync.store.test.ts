@@ -2,7 +2,7 @@ import KeyvRedis, { createKeyv, Keyv } from '@keyv/redis';
 import { type Cache, createCache } from 'cache-manager';
 import { randomBytes } from 'node:crypto';
 import { CachePendingSyncStore } from '../../lib/pending/cache/cache-pending-sync.store.js';
-import type { PendingChange } from '../../lib/pending/pending-entry.js';
+import type { PendingChange, PendingEntry } from '../../lib/pending/pending-entry.js';
 import { describeIf, serverUrl } from '../support/servers.js';
 
 const HOUR = 3_600_000;
@@ -53,6 +53,24 @@ it('keeps no value for an account that has nothing pending', async () => {
   expect(valuesOf(cache).size).toBe(0);
 });
 
+it('lets a record that failed rest for a minute, and each time twice as long up to an hour', async () => {
+  const { store, pass } = aStore(createCache(), null);
+  await store.capture([aChange()]);
+  const due = async () => (await store.due(ALICE, { limit: 1, backlog: false })).length;
+  for (const minutes of [1, 2, 4, 8, 16, 32, 60, 60]) {
+    const lease = (await store.lease(ALICE, 1_000))!;
+    const [{ version }] = (await store.at(ALICE, [URI])) as [PendingEntry];
+    await store.failed(lease, [{ uri: URI, version, error: 'no', spendsAttempt: true, needsSession: false }]);
+    await store.release(lease, { next: 'asleep', failures: 0 });
+    pass(minutes * 60_000 - 5_000);
+    expect(await due()).toBe(0);
+    pass(5_000);
+    expect(await due()).toBe(1);
+    await store.wake(ALICE);
+    expect(await store.readyLanes(1)).toEqual([ALICE]);
+  }
+});
+
 it('gives an address whose value was forgotten a greater version, in a new process too', async () => {
   const cache = createCache();
   const versions: number[] = [];
@@ -97,7 +115,7 @@ it('gives up after seven days what no process knows, and nothing of a parked acc
     aChange({ rkey: 'known' }),
     aChange({ entityName, did: 'did:plc:parked' }),
   ]);
-  await store.park('did:plc:parked', { reason: 'revoked', sessionId: null });
+  await store.park('did:plc:parked', { reason: 'revoked', sessionId: null, code: 'OAUTH_SESSION_INVALID' });
   store.leave(entityName);
   pass(6 * 24 * HOUR);
   expect(await store.cleanup()).toEqual([]);
@@ -121,7 +139,7 @@ it('wakes by a sweep what an earlier process captured and woke not, and nothing 
   const { version } = entry!;
   await former.failed(lease, [{ uri, version, error: 'x', spendsAttempt: true, needsSession: false }]);
   await former.release(lease, { next: 'asleep', failures: 0 });
-  await former.park('did:plc:parked', { reason: 'revoked', sessionId: null });
+  await former.park('did:plc:parked', { reason: 'revoked', sessionId: null, code: 'OAUTH_SESSION_INVALID' });
 
   const { store } = aStore(cache);
   expect(await store.sweep()).toBe(1);
@@ -141,7 +159,7 @@ it('frees what expired long ago where nobody calls cleanup', async () => {
   for (let account = 0; account < 5; account++)
     await store.capture([aChange({ did: `did:plc:old${account}` })]);
   await store.capture([aChange({ did: 'did:plc:gone', operation: 'unpublish' })]);
-  await store.park('did:plc:parked', { reason: 'revoked', sessionId: null });
+  await store.park('did:plc:parked', { reason: 'revoked', sessionId: null, code: 'OAUTH_SESSION_INVALID' });
   pass(25 * HOUR);
   for (let edit = 0; edit < 20; edit++) await store.capture([aChange()]);
   expect(valuesOf(cache).size).toBe(2);
@@ -151,7 +169,7 @@ it('frees what expired long ago where nobody calls cleanup', async () => {
 it('lets cleanup free the lanes that have ended', async () => {
   const cache = createCache();
   const { store, pass } = aStore(cache, null);
-  await store.park(ALICE, { reason: 'revoked', sessionId: null });
+  await store.park(ALICE, { reason: 'revoked', sessionId: null, code: 'OAUTH_SESSION_INVALID' });
   pass(25 * HOUR);
   expect(await store.cleanup()).toEqual([]);
   expect(valuesOf(cache).size).toBe(0);

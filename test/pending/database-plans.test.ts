@@ -168,7 +168,7 @@ for (const kind of databaseKinds) {
       },
       'wake, park, unpark, lane': async (store) => {
         await store.wake(did);
-        await store.park(did, { reason: 'gone', sessionId: 's' });
+        await store.park(did, { reason: 'gone', sessionId: 's', code: 'OAUTH_SESSION_INVALID' });
         await store.lane(did);
         await store.unpark(did, { retry: false });
       },

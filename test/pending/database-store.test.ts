@@ -321,12 +321,29 @@ for (const kind of databaseKinds) {
 
       it('that is parked is not swept', async () => {
         await store.capture([aChange('a')]);
-        await store.park(ALICE, { reason: 'revoked', sessionId: 's' });
+        await store.park(ALICE, { reason: 'revoked', sessionId: 's', code: 'OAUTH_SESSION_INVALID' });
         await wait(3);
         expect(await store.sweep(0)).toBe(0);
         await store.unpark(ALICE, { retry: false });
         expect(await store.sweep(0)).toBe(0);
       });
+    });
+
+    it('lets a record that failed rest for a minute, and each time twice as long up to an hour', async () => {
+      await store.capture([aChange('a')]);
+      const { version } = await ledger.entry('a');
+      const pass = (minutes: number): Promise<unknown> =>
+        ledger.dataSource.query(`UPDATE parity_ledger SET tried_at = tried_at - ${minutes * 60_000_000}`);
+      for (const minutes of [1, 2, 4, 8, 16, 32, 60, 60]) {
+        const held = await lease();
+        const failed = { uri: uriOf('a'), version, error: 'no', spendsAttempt: true, needsSession: false };
+        await store.failed(held, [failed]);
+        await store.release(held, { next: 'asleep', failures: 0 });
+        await pass(minutes - 0.5);
+        expect(await ledger.due()).toEqual([]);
+        await pass(0.5);
+        expect(await ledger.due()).toEqual(['a']);
+      }
     });
 
     describe('what no process knows', () => {
@@ -367,7 +384,9 @@ for (const kind of databaseKinds) {
       it('is kept while its account has to sign in, backs off, or has only just signed in', async () => {
         const dids = ['did:plc:parked', 'did:plc:off', 'did:plc:fresh', 'did:plc:backlog'];
         await store.capture(dids.map((did) => unknown('a', { did })));
-        await store.park('did:plc:parked', { reason: 'revoked', sessionId: null });
+        const park = { reason: 'revoked', sessionId: null, code: 'OAUTH_SESSION_INVALID' } as const;
+        await store.park('did:plc:parked', park);
+        await store.park('did:plc:backlog', park);
         await store.release(await lease('did:plc:off'), {
           next: { retryAt: new Date(Date.now() + LONG) },
           failures: 1,

@@ -202,6 +202,19 @@ describe('a refused password', () => {
     expect(id).not.toContain(password);
   });
 
+  it('is named alike in every process that has the same credentials, and in no other way', async () => {
+    const [alice, bob] = ['did:plc:aaaaaaaaaaaaaaaaaaaaaaaa', 'did:plc:bbbbbbbbbbbbbbbbbbbbbbbb'];
+    const idOf = (did: string, password: string, service: string | URL = network.pdsUrl) =>
+      aProvider([], {
+        credentials: async () => ({ service, identifier: 'bot.test', password }),
+      }).sessions.sessionId(did);
+    const id = await idOf(alice, 'secret');
+    expect(await idOf(alice, 'secret')).toBe(id);
+    expect(await idOf(alice, 'secret', new URL(network.pdsUrl))).toBe(id);
+    expect(await idOf(alice, 'another')).not.toBe(id);
+    expect(await idOf(bob, 'secret')).not.toBe(id);
+  });
+
   it('delays no other account', async () => {
     const [alice, bob] = [await anAccount(), await anAccount()];
     const { sessions } = aProvider([{ identifier: alice.handle, password: 'wrong' }, byHandle(bob)]);

@@ -1,4 +1,4 @@
-import { parityEntities } from 'nestjs-parity';
+import { OAuthSessionInvalidError, parityEntities } from 'nestjs-parity';
 import type { Repository } from 'typeorm';
 import { FaultyNetwork } from '../pds/fixtures.js';
 import type { Sessions } from '../property/sessions.js';
@@ -62,7 +62,8 @@ for (const kind of databaseKinds) {
 
     it('is pending once it is published, and nothing is published if it is a draft again', async () => {
       const [first, second] = [await post('two', 'draft'), await post('three', 'draft')];
-      await posts.save([first, second].map((draft) => Object.assign(draft, { status: 'published' })));
+      const published = [first, second].map((draft) => Object.assign(draft, { status: 'published' }));
+      await expect(posts.save(published)).rejects.toBeInstanceOf(OAuthSessionInvalidError);
       expect(await app.parity.countPendingSyncs(did)).toBe(3);
       await posts.save(Object.assign(second, { status: 'draft' }));
       expect(await afterSigningIn()).toEqual(['one', 'two']);

@@ -12,6 +12,8 @@ describe('what should be at an address:', () => {
     ['nothing, when the row is gone', undefined, {}, { kind: 'absent' }],
     ['nothing, when the record has moved to another address', row({ atpUri: other }), {}, { kind: 'absent' }],
     ['nothing, when somebody unpublishes by hand', row(), { trigger: 'unpublish' }, { kind: 'absent' }],
+    ['nothing, when it is published anew after that', row(), { trigger: 'renew' }, { kind: 'absent' }],
+    ['the record at once, where its key is fixed', row(), { trigger: 'renew', hasFixedRkey: true }, record],
     ['nothing, when the entity is soft-deleted', row(), { softDeleted: true }, { kind: 'absent' }],
     [
       'nothing, when it is no longer eligible and does not keep',
@@ -75,6 +77,7 @@ describe('a change whose key was renewed while it waited', () => {
 
   it.each([
     ['goes on at the new address', {}, there],
+    ['goes on there once the old record was unpublished by hand', { trigger: 'renew' }, there],
     [
       'by hand stays in the account that was named',
       { trigger: 'publish', address: another },

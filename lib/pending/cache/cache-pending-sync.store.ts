@@ -19,6 +19,7 @@ import {
   type CachedLane,
   entryAt,
   hasTurn,
+  isBacklog,
   isDue,
   toPendingEntry,
   toPendingSync,
@@ -81,7 +82,9 @@ export class CachePendingSyncStore extends PendingSyncStore {
     const lane = await this.lanes.read(did);
     const now = this.now();
     return Object.values(lane.entries)
-      .filter((entry) => (backlog ? !entry.needsSession : isDue(entry, lane)) && hasTurn(entry, lane, now))
+      .filter(
+        (entry) => (backlog ? !entry.needsSession : isDue(entry, lane, now)) && hasTurn(entry, lane, now),
+      )
       .filter((entry) => !this.isLeft(entry))
       .toSorted((a, b) => Number(a.backfill) - Number(b.backfill))
       .slice(0, limit)
@@ -110,7 +113,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
   }
 
   override failed(lease: Lease, tries: readonly FailedTry[]): Promise<boolean> {
-    return this.ifOwned(lease, false, (lane) => steps.fail(lane, tries));
+    return this.ifOwned(lease, false, (lane) => steps.fail(lane, tries, this.now()));
   }
 
   override discard(
@@ -140,10 +143,10 @@ export class CachePendingSyncStore extends PendingSyncStore {
   }
 
   override async lane(did: string): Promise<Lane> {
-    const { park, retryAt, failures } = await this.lanes.read(did);
+    const { park, backlog, retryAt, failures } = await this.lanes.read(did);
     // Who meets a leased lane has to wake it, not to wait for a time that its holder will change.
     const waits = retryAt !== null && !this.leases.isHeld(did);
-    return { did, park, retryAt: waits ? new Date(retryAt) : null, failures };
+    return { did, park, justFreed: backlog > 0, retryAt: waits ? new Date(retryAt) : null, failures };
   }
 
   override park(did: string, park: Park): Promise<void> {
@@ -153,6 +156,14 @@ export class CachePendingSyncStore extends PendingSyncStore {
   override unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
     if (retry) this.leases.wake(did);
     return this.lanes.update(did, (lane) => steps.unpark(lane, retry, this.now()));
+  }
+
+  override voidPark(did: string): Promise<void> {
+    return this.lanes.update(did, steps.voidPark);
+  }
+
+  override renew(did: string, uris: readonly string[]): Promise<void> {
+    return this.lanes.update(did, (lane) => steps.renew(lane, uris, () => this.nextVersion(lane)));
   }
 
   override wake(did: string, { backfill = false } = {}): Promise<void> {
@@ -242,7 +253,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
     const entry = entryAt(lane, uri);
     if (!entry) return null;
     const { tried, needsSession } = entry;
-    const backlog = !needsSession && !isDue(entry, lane);
+    const backlog = !needsSession && isBacklog(entry, lane);
     return { sync: toPendingSync(did, entry, this.nameOf), tried, needsSession, backlog, dead: null };
   }
 
@@ -263,7 +274,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
     const age = now - entry.createdAt;
     if (this.ttl !== null && age >= this.ttl) return expired(this.ttl / 1_000);
     const isReady = lane.park === null && (lane.retryAt ?? 0) <= now;
-    const isUnclaimed = isReady && this.isLeft(entry) && !entry.tried && isDue(entry, lane);
+    const isUnclaimed = isReady && this.isLeft(entry) && !entry.tried && isDue(entry, lane, now);
     return isUnclaimed && age >= UNCLAIMED_LIFE ? unclaimed(entry.entityName) : null;
   }
 

@@ -13,6 +13,10 @@ export interface CachedEntry extends Omit<PendingChange, 'address'> {
   /** Whether a try of this version has failed. */
   readonly tried: boolean;
   readonly needsSession: boolean;
+  /** It needed a session, has one, and waits for a retry by hand. */
+  readonly byHand: boolean;
+  /** The record failed: not tried again by itself before. */
+  readonly restsUntil: number;
 }
 
 /** What the cache keeps for one DID: its lane and its entries, in one value, so that one write changes both. */
@@ -55,15 +59,18 @@ export const canExpire = ({ operation, mayDelete }: CachedEntry): boolean =>
 export const entryAt = ({ entries }: CachedLane, uri: string): CachedEntry | undefined =>
   Object.hasOwn(entries, uri) ? entries[uri] : undefined;
 
-export const isDue = ({ needsSession, version }: CachedEntry, { backlog }: CachedLane): boolean =>
-  !needsSession && version > backlog;
+export const isBacklog = ({ byHand, version }: CachedEntry, { backlog }: CachedLane): boolean =>
+  byHand || version <= backlog;
+
+export const isDue = (entry: CachedEntry, lane: CachedLane, now: number): boolean =>
+  !entry.needsSession && entry.restsUntil <= now && !isBacklog(entry, lane);
 
 /** What is no backfill always has. */
 export const hasTurn = ({ backfill }: CachedEntry, { backfillAt }: CachedLane, now: number): boolean =>
   !backfill || (backfillAt ?? 0) <= now;
 
 export const hasDue = (lane: CachedLane, now: number): boolean =>
-  Object.values(lane.entries).some((entry) => isDue(entry, lane) && hasTurn(entry, lane, now));
+  Object.values(lane.entries).some((entry) => isDue(entry, lane, now) && hasTurn(entry, lane, now));
 
 /** @param nameOf what people call the class that is kept under a name */
 export const toPendingEntry = (

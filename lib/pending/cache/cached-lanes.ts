@@ -64,7 +64,7 @@ export class CachedLanes {
     for (const did of await this.values.dids()) {
       await this.lock.run(did, async () => {
         const lane = this.index.has(did) ? null : await this.values.get(did);
-        if (lane) this.index.put(did, lane, this.endOf(lane));
+        if (lane) this.index.put(did, lane, this.endOf(lane), this.now());
       });
     }
   }
@@ -73,7 +73,7 @@ export class CachedLanes {
     if (isIdle(lane)) return this.delete(did);
     const endsAt = this.endOf(lane);
     await this.values.set(did, lane, endsAt === null ? null : Math.max(1, endsAt - this.now()));
-    this.index.put(did, lane, endsAt);
+    this.index.put(did, lane, endsAt, this.now());
   }
 
   private async delete(did: string): Promise<void> {

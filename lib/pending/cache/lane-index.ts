@@ -25,8 +25,9 @@ export interface LaneSummary {
 export class LaneIndex {
   private readonly summaries = new Map<string, LaneSummary>();
 
-  put(did: string, lane: CachedLane, endsAt: number | null): void {
-    this.summaries.set(did, summarise(lane, endsAt));
+  /** @param now what rests longer becomes due with the next write of the lane */
+  put(did: string, lane: CachedLane, endsAt: number | null, now: number): void {
+    this.summaries.set(did, summarise(lane, endsAt, now));
   }
 
   delete(did: string): void {
@@ -106,10 +107,10 @@ export class LaneIndex {
 
 const isOver = ({ endsAt }: LaneSummary, now: number): boolean => endsAt !== null && endsAt <= now;
 
-function summarise(lane: CachedLane, endsAt: number | null): LaneSummary {
+function summarise(lane: CachedLane, endsAt: number | null, now: number): LaneSummary {
   const entries = Object.values(lane.entries);
   const oldest = entries.find(canExpire)?.createdAt ?? null;
-  const due = lane.park ? [] : entries.filter((entry) => isDue(entry, lane));
+  const due = lane.park ? [] : entries.filter((entry) => isDue(entry, lane, now));
   const readyAt = lane.retryAt ?? lane.wokenAt;
   const hasLive = due.some(({ backfill }) => !backfill);
   const waitingSince = hasLive ? readyAt : null;

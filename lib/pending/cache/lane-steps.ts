@@ -1,5 +1,7 @@
 import { atUri } from '../../model/address.js';
 import type { Discarded, FailedTry, LaneAfter, Park, PendingChange, PendingEntry } from '../pending-entry.js';
+import { keptTrigger } from '../../sync/asked-by-hand.js';
+import { restAfter } from '../record-rest.js';
 import { canExpire, type CachedEntry, type CachedLane, entryAt, hasDue } from './cached-lane.js';
 
 /** What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may hand out its own object. */
@@ -35,13 +37,14 @@ export function settle(
   ];
 }
 
-export function fail(lane: CachedLane, tries: readonly FailedTry[]): LaneStep<boolean> {
+export function fail(lane: CachedLane, tries: readonly FailedTry[], now: number): LaneStep<boolean> {
   const entries = { ...lane.entries };
   for (const { uri, version, error, spendsAttempt, needsSession } of tries) {
     const entry = entryAt(lane, uri);
     if (entry?.version !== version) continue;
     const attempts = entry.attempts + (spendsAttempt ? 1 : 0);
-    entries[uri] = { ...entry, lastError: error, attempts, tried: true, needsSession };
+    const restsUntil = attempts > 0 ? now + restAfter(attempts) : 0;
+    entries[uri] = { ...entry, lastError: error, attempts, tried: true, needsSession, restsUntil };
   }
   return [{ ...lane, entries }, true];
 }
@@ -68,12 +71,33 @@ export function expire(
 }
 
 export function unpark(lane: CachedLane, retry: boolean, now: number): LaneStep<void> {
+  const free = freed(lane, ({ needsSession, byHand }) => !retry && (needsSession || byHand));
+  if (retry) return [awake({ ...free, backlog: 0, retryAt: null }, now), undefined];
+  return [lane.park ? { ...free, backlog: lane.version } : free, undefined];
+}
+
+export const voidPark = (lane: CachedLane): LaneStep<void> => [
+  freed(lane, ({ byHand }) => byHand),
+  undefined,
+];
+
+/** @param byHand which entries wait for a retry by hand from now on */
+function freed(lane: CachedLane, byHand: (entry: CachedEntry) => boolean): CachedLane {
   const entries: Record<string, CachedEntry> = {};
-  for (const [uri, entry] of Object.entries(lane.entries)) entries[uri] = { ...entry, needsSession: false };
-  const free = { ...lane, park: null, entries };
-  // All that is left is backlog.
-  if (!retry) return [{ ...free, backlog: lane.version, wokenAt: null }, undefined];
-  return [awake({ ...free, backlog: 0, retryAt: null }, now), undefined];
+  for (const [uri, entry] of Object.entries(lane.entries))
+    entries[uri] = { ...entry, needsSession: false, byHand: byHand(entry), restsUntil: 0 };
+  return { ...lane, park: null, entries };
+}
+
+export function renew(lane: CachedLane, uris: readonly string[], nextVersion: () => number): LaneStep<void> {
+  const entries = { ...lane.entries };
+  let { version } = lane;
+  for (const uri of uris) {
+    const entry = entryAt(lane, uri);
+    if (entry && entry.version <= lane.backlog)
+      entries[uri] = { ...entry, version: (version = nextVersion()) };
+  }
+  return [version > lane.version ? { ...lane, version, entries } : lane, undefined];
 }
 
 /** @param woken while it was leased */
@@ -97,8 +121,8 @@ export function release(
   return [wakeAt ? { ...after, wokenAt: Math.max(now, wakeAt.getTime()) } : after, undefined];
 }
 
-export const park = (lane: CachedLane, { reason, sessionId }: Park): LaneStep<void> => [
-  { ...lane, park: { reason, sessionId }, retryAt: null, wokenAt: null },
+export const park = (lane: CachedLane, { reason, sessionId, code }: Park): LaneStep<void> => [
+  { ...lane, park: { reason, sessionId, code }, retryAt: null, wokenAt: null },
   undefined,
 ];
 
@@ -141,26 +165,23 @@ function merged(
   const backfill = change.backfill && (before?.backfill ?? true);
   // What is due at the address is still the claimant's to say, and what users did still says it.
   if (before && ((change.givenUp && !isOf(before, change)) || (change.backfill && !before.backfill)))
-    return { ...before, backfill, version, tried: false, needsSession: false };
+    return { ...before, backfill, version, ...UNTRIED };
+  const kept = before && !before.backfill && isOf(before, change) ? keptTrigger(before, change) : null;
   const {
     address: { collection, rkey },
     entityName,
     entityId,
-    operation,
-    trigger,
     cid,
-    keepRecord,
-    givenUp,
     orphaned,
-    mayDelete,
   } = change;
+  const { operation, keepRecord, givenUp, mayDelete } = kept && before ? before : change;
   return {
     collection,
     rkey,
     entityName,
     entityId,
     operation,
-    trigger,
+    trigger: kept ?? change.trigger,
     cid,
     keepRecord,
     givenUp,
@@ -171,10 +192,12 @@ function merged(
     createdAt: before?.createdAt ?? now,
     attempts: (change.backfill && before?.attempts) || 0,
     lastError: before?.lastError ?? null,
-    tried: false,
-    needsSession: false,
+    ...UNTRIED,
   };
 }
+
+/** Of this version nothing is known yet. */
+const UNTRIED = { tried: false, needsSession: false, byHand: false, restsUntil: 0 };
 
 const isOf = (entry: CachedEntry, change: PendingChange): boolean =>
   entry.entityName === change.entityName && entry.entityId === change.entityId;

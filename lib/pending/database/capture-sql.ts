@@ -22,7 +22,7 @@ export const CAPTURED: Readonly<Record<string, string>> = {
 
 /**
  * What a row that is there gets. In this order: MySQL sees what was set further up. Of an address that another entity gives up the
- * claimant stays as it is, and so does what users did when it is found again. A row that is not pending begins anew, with a version that
+ * claimant stays as it is, and so does what users did when it is found again. What was asked for by hand stays as `keptTrigger` says. A row that is not pending begins anew, with a version that
  * goes on. What failed was another record: a change has all its attempts.
  *
  * @param old a column as it is
@@ -40,12 +40,24 @@ export function recaptured(
     column,
     `CASE WHEN ${stays} THEN ${old(column)} ELSE ${fresh(column)} END`,
   ];
+  const goes = `${fresh('operation')} = 'unpublish'`;
+  const isAsked =
+    `(${old('pending_since')} IS NOT NULL AND NOT ${old('backfill')} AND ${fresh('triggered_by')} = 'auto' ` +
+    `AND ${old('entity_name')} = ${fresh('entity_name')} AND ${old('entity_id')} = ${fresh('entity_id')} ` +
+    `AND (${old('triggered_by')} IN ('unpublish', 'renew') OR ${old('triggered_by')} <> 'auto' AND NOT ${goes}))`;
+  const asked = (column: string, kept = old(column)): [string, string] => [
+    column,
+    `CASE WHEN ${stays} THEN ${old(column)} WHEN ${isAsked} THEN ${kept} ELSE ${fresh(column)} END`,
+  ];
+  const renewed = `CASE WHEN ${old('triggered_by')} = 'unpublish' AND NOT ${goes} THEN 'renew' ELSE ${old('triggered_by')} END`;
   const anew = (column: string, value: string): [string, string] => [
     column,
     `CASE WHEN ${old('pending_since')} IS NULL THEN ${value} ELSE ${old(column)} END`,
   ];
   return Object.fromEntries([
-    ...['operation', 'triggered_by', 'keep_record', 'may_delete', 'given_up', 'orphaned'].map(claimed),
+    ...['operation', 'keep_record', 'may_delete', 'given_up'].map((column) => asked(column)),
+    claimed('orphaned'),
+    asked('triggered_by', renewed),
     claimed('entity_id'),
     claimed('entity_name'),
     // Not knowing of a record there is no reason to forget one.

@@ -26,7 +26,7 @@ import { LedgerView } from './ledger.view.js';
 import { captureRows, micros, readable, uriOf, type LedgerRow } from './ledger-row.js';
 import { LeftClasses } from './left-classes.js';
 import { keyed, settledRows, settlement } from './ledger.settlement.js';
-import { FAIL, GIVE_UP, REMOVE, SETTLE } from './ledger.updates.js';
+import { FAIL, GIVE_UP, REMOVE, RENEW, SETTLE } from './ledger.updates.js';
 import type { UpdateRow } from './dialect.js';
 import { dialectOf } from './tables.js';
 
@@ -153,6 +153,17 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
 
   override unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
     return this.lanes.unpark(did, retry);
+  }
+
+  override voidPark(did: string): Promise<void> {
+    return this.lanes.voidPark(did);
+  }
+
+  override async renew(_did: string, uris: readonly string[]): Promise<void> {
+    await this.access.update(
+      RENEW,
+      uris.flatMap((uri) => keyed(uri, 0, {})),
+    );
   }
 
   override wake(did: string, { backfill = false } = {}): Promise<void> {

@@ -1,5 +1,6 @@
 import { atUri } from '../../model/address.js';
 import type { PendingSync, SyncOperation } from '../../model/pending-sync.js';
+import { keptTrigger } from '../../sync/asked-by-hand.js';
 import type { Trigger } from '../../sync/change.js';
 import type { OfferedChange, PendingEntry } from '../pending-entry.js';
 
@@ -79,8 +80,13 @@ function merge(before: CaptureRow, after: CaptureRow): CaptureRow {
   const sameClaimant = before.n === after.n && before.i === after.i;
   const [winner, other] = after.g && !before.g && !sameClaimant ? [before, after] : [after, before];
   const cid = winner.h ?? other.h;
+  const kept =
+    sameClaimant && !before.b
+      ? keptTrigger({ trigger: before.t, operation: before.o }, { trigger: after.t, operation: after.o })
+      : null;
   const b = before.b === 1 && after.b === 1 ? 1 : 0;
-  return { ...winner, b, ...(cid !== undefined && { h: cid }), v: 1 };
+  const asked = kept && { t: kept, o: before.o, k: before.k, g: before.g };
+  return { ...winner, ...asked, b, ...(cid !== undefined && { h: cid }), v: 1 };
 }
 
 /** As the drivers give it: numbers may be strings, booleans 0 and 1. */

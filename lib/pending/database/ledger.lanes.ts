@@ -7,8 +7,10 @@ import type { LeftClasses } from './left-classes.js';
 interface LaneRow {
   readonly park_reason: string | null;
   readonly park_session: string | null;
+  readonly park_code: string | null;
   readonly retry_at: number | string | null;
   readonly failures: number | string;
+  readonly just_freed: number | string;
 }
 
 interface ReadyRow {
@@ -67,21 +69,30 @@ export class LedgerLanes {
 
   async lane(did: string): Promise<Lane> {
     const [row] = await this.access.rows<LaneRow>(this.access.sql.lanes.lane, [did]);
-    if (!row) return { did, park: null, retryAt: null, failures: 0 };
+    if (!row) return { did, park: null, justFreed: false, retryAt: null, failures: 0 };
     return {
       did,
-      park: row.park_reason === null ? null : { reason: row.park_reason, sessionId: row.park_session },
+      park:
+        row.park_reason === null
+          ? null
+          : { reason: row.park_reason, sessionId: row.park_session, code: row.park_code ?? '' },
+      justFreed: Number(row.just_freed) === 1,
       retryAt: row.retry_at === null ? null : toDate(row.retry_at),
       failures: Number(row.failures),
     };
   }
 
-  async park(did: string, { reason, sessionId }: Park): Promise<void> {
-    await this.access.query(this.access.sql.lanes.park, [did, readable(reason), sessionId]);
+  async park(did: string, { reason, sessionId, code }: Park): Promise<void> {
+    await this.access.query(this.access.sql.lanes.park, [did, readable(reason), sessionId, code]);
   }
 
   async unpark(did: string, retry: boolean): Promise<void> {
-    await this.access.query(this.access.sql.lanes.unpark(retry), [did]);
+    const { unpark, unparkAndRetry } = this.access.sql.lanes;
+    await this.access.query(retry ? unparkAndRetry : unpark, [did]);
+  }
+
+  async voidPark(did: string): Promise<void> {
+    await this.access.query(this.access.sql.lanes.voidPark, [did]);
   }
 
   async wake(did: string, backfill = false): Promise<void> {

@@ -33,6 +33,15 @@ export const FAIL: RowUpdate = {
   where: 'l.pending_since IS NOT NULL',
 };
 
+/** Captured again, but for what it asks for. */
+export const RENEW: RowUpdate = {
+  fields: {},
+  set: { changed_at: '$now' },
+  where: 'l.pending_since IS NOT NULL',
+  anyVersion: true,
+  tellsNoKeys: true,
+};
+
 export const GIVE_UP: RowUpdate = {
   fields: { reason: 'text' },
   set: { pending_since: 'NULL', dead_at: '$now', dead_reason: 'd.reason' },

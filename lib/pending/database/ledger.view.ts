@@ -2,6 +2,7 @@ import { parseAtUri } from '../../model/address.js';
 import type { KeptSync, PendingStats, WrittenAddress } from '../kept-sync.js';
 import type { LedgerAccess } from './ledger.access.js';
 import { LEDGER_COLUMNS, toDate, type LedgerRow } from './ledger-row.js';
+import { isBacklog } from './statements.js';
 
 interface InspectedRow extends LedgerRow {
   readonly pending_since: number | string | null;
@@ -39,7 +40,7 @@ export class LedgerView {
     const [row] = await this.access.rows<InspectedRow>(
       `SELECT ${LEDGER_COLUMNS}, l.pending_since, l.tried_at, l.dead_at, l.dead_reason, ` +
         'CASE WHEN l.session_wanted_at > COALESCE(a.unparked_at, 0) THEN 1 ELSE 0 END AS needs_session, ' +
-        'CASE WHEN l.changed_at <= COALESCE(a.backlog_before, 0) THEN 1 ELSE 0 END AS backlog ' +
+        `CASE WHEN ${isBacklog((column) => `a.${column}`)} THEN 1 ELSE 0 END AS backlog ` +
         `FROM ${ledger} l LEFT JOIN ${lane} a ON a.did = l.did WHERE l.rkey = $3 AND l.did = $1 AND l.collection = $2 ` +
         'AND (l.pending_since IS NOT NULL OR l.dead_at IS NOT NULL)',
       [address.did, address.collection, address.rkey],

@@ -1,10 +1,21 @@
+import { LONGEST_REST_FROM, restAfter } from '../record-rest.js';
 import { assignments } from './capture-sql.js';
 import { KEY_FIELDS, type SqlDialect } from './dialect.js';
-import { LEDGER_COLUMNS } from './ledger-row.js';
+import { LEDGER_COLUMNS, micros } from './ledger-row.js';
 
-/** What can be tried: not left over from before the last unpark, and not waiting for a session. `lane` gives a column of the lane. */
+/** What can be tried by itself: no backlog, waiting for no session, and not resting. `lane` gives a column of the lane. */
 const isDue = (lane: (column: string) => string): string =>
-  `l.pending_since IS NOT NULL AND l.changed_at > COALESCE(${lane('backlog_before')}, 0) AND ${hasSession(lane)} AND ${hasTurn(lane)}`;
+  `l.pending_since IS NOT NULL AND NOT ${isBacklog(lane)} AND ${hasSession(lane)} AND ${hasTurn(lane)} AND ${isRested(lane)}`;
+
+/** What waits for a retry by hand: it was parked when its account signed in, or it waited for a session by itself. */
+export const isBacklog = (lane: (column: string) => string): string =>
+  `(l.changed_at <= COALESCE(${lane('backlog_before')}, 0) OR COALESCE(l.session_wanted_at <= ${lane('session_backlog_before')}, FALSE))`;
+
+/** The record failed, and its next turn has not come. A sign-in begins a new turn. */
+const isRested = (lane: (column: string) => string): string =>
+  `(l.attempts = 0 OR l.tried_at IS NULL OR l.tried_at <= COALESCE(${lane('unparked_at')}, 0) OR l.tried_at <= $now - ${REST})`;
+
+const REST = `CASE ${Array.from({ length: LONGEST_REST_FROM - 1 }, (_, index) => `WHEN l.attempts = ${index + 1} THEN ${micros(restAfter(index + 1))}`).join(' ')} ELSE ${micros(restAfter(LONGEST_REST_FROM))} END`;
 
 /** What is no backfill always has. */
 const hasTurn = (lane: (column: string) => string): string =>
@@ -112,6 +123,12 @@ const asSeen = (column: string): string =>
 /** What is remembered of a repository, in the order of `stateValues`. */
 const STATE = { head: '$2', in_flight: '$3', unsettled: '$4', spent: '$5' };
 
+/** A lane that is not parked any more, and whose account has a session for all that wants one. */
+const FREED = { park_reason: 'NULL', park_session: 'NULL', park_code: 'NULL', unparked_at: '$now' };
+
+/** In microseconds: much longer than a commit takes after its changes were captured. */
+const JUST = micros(60_000);
+
 /** The statements on the lanes. */
 export function laneStatements(dialect: SqlDialect) {
   const { ledger, lane } = dialect;
@@ -135,33 +152,33 @@ export function laneStatements(dialect: SqlDialect) {
       );
     },
     lane:
-      'SELECT a.park_reason, a.park_session, a.failures, CASE WHEN NOT a.leased AND a.ready_at > $now THEN a.retry_at END AS retry_at ' +
-      `FROM ${lane} a WHERE a.did = $1`,
-    park: dialect.upsertLane({ did: '$1', park_reason: '$2', park_session: '$3' }, (old) => ({
-      park_reason: '$2',
-      park_session: '$3',
-      // A lease goes on until its holder gives it back.
-      ready_at: `CASE WHEN ${old('leased')} THEN ${old('ready_at')} END`,
+      'SELECT a.park_reason, a.park_session, a.park_code, a.failures, ' +
+      'CASE WHEN NOT a.leased AND a.ready_at > $now THEN a.retry_at END AS retry_at, ' +
+      `CASE WHEN a.backlog_before > $now - ${JUST} THEN 1 ELSE 0 END AS just_freed FROM ${lane} a WHERE a.did = $1`,
+    park: dialect.upsertLane(
+      { did: '$1', park_reason: '$2', park_session: '$3', park_code: '$4' },
+      (old) => ({
+        park_reason: '$2',
+        park_session: '$3',
+        park_code: '$4',
+        // A lease goes on until its holder gives it back.
+        ready_at: `CASE WHEN ${old('leased')} THEN ${old('ready_at')} END`,
+      }),
+    ),
+    /** `backlog_before` comes before what it looks at: MySQL sees what was set further up. */
+    unpark: dialect.upsertLane({ did: '$1', unparked_at: '$now', session_backlog_before: '$now' }, (old) => ({
+      backlog_before: `CASE WHEN ${old('park_reason')} IS NULL THEN ${old('backlog_before')} ELSE $now END`,
+      session_backlog_before: '$now',
+      ...FREED,
     })),
-    unpark: (retry: boolean) =>
-      dialect.upsertLane(
-        {
-          did: '$1',
-          unparked_at: '$now',
-          backlog_before: retry ? 'NULL' : '$now',
-          ready_at: retry ? '$now' : 'NULL',
-        },
-        (old) => ({
-          park_reason: 'NULL',
-          park_session: 'NULL',
-          unparked_at: '$now',
-          backlog_before: retry ? 'NULL' : '$now',
-          ...(retry && {
-            ready_at: `CASE WHEN ${old('leased')} THEN ${old('ready_at')} ELSE $now END`,
-            wakes: `${old('wakes')} + 1`,
-          }),
-        }),
-      ),
+    unparkAndRetry: dialect.upsertLane({ did: '$1', unparked_at: '$now', ready_at: '$now' }, (old) => ({
+      backlog_before: 'NULL',
+      session_backlog_before: 'NULL',
+      ...FREED,
+      ready_at: `CASE WHEN ${old('leased')} THEN ${old('ready_at')} ELSE $now END`,
+      wakes: `${old('wakes')} + 1`,
+    })),
+    voidPark: `UPDATE ${lane} SET ${assignments(FREED)} WHERE did = $1`,
     /** While the lane is leased its time is the end of the lease; that it was woken is counted. */
     wake: dialect.upsertLane({ did: '$1', ready_at: '$now' }, (old) => ({
       // A time to come is the end of a lease, or of a pause; without one it is only when the lane would wake by itself.

@@ -1,7 +1,9 @@
 import { CachePendingSyncStore } from '../../pending/cache/cache-pending-sync.store.js';
 import type { PendingSyncStore } from '../../pending/pending-sync.store.js';
 import { brokenByAccount } from './broken-stores/account.js';
+import { brokenByBacklog } from './broken-stores/backlog.js';
 import { brokenByBackfill } from './broken-stores/backfill.js';
+import { brokenByHand } from './broken-stores/by-hand.js';
 import { brokenByCapture } from './broken-stores/capture.js';
 import { brokenByLane } from './broken-stores/lane.js';
 import { brokenByLeft } from './broken-stores/left.js';
@@ -45,9 +47,11 @@ function withRule(good: PendingSyncStore, broken: Partial<PendingSyncStore>): Pe
 /** Run against the contract made with `durable: true`. */
 export const brokenPendingSyncStores: readonly BrokenPendingSyncStore[] = [
   ...brokenByCapture,
+  ...brokenByHand,
   ...brokenByUnlessSettled,
   ...brokenByTry,
   ...brokenByLane,
+  ...brokenByBacklog,
   ...brokenByBackfill,
   ...brokenByLeft,
   ...brokenByAccount,

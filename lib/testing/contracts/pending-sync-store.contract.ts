@@ -1,6 +1,8 @@
 import type { ContractCase } from './contract-case.js';
 import { accountCases } from './pending-sync-store/account.cases.js';
+import { backlogCases } from './pending-sync-store/backlog.cases.js';
 import { backfillCases } from './pending-sync-store/backfill.cases.js';
+import { byHandCases } from './pending-sync-store/by-hand.cases.js';
 import { captureCases } from './pending-sync-store/capture.cases.js';
 import { cleanupCases } from './pending-sync-store/cleanup.cases.js';
 import { laneCases } from './pending-sync-store/lane.cases.js';
@@ -31,10 +33,12 @@ export function pendingSyncStoreContract({
 }: PendingSyncStoreContractOptions = {}): ContractCase[] {
   return [
     ...captureCases(),
+    ...byHandCases(),
     ...unlessSettledCases(),
     ...tryCases(span),
     ...leaseCases(span),
     ...laneCases(span),
+    ...backlogCases(),
     ...backfillCases(span),
     ...leftCases(),
     ...accountCases(),

@@ -97,7 +97,7 @@ export const brokenByLane: readonly BrokenRule[] = [
   },
   {
     breaks: 'touches the entries of a lane that it parks',
-    fails: 'park keeps its reason and session, and touches no entry',
+    fails: 'park keeps its reason, session and code, and touches no entry',
     rule: (good) => ({
       park: async (did, park) => {
         for (const { uri } of await good.forDid(did)) await good.capture(await good.at(did, [uri]));

@@ -1,5 +1,9 @@
 import { atPresent, type BrokenRule, holders } from './rule.js';
 
+const restsForEver: BrokenRule['rule'] = (good) => ({
+  due: async (did, options) => (await good.due(did, options)).filter(({ sync }) => sync.lastError === null),
+});
+
 export const brokenByTry: readonly BrokenRule[] = [
   {
     breaks: 'settles an entry that has changed meanwhile',
@@ -47,6 +51,21 @@ export const brokenByTry: readonly BrokenRule[] = [
           tries.map((one) => ({ ...one, spendsAttempt: true })),
         ),
     }),
+  },
+  {
+    breaks: 'tries a record again at once that has failed',
+    fails: 'a record that failed rests',
+    rule: (good) => ({ due: (did, { limit }) => good.due(did, { limit, backlog: true }) }),
+  },
+  ...['when it is captured again', 'after a sign-in'].map((until) => ({
+    breaks: `lets a record that failed rest longer than until ${until}`,
+    fails: `a record that failed rests no more ${until}`,
+    rule: restsForEver,
+  })),
+  {
+    breaks: 'lets every entry rest that has failed',
+    fails: 'a failure that is not of the record lets it rest no longer',
+    rule: restsForEver,
   },
   {
     breaks: 'spends an attempt of an entry that has changed meanwhile',

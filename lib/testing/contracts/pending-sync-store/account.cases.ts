@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ContractCase } from '../contract-case.js';
-import { aChange, ALICE, BOB, contractCase, uriOf } from './fixtures.js';
+import { aChange, ALICE, BOB, contractCase, PARK, uriOf } from './fixtures.js';
 
 export const accountCases = (): ContractCase[] => [
   contractCase('at gives the entries of these addresses, and none for the others', async (scene) => {
@@ -12,7 +12,7 @@ export const accountCases = (): ContractCase[] => [
 
   contractCase('at gives entries whatever they wait for', async (scene) => {
     await scene.capture(aChange('a'));
-    await scene.store.park(ALICE, { reason: 'revoked', sessionId: null });
+    await scene.store.park(ALICE, PARK);
     assert.equal(await scene.isPending('a'), true);
     await scene.store.unpark(ALICE, { retry: false });
     assert.equal(await scene.isPending('a'), true);
@@ -29,7 +29,7 @@ export const accountCases = (): ContractCase[] => [
 
   contractCase('the pending syncs of a parked account are there to be seen', async ({ store }) => {
     await store.capture([aChange('a')]);
-    await store.park(ALICE, { reason: 'revoked', sessionId: null });
+    await store.park(ALICE, PARK);
     assert.equal((await store.forDid(ALICE)).length, 1);
     assert.equal(await store.hasForDid(ALICE), true);
   }),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LaneNext, PendingChange } from '../../../pending/pending-entry.js';
 import type { ContractCase } from '../contract-case.js';
-import { aChange, ALICE, BOB, contractCase, failedTry, LONG, type Scene, settled } from './fixtures.js';
+import { aChange, ALICE, BOB, contractCase, failedTry, LONG, PARK, type Scene, settled } from './fixtures.js';
 
 const CAROL = 'did:plc:carol';
 
@@ -157,7 +157,7 @@ export const backfillCases = (span: number): ContractCase[] => [
   contractCase('a lane whose backfill was tried sleeps like any other', async (scene) => {
     await wakeFor(scene, found('a'));
     const entry = await scene.entry('a');
-    await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry)]));
+    await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { spendsAttempt: false })]));
     assert.deepEqual(await scene.store.readyLanes(10), []);
     await scene.pass(span);
     assert.deepEqual(await scene.store.readyLanes(10), []);
@@ -266,11 +266,12 @@ export const backfillCases = (span: number): ContractCase[] => [
 
   contractCase('the backfill of a parked account is not ready before unpark', async (scene) => {
     await wakeFor(scene, found('a'));
-    await scene.store.park(ALICE, { reason: 'revoked', sessionId: null });
+    await scene.store.park(ALICE, PARK);
     await scene.store.wake(ALICE, { backfill: true });
     assert.deepEqual(await scene.store.readyLanes(10), []);
     await scene.store.unpark(ALICE, { retry: true });
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
+    await scene.store.park(ALICE, PARK);
     await scene.store.unpark(ALICE, { retry: false });
     await scene.store.wake(ALICE, { backfill: true });
     assert.deepEqual(await scene.store.readyLanes(10), [], 'backlog makes no lane ready');

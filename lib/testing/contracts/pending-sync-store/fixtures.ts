@@ -8,6 +8,8 @@ export const ALICE = 'did:plc:alice';
 export const BOB = 'did:plc:bob';
 const COLLECTION = 'com.example.post';
 
+export const PARK = { reason: 'revoked', sessionId: 's1', code: 'OAUTH_SESSION_INVALID' };
+
 /** Longer than any case takes; it must not end meanwhile. */
 export const LONG = 3_600_000;
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { ContractCase } from '../contract-case.js';
-import { aChange, ALICE, BOB, contractCase, failedTry, LONG, type Scene, settled } from './fixtures.js';
+import { aChange, ALICE, BOB, contractCase, failedTry, LONG, PARK, type Scene, settled } from './fixtures.js';
 
-const PARK = { reason: 'revoked', sessionId: 's1' };
+const IDLE = { did: ALICE, park: null, justFreed: false, retryAt: null, failures: 0 };
 
 export const laneCases = (span: number): ContractCase[] => [
   contractCase('due gives the oldest first, up to the limit', async (scene) => {
@@ -13,7 +13,7 @@ export const laneCases = (span: number): ContractCase[] => [
   }),
 
   contractCase('the lane of an unknown account is idle', async ({ store }) => {
-    assert.deepEqual(await store.lane(ALICE), { did: ALICE, park: null, retryAt: null, failures: 0 });
+    assert.deepEqual(await store.lane(ALICE), IDLE);
     assert.deepEqual(await store.readyLanes(10), []);
   }),
 
@@ -29,10 +29,10 @@ export const laneCases = (span: number): ContractCase[] => [
     const again = await store.lease(ALICE, LONG);
     assert.ok(again, 'a lane that is backed off can still be leased');
     await store.release(again, { next: 'asleep', failures: 0 });
-    assert.deepEqual(await store.lane(ALICE), { did: ALICE, park: null, retryAt: null, failures: 0 });
+    assert.deepEqual(await store.lane(ALICE), IDLE);
   }),
 
-  contractCase('park keeps its reason and session, and touches no entry', async (scene) => {
+  contractCase('park keeps its reason, session and code, and touches no entry', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
     const before = await scene.store.at(ALICE, [(await scene.entry('a')).sync.uri]);
     await scene.store.park(ALICE, PARK);
@@ -42,9 +42,10 @@ export const laneCases = (span: number): ContractCase[] => [
   }),
 
   contractCase('a lane without entries can be parked, and parked again', async ({ store }) => {
+    const takenDown = { reason: 'taken down', sessionId: null, code: 'AUTHENTICATION_FAILED' };
     await store.park(ALICE, PARK);
-    await store.park(ALICE, { reason: 'taken down', sessionId: null });
-    assert.deepEqual((await store.lane(ALICE)).park, { reason: 'taken down', sessionId: null });
+    await store.park(ALICE, takenDown);
+    assert.deepEqual((await store.lane(ALICE)).park, takenDown);
   }),
 
   contractCase('unpark frees the lane', async (scene) => {
@@ -58,6 +59,7 @@ export const laneCases = (span: number): ContractCase[] => [
 
   contractCase('after unpark without retry, only what comes later is due', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
+    await scene.store.park(ALICE, PARK);
     await scene.store.unpark(ALICE, { retry: false });
     assert.deepEqual(await scene.due(), []);
     await scene.capture(aChange('c'));
@@ -67,6 +69,7 @@ export const laneCases = (span: number): ContractCase[] => [
 
   contractCase('what is captured again is backlog no more', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
+    await scene.store.park(ALICE, PARK);
     await scene.store.unpark(ALICE, { retry: false });
     await scene.capture(aChange('b'));
     assert.deepEqual(await scene.due(), ['b']);
@@ -74,6 +77,7 @@ export const laneCases = (span: number): ContractCase[] => [
 
   contractCase('unpark with retry frees the backlog of those before it', async (scene) => {
     await scene.capture(aChange('a'));
+    await scene.store.park(ALICE, PARK);
     await scene.store.unpark(ALICE, { retry: false });
     await scene.store.unpark(ALICE, { retry: true });
     assert.deepEqual(await scene.due(), ['a']);
@@ -199,6 +203,7 @@ export const laneCases = (span: number): ContractCase[] => [
 
   contractCase('backlog alone makes no lane ready', async (scene) => {
     await wakeWith(scene, aChange('a'));
+    await scene.store.park(ALICE, PARK);
     await scene.store.unpark(ALICE, { retry: false });
     await scene.store.wake(ALICE);
     assert.deepEqual(await scene.store.readyLanes(10), []);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ContractCase } from '../contract-case.js';
-import { aChange, ALICE, contractCase, failedTry, settled, uriOf } from './fixtures.js';
+import { aChange, ALICE, contractCase, failedTry, type Scene, settled, uriOf } from './fixtures.js';
 
 export const tryCases = (span: number): ContractCase[] => [
   contractCase('what is settled is pending no more', async (scene) => {
@@ -67,7 +67,37 @@ export const tryCases = (span: number): ContractCase[] => [
     const { sync, version } = await scene.entry('a');
     assert.deepEqual([sync.attempts, sync.lastError], [2, 'second']);
     assert.equal(version, entry.version);
-    assert.deepEqual(await scene.due(), ['a'], 'it is tried again');
+    assert.deepEqual(await scene.due({ backlog: true }), ['a'], 'it is tried again');
+  }),
+
+  contractCase('a record that failed rests', async (scene) => {
+    await scene.capture(aChange('a'), aChange('b'));
+    await failOnce(scene, 'a');
+    assert.deepEqual(await scene.due(), ['b']);
+    assert.deepEqual(await scene.due({ backlog: true }), ['a', 'b']);
+  }),
+
+  contractCase('a record that failed rests no more when it is captured again', async (scene) => {
+    await scene.capture(aChange('a'));
+    await failOnce(scene, 'a');
+    await scene.capture(aChange('a'));
+    assert.deepEqual(await scene.due(), ['a']);
+  }),
+
+  contractCase('a record that failed rests no more after a sign-in', async (scene) => {
+    await scene.capture(aChange('a'));
+    await failOnce(scene, 'a');
+    await scene.store.unpark(ALICE, { retry: true });
+    assert.deepEqual(await scene.due(), ['a']);
+    await failOnce(scene, 'a');
+    assert.deepEqual(await scene.due(), []);
+  }),
+
+  contractCase('a failure that is not of the record lets it rest no longer', async (scene) => {
+    await scene.capture(aChange('a'));
+    const entry = await scene.entry('a');
+    await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { spendsAttempt: false })]));
+    assert.deepEqual(await scene.due(), ['a']);
   }),
 
   contractCase('a failed try spends no attempt unless told', async (scene) => {
@@ -166,3 +196,9 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.equal(await scene.isPending('a'), true);
   }),
 ];
+
+async function failOnce(scene: Scene, rkey: string): Promise<void> {
+  const entry = await scene.entry(rkey);
+  await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry)]));
+  await scene.pass(2);
+}

@@ -7,6 +7,7 @@ import {
   contractCase,
   failedTry,
   LONG,
+  PARK,
   type Scene,
   settled,
   uriOf,
@@ -53,7 +54,7 @@ export const viewCases = (): ContractCase[] => [
     assert.deepEqual(empty, nothing);
     await scene.capture(aChange('a'), aChange('b'), aChange('x', { did: BOB, backfill: true }));
     const oldest = (await scene.entry('a')).sync.createdAt;
-    await scene.store.park(BOB, { reason: 'revoked', sessionId: null });
+    await scene.store.park(BOB, PARK);
     const lease = await scene.lease();
     const { oldestWaiting, ...counts } = (await scene.store.stats()) ?? nothing;
     assert.deepEqual(counts, { pending: 3, parked: 1, leased: 1, dead: 0 });

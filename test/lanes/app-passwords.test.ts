@@ -1,0 +1,49 @@
+import { AppPasswordSessionProvider, OAuthSessionInvalidError, parityEntities } from 'nestjs-parity';
+import { LocalNetwork } from 'nestjs-parity/testing';
+import { Post, PostMapper, User } from '../support/blog.js';
+import { freshDataSource } from '../support/databases.js';
+import { ParityApp } from '../support/parity-app.js';
+
+const entities = [User, Post, ...parityEntities] as Function[];
+
+let network: LocalNetwork;
+
+beforeAll(async () => {
+  network = await LocalNetwork.start();
+});
+afterAll(() => network.stop());
+
+it('two processes with one refused app password leave the park to each other, and send nothing', async () => {
+  const { did } = await network.createAccount({ handle: 'robot.test' });
+  const database = await freshDataSource('sqlite', entities);
+  const apps: ParityApp[] = [];
+  let requests = 0;
+  for (let process = 0; process < 2; process++) {
+    const sessions = new AppPasswordSessionProvider({
+      service: network.pdsUrl,
+      accounts: [{ identifier: did, password: 'revoked' }],
+      fetch: (input, init) => {
+        requests += 1;
+        return fetch(input, init);
+      },
+      rememberRefusal: 0,
+    });
+    const pendingSyncs = { enabled: true, storage: 'database' } as const;
+    const parity = { sessions, pendingSyncs, mappers: [PostMapper] };
+    apps.push(await ParityApp.start({ entities, database, parity }));
+  }
+  const [one, other] = apps as [ParityApp, ParityApp];
+  const user = await one.repository(User).save({ did } as User);
+  const refused = (app: ParityApp): Promise<void> =>
+    expect(
+      app.repository(Post).save(app.repository(Post).create({ content: 'hello', user })),
+    ).rejects.toBeInstanceOf(OAuthSessionInvalidError);
+
+  await refused(one);
+  expect(requests).toBe(1);
+  for (const app of [other, one, other]) await refused(app);
+  expect(requests).toBe(1);
+
+  for (const app of apps) await app.stop();
+  await database.cleanup();
+});
