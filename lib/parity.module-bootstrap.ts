@@ -5,6 +5,7 @@ import {
   Optional,
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
+  type OnApplicationShutdown,
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
@@ -12,6 +13,7 @@ import { DiscoveryService, ModuleRef } from '@nestjs/core';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { trackChanges } from './changes/change-tracker.js';
+import { onClose } from './changes/on-close.js';
 import { bindPublisher } from './entity/entity-publisher.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import { isMarkedMapper } from './metadata/sync-metadata.js';
@@ -28,12 +30,18 @@ import type { SyncedEntity } from './records/synced-entity.js';
 import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncService } from './sync/sync.service.js';
+import { SHUTDOWN_LIMIT, within } from './sync/within.js';
 
 /** Start-up and shutdown: finds the mappers and the marked entities, checks that they fit, and listens to their DataSources. */
 @Injectable()
-export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
+export class ParityBootstrap
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   private readonly logger = new Logger('Parity');
-  private undo: (() => void)[] = [];
+  /** By DataSource that is tracked, what undoes it. */
+  private readonly tracked = new Map<DataSource, (() => void)[]>();
+  /** Its hooks have one limit together. */
+  private shutdownEnd: number | undefined;
 
   constructor(
     private readonly moduleRef: ModuleRef,
@@ -58,7 +66,7 @@ export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, Be
     try {
       for (const dataSource of dataSources) this.track(dataSource);
     } catch (error) {
-      this.release();
+      dataSources.forEach((dataSource) => this.release(dataSource));
       throw error;
     }
   }
@@ -68,16 +76,49 @@ export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, Be
     this.loop?.start();
   }
 
-  /** After the servers stopped taking requests, before the DataSources close. */
+  /** The work stops here, but capture goes on: requests under way and hooks of other modules still save. */
   async beforeApplicationShutdown(): Promise<void> {
-    await this.loop?.stop();
-    await this.dispatcher.drain();
-    await this.oauth?.close();
-    this.release();
+    this.shutdownEnd = performance.now() + SHUTDOWN_LIMIT;
+    this.dispatcher.stop();
+    await this.drain(this.loop?.stop());
   }
 
-  private release(): void {
-    for (const undo of this.undo.splice(0).toReversed()) undo();
+  /** For DataSources that outlive the application; the others are released when they close, which may be later than this. */
+  async onApplicationShutdown(): Promise<void> {
+    const left = this.options.dataSources
+      .filter((name) => !this.isClosedByItsModule(name))
+      .map((name) => this.dataSource(name))
+      .filter((dataSource) => this.tracked.has(dataSource));
+    for (const dataSource of left) {
+      await this.beforeClose();
+      this.release(dataSource);
+    }
+  }
+
+  /** `TypeOrmModule` closes its DataSource in its own hook of this name. */
+  private isClosedByItsModule(name: string): boolean {
+    const token = getDataSourceToken(name);
+    const provider = this.discovery.getProviders().find((wrapper) => wrapper.token === token);
+    const module = provider?.host?.instance as Partial<OnApplicationShutdown> | undefined;
+    return module?.onApplicationShutdown !== undefined;
+  }
+
+  /** The sessions are needed by the work, and may be stored in this DataSource. */
+  private async beforeClose(): Promise<void> {
+    await this.drain();
+    await this.oauth?.close();
+  }
+
+  private async drain(more?: Promise<void>): Promise<void> {
+    const now = performance.now();
+    const left = Math.max(0, (this.shutdownEnd ?? now + SHUTDOWN_LIMIT) - now);
+    await within(left, Promise.all([more, this.dispatcher.drain()]));
+  }
+
+  private release(dataSource: DataSource): void {
+    const undo = this.tracked.get(dataSource) ?? [];
+    this.tracked.delete(dataSource);
+    for (const each of undo.toReversed()) each();
   }
 
   private findMappers(): void {
@@ -113,7 +154,12 @@ export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, Be
     const { entities, dispatcher, options, sync } = this;
     const added = entities.addAll(dataSource, this.mappers);
     added.forEach((entity) => this.warnOfCascades(entity));
-    this.undo.push(
+    this.tracked.set(dataSource, [
+      onClose(
+        dataSource,
+        () => this.beforeClose(),
+        () => this.release(dataSource),
+      ),
       trackChanges({
         dataSource,
         entities,
@@ -122,7 +168,7 @@ export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, Be
         warn: (message) => this.logger.warn(message),
       }),
       ...added.map(({ metadata }) => bindPublisher(metadata.target, sync)),
-    );
+    ]);
   }
 
   private warnOfCascades({ name, sync, metadata }: SyncedEntity): void {

@@ -46,6 +46,10 @@ export class RecordingDispatcher extends SyncDispatcher {
     return Promise.resolve([]);
   }
 
+  override stop(): void {
+    // There is no work to stop.
+  }
+
   override drain(): Promise<void> {
     return Promise.resolve();
   }

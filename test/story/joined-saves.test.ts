@@ -9,7 +9,7 @@ describe('saves that join the transaction of another one (SQLite, database stora
     notes = await NoteNetwork.start();
     app = await notes.app(
       { pendingSyncs: { enabled: true, storage: 'database' } },
-      { entities: [Bold, ...parityEntities] },
+      { entities: [Bold, ...parityEntities] as Function[] },
     );
   });
   afterAll(() => notes?.stop());

@@ -56,7 +56,7 @@ for (const database of databaseKinds) {
       account = await network.createAccount({ handle: `same${Date.now()}.test` });
       app = await ParityApp.start({
         database,
-        entities: [Draft, Page, ...parityEntities],
+        entities: [Draft, Page, ...parityEntities] as Function[],
         parity: {
           sessions: new AppPasswordSessionProvider({
             service: network.pdsUrl,
