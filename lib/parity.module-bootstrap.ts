@@ -13,6 +13,7 @@ import { DiscoveryService, ModuleRef } from '@nestjs/core';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { trackChanges } from './changes/change-tracker.js';
+import { ChangeFeeds } from './changes/change-feeds.js';
 import { onClose } from './changes/on-close.js';
 import { bindPublisher } from './entity/entity-publisher.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
@@ -49,6 +50,7 @@ export class ParityBootstrap
     private readonly mappers: MapperRegistry,
     private readonly entities: SyncedEntities,
     private readonly dispatcher: SyncDispatcher,
+    private readonly feeds: ChangeFeeds,
     private readonly sync: SyncService,
     @Optional() @Inject(PENDING_STORE) private readonly pending: PendingSyncStore | null,
     @Optional() @Inject(PENDING_DATA_SOURCE) private readonly ledger: DataSource | null,
@@ -151,7 +153,7 @@ export class ParityBootstrap
   }
 
   private track(dataSource: DataSource): void {
-    const { entities, dispatcher, options, sync } = this;
+    const { entities, dispatcher, feeds, options, sync } = this;
     const added = entities.addAll(dataSource, this.mappers);
     added.forEach((entity) => this.warnOfCascades(entity));
     this.tracked.set(dataSource, [
@@ -164,6 +166,7 @@ export class ParityBootstrap
         dataSource,
         entities,
         dispatcher,
+        feeds,
         onBulkWrite: options.onBulkWrite,
         warn: (message) => this.logger.warn(message),
       }),

@@ -94,7 +94,6 @@ for (const kind of ['sqlite', 'postgres'] as const) {
     afterEach(async () => {
       network.proxy.reset();
       await database.cleanup();
-      expect(unhandled).toEqual([]);
     });
 
     const start = async (
@@ -125,17 +124,13 @@ for (const kind of ['sqlite', 'postgres'] as const) {
       return (await fetch(`${await app.getUrl()}/notes`, { method: 'POST', headers, body })).ok;
     };
 
-    /** Each row has its record; with database storage once the application has started again. */
-    const expectParity = async (texts: readonly string[], options: ParityOptions): Promise<void> => {
+    /** What the records of all rows say; with database storage once the application has started again. */
+    const published = async (options: ParityOptions): Promise<unknown[]> => {
       const next = await start(options);
-      const rows = await next.get(DataSource).getRepository(Bold).find();
-      expect(rows.map(({ text }) => text).toSorted()).toEqual(texts.toSorted());
       await until(async () => !(await next.get(ParityService).hasPendingSyncs(network.account.did)), 30_000);
-      for (const { id, text } of rows) {
-        const { atpUri } = await next.get(DataSource).getRepository(Bold).findOneByOrFail({ id });
-        expect(await network.text(atpUri)).toBe(text);
-      }
+      const rows = await next.get(DataSource).getRepository(Bold).find();
       await next.close();
+      return (await Promise.all(rows.map(({ atpUri }) => network.text(atpUri)))).toSorted();
     };
 
     for (const [storage, pendingSyncs] of Object.entries(storages)) {
@@ -149,7 +144,7 @@ for (const kind of ['sqlite', 'postgres'] as const) {
         gate.opened.resolve();
         expect(await answered).toBe(true);
         await closing;
-        await expectParity(['late'], { pendingSyncs });
+        expect(await published({ pendingSyncs })).toEqual(['late']);
       });
 
       it(`captures what other modules save in their shutdown hooks (storage ${storage})`, async () => {
@@ -169,10 +164,8 @@ for (const kind of ['sqlite', 'postgres'] as const) {
         source = app.get(DataSource);
         await app.close();
         const hooks = ['onModuleDestroy', 'beforeApplicationShutdown', 'onApplicationShutdown'];
-        await expectParity(
-          ['feature', 'global'].flatMap((name) => hooks.map((hook) => `${name} ${hook}`)),
-          { pendingSyncs },
-        );
+        const texts = ['feature', 'global'].flatMap((name) => hooks.map((hook) => `${name} ${hook}`));
+        expect(await published({ pendingSyncs })).toEqual(texts.toSorted());
       });
     }
 
@@ -182,9 +175,9 @@ for (const kind of ['sqlite', 'postgres'] as const) {
         const options = { pendingSyncs: storages['database']!, sync: { mode } };
         const app = await start(options);
         const saved: string[] = [];
-        let isClosed = false;
+        const end = new AbortController();
         const clients = Array.from({ length: 4 }, async (_, client) => {
-          for (let count = 0; !isClosed; count++) {
+          for (let count = 0; !end.signal.aborted; count++) {
             const text = `${client} ${count}`;
             // What is cut off may have been saved or not, so it is no note of these.
             if (await post(app, text).catch(() => false)) saved.push(text);
@@ -193,9 +186,10 @@ for (const kind of ['sqlite', 'postgres'] as const) {
         });
         await until(() => saved.length > 8);
         await app.close();
-        isClosed = true;
+        end.abort();
+        expect(unhandled).toEqual([]);
         await Promise.all(clients);
-        await expectParity(saved, options);
+        expect(await published(options)).toEqual(saved.toSorted());
       },
     );
 
@@ -225,6 +219,7 @@ for (const kind of ['sqlite', 'postgres'] as const) {
       const next = await start(options);
       expect(await next.get(ParityService).hasPendingSyncs(network.account.did)).toBe(true);
       await next.close();
+      expect(unhandled).toEqual([]);
     });
   });
 }

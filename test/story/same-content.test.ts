@@ -74,22 +74,13 @@ for (const database of databaseKinds) {
     const page = (slug: string): Page => Object.assign(new Page(), { did: account.did, text: 'hello', slug });
     const together = (work: () => Promise<unknown>) => app.parity.unitOfWork(work);
 
-    /** Each record has its content, and there is one for each of these rows and no other. */
-    const expectRecords = async (rows: readonly AtpRecordEntity[]): Promise<void> => {
-      const uris = rows.map((row) => row.getAtpUri());
-      const found = await Promise.all(uris.map((uri) => uri && network.getRecord(uri)));
-      expect(found).toEqual(
-        rows.map(() => expect.objectContaining({ value: expect.objectContaining({ text: 'hello' }) })),
-      );
-      const collections = [...new Set(uris.map((uri) => uri!.split('/')[3]!))];
-      const listed = await Promise.all(collections.map((one) => network.listRecords(account.did, one)));
-      expect(
-        listed
-          .flat()
-          .map(({ uri }) => uri)
-          .toSorted(),
-      ).toEqual(uris.toSorted());
+    /** The at-uris of the records that can be read. */
+    const records = async (collection: string): Promise<string[]> => {
+      const listed = await network.listRecords(account.did, collection);
+      const read = await Promise.all(listed.map(({ uri }) => network.getRecord(uri)));
+      return read.flatMap((record) => record?.uri ?? []).toSorted();
     };
+    const urisOf = (rows: readonly AtpRecordEntity[]) => rows.map((row) => row.getAtpUri()).toSorted();
 
     it('keeps an old draft that is published while its twin is removed', async () => {
       const drafts = app.repository(Draft);
@@ -98,7 +89,8 @@ for (const database of databaseKinds) {
         await drafts.save(Object.assign(old!, { isPublic: true }));
         await drafts.remove(twin!);
       });
-      await expectRecords([await drafts.findOneByOrFail({ text: 'hello' })]);
+      const [left] = await drafts.find();
+      expect(await records('com.example.draft')).toEqual([left?.getAtpUri()]);
     });
 
     it('keeps rows that replace rows of the same content', async () => {
@@ -108,7 +100,9 @@ for (const database of databaseKinds) {
         await drafts.remove(old);
         await drafts.save([draft(), draft(), draft()]);
       });
-      await expectRecords(await drafts.find());
+      const rows = await drafts.find();
+      expect(rows).toHaveLength(3);
+      expect(await records('com.example.draft')).toEqual(urisOf(rows));
     });
 
     it('keeps a page whose row is replaced by one with a key that sorts before it', async () => {
@@ -118,7 +112,7 @@ for (const database of databaseKinds) {
         await pages.remove(zebra);
         await pages.save(page('ape'));
       });
-      await expectRecords(await pages.find());
+      expect(await records('com.example.page')).toEqual(urisOf(await pages.find()));
     });
   });
 }
