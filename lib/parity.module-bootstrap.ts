@@ -14,6 +14,7 @@ import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { trackChanges } from './changes/change-tracker.js';
 import { ChangeFeeds } from './changes/change-feeds.js';
+import { EarlyWrites } from './changes/early-writes.js';
 import { onClose } from './changes/on-close.js';
 import { bindPublisher } from './entity/entity-publisher.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
@@ -29,6 +30,7 @@ import type { RecordMapper } from './records/record-mapper.js';
 import { SyncedEntities } from './records/synced-entities.js';
 import type { SyncedEntity } from './records/synced-entity.js';
 import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
+import type { Touch } from './sync/change.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncService } from './sync/sync.service.js';
 import { SHUTDOWN_LIMIT, within } from './sync/within.js';
@@ -41,6 +43,8 @@ export class ParityBootstrap
   private readonly logger = new Logger('Parity');
   /** By DataSource that is tracked, what undoes it. */
   private readonly tracked = new Map<DataSource, (() => void)[]>();
+  /** What was written before it was tracked. */
+  private readonly early: Touch[] = [];
   /** Its hooks have one limit together. */
   private shutdownEnd: number | undefined;
 
@@ -51,6 +55,7 @@ export class ParityBootstrap
     private readonly entities: SyncedEntities,
     private readonly dispatcher: SyncDispatcher,
     private readonly feeds: ChangeFeeds,
+    private readonly earlyWrites: EarlyWrites,
     private readonly sync: SyncService,
     @Optional() @Inject(PENDING_STORE) private readonly pending: PendingSyncStore | null,
     @Optional() @Inject(PENDING_DATA_SOURCE) private readonly ledger: DataSource | null,
@@ -74,8 +79,9 @@ export class ParityBootstrap
   }
 
   /** When session providers and the rest of the application are ready. */
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
     this.loop?.start();
+    await this.dispatcher.afterCommit(this.early.splice(0));
   }
 
   /** The work stops here, but capture goes on: requests under way and hooks of other modules still save. */
@@ -156,6 +162,10 @@ export class ParityBootstrap
     const { entities, dispatcher, feeds, options, sync } = this;
     const added = entities.addAll(dataSource, this.mappers);
     added.forEach((entity) => this.warnOfCascades(entity));
+    for (const { entity, touches, isIncomplete } of this.earlyWrites.take(dataSource, entities)) {
+      this.warnOfEarlyWrites(entity, isIncomplete);
+      this.early.push(...touches);
+    }
     this.tracked.set(dataSource, [
       onClose(
         dataSource,
@@ -172,6 +182,16 @@ export class ParityBootstrap
       }),
       ...added.map(({ metadata }) => bindPublisher(metadata.target, sync)),
     ]);
+  }
+
+  private warnOfEarlyWrites({ name }: SyncedEntity, isIncomplete: boolean): void {
+    this.logger.warn(
+      `${name} was written before ParityModule followed it (by the factory of a provider, or an onModuleInit hook that came first). ` +
+        `What was saved is synced now, but was not captured with its rows: write it in onApplicationBootstrap instead.` +
+        (isIncomplete
+          ? ` Rows that were removed, or written without naming them, are found by ParityService.reconcile(${name}).`
+          : ''),
+    );
   }
 
   private warnOfCascades({ name, sync, metadata }: SyncedEntity): void {
