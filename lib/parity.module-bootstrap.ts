@@ -5,6 +5,7 @@ import {
   Optional,
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
+  type OnApplicationShutdown,
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
@@ -12,6 +13,9 @@ import { DiscoveryService, ModuleRef } from '@nestjs/core';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { trackChanges } from './changes/change-tracker.js';
+import { ChangeFeeds } from './changes/change-feeds.js';
+import { EarlyWrites } from './changes/early-writes.js';
+import { onClose } from './changes/on-close.js';
 import { bindPublisher } from './entity/entity-publisher.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import { isMarkedMapper } from './metadata/sync-metadata.js';
@@ -26,14 +30,23 @@ import type { RecordMapper } from './records/record-mapper.js';
 import { SyncedEntities } from './records/synced-entities.js';
 import type { SyncedEntity } from './records/synced-entity.js';
 import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
+import type { Touch } from './sync/change.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncService } from './sync/sync.service.js';
+import { SHUTDOWN_LIMIT, within } from './sync/within.js';
 
 /** Start-up and shutdown: finds the mappers and the marked entities, checks that they fit, and listens to their DataSources. */
 @Injectable()
-export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
+export class ParityBootstrap
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   private readonly logger = new Logger('Parity');
-  private undo: (() => void)[] = [];
+  /** By DataSource that is tracked, what undoes it. */
+  private readonly tracked = new Map<DataSource, (() => void)[]>();
+  /** What was written before it was tracked. */
+  private readonly early: Touch[] = [];
+  /** Its hooks have one limit together. */
+  private shutdownEnd: number | undefined;
 
   constructor(
     private readonly moduleRef: ModuleRef,
@@ -41,6 +54,8 @@ export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, Be
     private readonly mappers: MapperRegistry,
     private readonly entities: SyncedEntities,
     private readonly dispatcher: SyncDispatcher,
+    private readonly feeds: ChangeFeeds,
+    private readonly earlyWrites: EarlyWrites,
     private readonly sync: SyncService,
     @Optional() @Inject(PENDING_STORE) private readonly pending: PendingSyncStore | null,
     @Optional() @Inject(PENDING_DATA_SOURCE) private readonly ledger: DataSource | null,
@@ -60,26 +75,60 @@ export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, Be
         this.track(dataSource, index === 0 ? '' : `${this.options.dataSources[index]}.`),
       );
     } catch (error) {
-      this.release();
+      dataSources.forEach((dataSource) => this.release(dataSource));
       throw error;
     }
   }
 
   /** When session providers and the rest of the application are ready. */
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
     this.loop?.start();
+    await this.dispatcher.afterCommit(this.early.splice(0));
   }
 
-  /** After the servers stopped taking requests, before the DataSources close. */
+  /** The work stops here, but capture goes on: requests under way and hooks of other modules still save. */
   async beforeApplicationShutdown(): Promise<void> {
-    await this.loop?.stop();
-    await this.dispatcher.drain();
-    await this.oauth?.close();
-    this.release();
+    this.shutdownEnd = performance.now() + SHUTDOWN_LIMIT;
+    this.dispatcher.stop();
+    await this.drain(this.loop?.stop());
   }
 
-  private release(): void {
-    for (const undo of this.undo.splice(0).toReversed()) undo();
+  /** For DataSources that outlive the application; the others are released when they close, which may be later than this. */
+  async onApplicationShutdown(): Promise<void> {
+    const left = this.options.dataSources
+      .filter((name) => !this.isClosedByItsModule(name))
+      .map((name) => this.dataSource(name))
+      .filter((dataSource) => this.tracked.has(dataSource));
+    for (const dataSource of left) {
+      await this.beforeClose();
+      this.release(dataSource);
+    }
+  }
+
+  /** `TypeOrmModule` closes its DataSource in its own hook of this name. */
+  private isClosedByItsModule(name: string): boolean {
+    const token = getDataSourceToken(name);
+    const provider = this.discovery.getProviders().find((wrapper) => wrapper.token === token);
+    const module = provider?.host?.instance as Partial<OnApplicationShutdown> | undefined;
+    return module?.onApplicationShutdown !== undefined;
+  }
+
+  /** The sessions are needed by the work, and may be stored in this DataSource. */
+  private async beforeClose(): Promise<void> {
+    await this.drain();
+    await this.oauth?.close();
+  }
+
+  private async drain(more?: Promise<void>): Promise<void> {
+    const now = performance.now();
+    const left = Math.max(0, (this.shutdownEnd ?? now + SHUTDOWN_LIMIT) - now);
+    await within(left, Promise.all([more, this.dispatcher.drain()]));
+  }
+
+  private release(dataSource: DataSource): void {
+    const undo = this.tracked.get(dataSource) ?? [];
+    this.tracked.delete(dataSource);
+    for (const each of undo.toReversed()) each();
   }
 
   private findMappers(): void {
@@ -112,18 +161,38 @@ export class ParityBootstrap implements OnModuleInit, OnApplicationBootstrap, Be
   }
 
   private track(dataSource: DataSource, prefix: string): void {
-    const { entities, dispatcher, options, sync } = this;
+    const { entities, dispatcher, feeds, options, sync } = this;
     const added = entities.addAll(dataSource, this.mappers, prefix);
     added.forEach((entity) => this.warnOfCascades(entity));
-    this.undo.push(
+    for (const { entity, touches, isIncomplete } of this.earlyWrites.take(dataSource, entities)) {
+      this.warnOfEarlyWrites(entity, isIncomplete);
+      this.early.push(...touches);
+    }
+    this.tracked.set(dataSource, [
+      onClose(
+        dataSource,
+        () => this.beforeClose(),
+        () => this.release(dataSource),
+      ),
       trackChanges({
         dataSource,
         entities,
         dispatcher,
+        feeds,
         onBulkWrite: options.onBulkWrite,
         warn: (message) => this.logger.warn(message),
       }),
       ...added.map(({ metadata }) => bindPublisher(metadata.target, sync)),
+    ]);
+  }
+
+  private warnOfEarlyWrites({ name }: SyncedEntity, isIncomplete: boolean): void {
+    this.logger.warn(
+      `${name} was written before ParityModule followed it (by the factory of a provider, or an onModuleInit hook that came first). ` +
+        `What was saved is synced now, but was not captured with its rows: write it in onApplicationBootstrap instead.` +
+        (isIncomplete
+          ? ` Rows that were removed, or written without naming them, are found by ParityService.reconcile(${name}).`
+          : ''),
     );
   }
 

@@ -6,6 +6,7 @@ import {
 } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
+import { EarlyWrites } from './changes/early-writes.js';
 import type { ParityHttpOptions } from './http/http-options.js';
 import type { ParityOptions } from './model/options.js';
 import { neededTables } from './parity.module-tables.js';
@@ -79,6 +80,12 @@ function withExtras(
         provide: PENDING_DATA_SOURCE,
         inject: [{ token: getDataSourceToken(name), optional: true }],
         useFactory: (dataSource?: DataSource) => dataSource,
+      },
+      {
+        provide: EarlyWrites,
+        inject: dataSources.map((each) => ({ token: getDataSourceToken(each), optional: true })),
+        useFactory: (...found: (DataSource | undefined)[]) =>
+          new EarlyWrites(found.filter((dataSource) => dataSource !== undefined)),
       },
     ],
   };

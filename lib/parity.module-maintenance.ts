@@ -1,4 +1,5 @@
 import type { FactoryProvider } from '@nestjs/common';
+import { ChangeFeeds } from './changes/change-feeds.js';
 import { Touches } from './changes/touches.js';
 import { PENDING_STORE } from './parity.module-pending.js';
 import { DeadLetterDesk } from './pending/dead-letter.desk.js';
@@ -15,10 +16,12 @@ import { SyncDispatcher } from './sync/sync-dispatcher.js';
 
 /** What looks after things from outside: it tells how they stand, and sets right what nobody noticed. */
 export const maintenanceProviders: FactoryProvider[] = [
+  { provide: ChangeFeeds, useFactory: () => new ChangeFeeds() },
   {
     provide: Touches,
-    inject: [SyncedEntities, SyncDispatcher],
-    useFactory: (entities: SyncedEntities, dispatcher: SyncDispatcher) => new Touches(entities, dispatcher),
+    inject: [SyncedEntities, SyncDispatcher, ChangeFeeds],
+    useFactory: (entities: SyncedEntities, dispatcher: SyncDispatcher, feeds: ChangeFeeds) =>
+      new Touches(entities, dispatcher, feeds),
   },
   {
     provide: Reconciler,

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { Touches } from './changes/touches.js';
 import { unitOfWork } from './changes/unit-of-work.js';
 import { SessionAuthenticated } from './events/session-authenticated.event.js';
@@ -50,8 +51,8 @@ export class ParityService {
   }
 
   /** See {@link Touches.touch}. */
-  touch(entity: object): Promise<SyncResult> {
-    return this.touches.touch(entity);
+  touch(entity: object, manager?: EntityManager): Promise<SyncResult> {
+    return this.touches.touch(entity, manager);
   }
 
   /** See {@link SyncService.toRecord}. */

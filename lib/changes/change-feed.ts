@@ -50,8 +50,18 @@ export class ChangeFeed implements UnitParticipant {
   /** Gives no promise where there is nothing to wait for: these run for every transaction, marked entities in it or not. */
   beforeCommit(runner: QueryRunner): Promise<void> | void {
     const log = this.log(runner);
-    if (log.isOutermost && log.pending.length > 0)
-      return this.dispatcher.beforeCommit([...log.pending], runner);
+    if (log.isOutermost && log.pending.length > 0) return this.capture(log, runner);
+  }
+
+  /** On a shared connection other saves may join the transaction while its changes are captured: theirs are captured as well. */
+  private async capture(log: TransactionLog, runner: QueryRunner): Promise<void> {
+    const captured = new Set<Touch>();
+    for (;;) {
+      const touches = log.pending.filter((touch) => !captured.has(touch));
+      if (touches.length === 0) return;
+      await this.dispatcher.beforeCommit(touches, runner);
+      touches.forEach((touch) => captured.add(touch));
+    }
   }
 
   afterCommit(runner: QueryRunner): Promise<void> | void {

@@ -4,8 +4,10 @@ import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { BulkWritePolicy, type BulkWriteReaction } from './bulk-write.policy.js';
 import { ChangeFeed } from './change-feed.js';
+import type { ChangeFeeds } from './change-feeds.js';
 import { CriteriaCapture } from './criteria-capture.js';
 import { EntityChangeSubscriber } from './entity.subscriber.js';
+import { InsertBuilders } from './insert-builders.js';
 import { InverseUpdates } from './inverse-updates.js';
 import { ManagedWrites, type ManagerClass } from './managed-writes.js';
 import { MarkedRows } from './marked-rows.js';
@@ -16,6 +18,8 @@ export interface ChangeTrackerOptions {
   readonly dataSource: DataSource;
   readonly entities: SyncedEntities;
   readonly dispatcher: SyncDispatcher;
+  /** Gets the feed of the DataSource for as long as it is followed. */
+  readonly feeds: ChangeFeeds;
   readonly onBulkWrite: BulkWriteReaction;
   readonly warn: (message: string) => void;
 }
@@ -40,12 +44,14 @@ export function trackChanges({
   dataSource,
   entities,
   dispatcher,
+  feeds,
   onBulkWrite,
   warn,
 }: ChangeTrackerOptions): () => void {
   const isShared = SHARED_CONNECTION.has(dataSource.options.type);
   const maxWaiting = isShared ? Infinity : halfOf(dataSource);
   const feed = new ChangeFeed(dispatcher, isShared, warn, maxWaiting);
+  feeds.set(dataSource, feed);
   const bulk = new BulkWritePolicy(onBulkWrite, warn);
   const rows = new MarkedRows(entities);
   const removals = new RemovalWatch();
@@ -65,10 +71,14 @@ export function trackChanges({
   Object.setPrototypeOf(dataSource.manager, Managed.prototype as object);
   // The managers of transactions and of explicit query runners are made here.
   dataSource.createEntityManager = (queryRunner) => new Managed(dataSource, queryRunner);
+  const inserts = new InsertBuilders(feed, rows, bulk);
+  dataSource.createQueryBuilder = inserts.watched(dataSource.createQueryBuilder.bind(dataSource));
   return () => {
     writes.isActive = false;
+    feeds.delete(dataSource);
     Object.setPrototypeOf(dataSource.manager, Original.prototype as object);
-    Reflect.deleteProperty(dataSource, 'createEntityManager');
+    for (const method of ['createEntityManager', 'createQueryBuilder'])
+      Reflect.deleteProperty(dataSource, method);
     const others = dataSource.subscribers.filter((subscriber) => !subscribers.has(subscriber));
     dataSource.subscribers.splice(0, Infinity, ...others);
   };

@@ -1,16 +1,30 @@
 import {
   In,
+  type DataSource,
   type EntityManager,
   type EntityMetadata,
+  type FindOneOptions,
   type FindOptionsWhere,
   type ObjectLiteral,
 } from 'typeorm';
+import { dataSourceOf } from '../metadata/data-source-of.js';
+import { locksRows } from '../records/steps.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
 import { currentScope, during } from './commit-scope.js';
 import type { MarkedRows } from './marked-rows.js';
 import type { RemovalWatch } from './removal-watch.js';
+
+/** Rows that a statement names one by one: a server takes 65,535 parameters at most. */
+const MAX_NAMED = 5_000;
+
+interface Found {
+  /** Ids by class. */
+  readonly found: Map<SyncedEntity, string[]>;
+  /** Those of the write. */
+  readonly criteria: unknown;
+}
 
 /** A writing method of an entity manager, whatever its signature. */
 export type WriteMethod = (...args: unknown[]) => Promise<unknown>;
@@ -48,12 +62,14 @@ export class CriteriaCapture {
     write: WriteMethod,
     args: unknown[],
   ): Promise<unknown> {
-    const found = await this.matching(metadata, manager, args[1]);
+    const { found, criteria } = await this.find(metadata, manager, args[1]);
     const log = this.feed.log(manager.queryRunner!);
     if (name === 'delete') {
       for (const [entity, ids] of found) await this.removals.ask(entity, ids, manager.queryRunner!, log);
     }
-    const result = await during({ captured: { target: metadata.target, values: [] } }, () => write(...args));
+    const result = await during({ captured: { target: metadata.target, values: [] } }, () =>
+      write(...args.with(1, criteria)),
+    );
     let count = 0;
     for (const [entity, ids] of found) {
       count += ids.length;
@@ -74,21 +90,39 @@ export class CriteriaCapture {
     return result;
   }
 
-  private async matching(
-    metadata: EntityMetadata,
-    manager: EntityManager,
-    criteria: unknown,
-  ): Promise<Map<SyncedEntity, string[]>> {
+  private async find(metadata: EntityMetadata, manager: EntityManager, criteria: unknown): Promise<Found> {
     const [key, ...others] = metadata.primaryColumns;
     const keys = [criteria].flat() as unknown[];
-    if (isEmpty(criteria) || !key) return new Map();
+    if (isEmpty(criteria) || !key) return { found: new Map(), criteria };
     if (!keys.every(isKey))
-      return this.rows.matching(metadata, criteria as FindOptionsWhere<object>, manager);
-    if (others.length > 0) return new Map();
+      return this.lock(metadata, manager, criteria as FindOptionsWhere<object>, criteria);
+    if (others.length > 0) return { found: new Map(), criteria };
     // Other keys may be written in another way than in the row: a UUID in capitals, a text where case does not count.
-    if (key.isGenerated && keys.every(Number.isSafeInteger))
-      return this.rows.ofIds(metadata, [...new Set(keys.map(String))], manager);
-    return this.rows.matching(metadata, key.createValueMap(In(keys)) as FindOptionsWhere<object>, manager);
+    if (!key.isGenerated || !keys.every(Number.isSafeInteger))
+      return this.lock(metadata, manager, key.createValueMap(In(keys)) as FindOptionsWhere<object>, criteria);
+    return { found: await this.rows.ofIds(metadata, [...new Set(keys.map(String))], manager), criteria };
+  }
+
+  /**
+   * Other transactions may commit rows that match before the write is made, and rows may cease to match: the rows that are found are
+   * locked, and the write is for them and no others, as if all of it had happened at the time of the look.
+   */
+  private async lock(
+    metadata: EntityMetadata,
+    manager: EntityManager,
+    where: FindOptionsWhere<object>,
+    criteria: unknown,
+  ): Promise<Found> {
+    const dataSource = dataSourceOf(manager.queryRunner!);
+    // In a hierarchy, rows of classes that are not marked are written too, and are not among those that are found.
+    const isLocked = locksRows(dataSource) && metadata.childEntityMetadatas.length === 0;
+    const lock = isLocked ? lockOf(dataSource, metadata) : undefined;
+    const found = await this.rows.matching(metadata, where, manager, lock);
+    const [entity] = this.rows.classes(metadata);
+    const ids = [...found.values()].flat();
+    if (!isLocked || !entity || ids.length > MAX_NAMED) return { found, criteria };
+    const exactly = entity.whereIds(ids);
+    return { found, criteria: isEmpty(exactly) ? criteria : exactly };
   }
 
   private async upsert(
@@ -130,6 +164,15 @@ export class CriteriaCapture {
     return this.feed.touched(touch, manager.queryRunner!);
   }
 }
+
+/** As weak as an update takes it itself: a foreign key that refers to the row does not wait. Rows that criteria join are not locked. */
+const lockOf = (
+  { options }: DataSource,
+  { tableNameWithoutPrefix }: EntityMetadata,
+): FindOneOptions['lock'] =>
+  options.type === 'postgres'
+    ? { mode: 'for_no_key_update', tables: [tableNameWithoutPrefix] }
+    : { mode: 'pessimistic_write' };
 
 const isKey = (value: unknown): boolean =>
   typeof value === 'string' || typeof value === 'number' || value instanceof Date;

@@ -24,7 +24,7 @@ import type { InverseUpdates } from './inverse-updates.js';
 import type { MarkedRows } from './marked-rows.js';
 import type { RemovalWatch } from './removal-watch.js';
 
-interface EntityEvent {
+export interface EntityEvent {
   readonly metadata: EntityMetadata;
   readonly manager: EntityManager;
   readonly queryRunner: QueryRunner;
@@ -218,7 +218,7 @@ const names = ({ entity, databaseEntity, entityId }: EntityEvent): boolean =>
   entity !== undefined || databaseEntity !== undefined || (entityId !== undefined && entityId !== null);
 
 /** A removed entity has lost its id, and the row's may have been loaded only in part. */
-const idOf = (
+export const idOf = (
   entity: SyncedEntity,
   { entity: instance, databaseEntity, entityId }: EntityEvent,
 ): string | null =>

@@ -71,7 +71,7 @@ export class ManagedWrites {
       return ({ queryRunner }, original, args) => {
         if (name !== 'transaction' && !this.concerns(args[0])) return original(...args);
         const known = { isAlone: name === 'save' && this.isAlone(args), isUnreloaded: isUnreloaded(args) };
-        const write = (): Promise<unknown> => original(...args);
+        const write = (): Promise<unknown> => original(...inTransaction(args));
         // Inside a transaction the commit is somebody else's, who will wait for the sync.
         return queryRunner?.isTransactionActive
           ? during(known, write)
@@ -146,8 +146,17 @@ export class ManagedWrites {
   }
 }
 
-/** `save(target, entity, { reload: false })`, or `save(entity, { reload: false })`. */
+/** Of `save(target, entity, options)`, or `save(entity, options)`. */
+const placeOfOptions = ([first]: readonly unknown[]): 1 | 2 => (typeof first === 'object' ? 1 : 2);
+
 function isUnreloaded(args: readonly unknown[]): boolean {
-  const options = typeof args[0] === 'object' ? args[1] : args[2];
+  const options = args[placeOfOptions(args)];
   return (options as { reload?: unknown } | undefined)?.reload === false;
+}
+
+/** Without `transaction: false`: what is written is captured with it, or not at all. */
+function inTransaction(args: readonly unknown[]): readonly unknown[] {
+  const place = placeOfOptions(args);
+  const options = args[place] as { transaction?: unknown } | undefined;
+  return options?.transaction === false ? args.with(place, { ...options, transaction: true }) : args;
 }

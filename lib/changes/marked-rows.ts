@@ -1,4 +1,4 @@
-import type { EntityManager, EntityMetadata, FindOptionsWhere } from 'typeorm';
+import type { EntityManager, EntityMetadata, FindOneOptions, FindOptionsWhere } from 'typeorm';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 
@@ -66,16 +66,18 @@ export class MarkedRows {
     return this.matching(metadata, entity.whereIds(ids), manager);
   }
 
-  /** By class, the ids of the rows that match. */
+  /** By class, the ids of the rows that match; with a lock, they stay as they are until the transaction ends. */
   async matching(
     metadata: EntityMetadata,
     where: Where,
     manager: EntityManager,
+    lock?: FindOneOptions['lock'],
   ): Promise<Map<SyncedEntity, string[]>> {
     const rows = await manager.find<object>(metadata.target, {
       where,
       withDeleted: true,
       loadEagerRelations: false,
+      ...(lock && { lock }),
     });
     const found = new Map<SyncedEntity, string[]>();
     for (const row of rows) {

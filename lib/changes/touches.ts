@@ -1,3 +1,4 @@
+import type { EntityManager } from 'typeorm';
 import type { AuthenticationError } from '../errors/authentication.error.js';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { SyncResult } from '../model/sync-result.js';
@@ -5,6 +6,7 @@ import type { SyncedEntities } from '../records/synced-entities.js';
 import type { Touch } from '../sync/change.js';
 import { misuse } from '../sync/misuse.js';
 import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
+import type { ChangeFeeds } from './change-feeds.js';
 import { currentScope } from './commit-scope.js';
 import { currentUnit, type UnitParticipant } from './unit-of-work.js';
 
@@ -13,17 +15,19 @@ export class Touches implements UnitParticipant {
   constructor(
     private readonly entities: SyncedEntities,
     private readonly dispatcher: SyncDispatcher,
+    private readonly feeds: ChangeFeeds,
   ) {}
 
   /**
    * Something outside the row changed what the entity maps to (a many-to-many relation, another table, a file): its record is looked at
    * again, as after a `save()`. Inside a unit of work, or a transaction of `DataSource.transaction()`, that happens at its end, and the
-   * result is 'pending'; call it after the commit of a transaction that you manage yourself.
+   * result is 'pending'.
    *
+   * @param manager of a transaction that you manage yourself (`queryRunner.manager`): the touch is part of it. Without it, call after the commit
    * @throws AuthenticationError if the account has to act
    * @throws ParityOptionsError for an entity that is not marked with `@AutoSyncsWithAtp()`
    */
-  async touch(instance: object): Promise<SyncResult> {
+  async touch(instance: object, manager?: EntityManager): Promise<SyncResult> {
     const entity = this.entities.autoSynced(instance.constructor);
     if (!entity) {
       const { name } = this.entities.of(instance);
@@ -46,6 +50,12 @@ export class Touches implements UnitParticipant {
       removal: undefined,
       origin: scope,
     };
+    const runner = manager?.queryRunner ?? scope?.runner;
+    const log = runner && this.feeds.get(entity.dataSource)?.log(runner);
+    if (log?.isOpen) {
+      log.add(touch);
+      return new SyncResult('pending', { reason: 'after the transaction' });
+    }
     if (scope) {
       scope.committed.push(touch);
       return new SyncResult('pending', { reason: 'after the transaction' });

@@ -5,6 +5,7 @@ import type {
   TransactionStartEvent,
 } from 'typeorm';
 import type { ChangeFeed } from './change-feed.js';
+import { currentScope } from './commit-scope.js';
 
 /** Follows the transactions and savepoints of a DataSource; no entity events, so that unmarked entities cost nothing. */
 export class TransactionSubscriber implements EntitySubscriberInterface {
@@ -12,6 +13,8 @@ export class TransactionSubscriber implements EntitySubscriberInterface {
 
   afterTransactionStart({ queryRunner }: TransactionStartEvent): void {
     this.feed.log(queryRunner).start();
+    const scope = currentScope();
+    if (scope) scope.runner ??= queryRunner;
   }
 
   beforeTransactionCommit({ queryRunner }: TransactionCommitEvent): Promise<void> | void {

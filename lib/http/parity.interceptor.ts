@@ -9,6 +9,7 @@ import {
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { Observable, Subscription } from 'rxjs';
 import { unitOfWork } from '../changes/unit-of-work.js';
+import { SHUTDOWN_LIMIT, within } from '../sync/within.js';
 import { AwaitsSync } from './awaits-sync.decorator.js';
 
 /** What `@Sse()` leaves on its handler. The constant for it moved between Nest 11 and 12. */
@@ -82,6 +83,6 @@ export class ParityInterceptor implements NestInterceptor, BeforeApplicationShut
 
   /** What nobody waits for any more ends before the DataSources close. */
   async beforeApplicationShutdown(): Promise<void> {
-    await Promise.all(this.running);
+    await within(SHUTDOWN_LIMIT, Promise.all(this.running));
   }
 }

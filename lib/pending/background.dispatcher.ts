@@ -2,6 +2,7 @@ import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import type { Change, Resolved } from '../sync/change.js';
 import { mergedByAddress } from '../sync/merged-changes.js';
+import type { SyncRun } from '../sync/sync-run.js';
 import { toPending } from './entry-change.js';
 import type { LaneWaker } from './lane.waker.js';
 import { PendingDispatcher, type PendingDispatcherOptions } from './pending.dispatcher.js';
@@ -30,9 +31,11 @@ export class BackgroundDispatcher extends PendingDispatcher {
   }
 
   /** Nobody waits for the lanes here, so there is no turn to wait for and no deadline. */
-  protected override async deliver(changes: readonly Change[]): Promise<SyncResult[]> {
+  protected override async deliver(changes: readonly Change[], run: SyncRun): Promise<SyncResult[]> {
     const open = changes.filter(({ settled }) => !settled);
     const { store } = this.tries.options;
+    // The lane loop has stopped, and a cache goes with this process.
+    if (this.isStopped && !store.durable) return super.deliver(changes, run);
     let failure: SyncResult | undefined;
     try {
       if (!store.durable) await store.capture(mergedByAddress(open).map(toPending));

@@ -117,6 +117,26 @@ export class PendingDispatcher extends InlineDispatcher {
     return super.dispatch(changes);
   }
 
+  /** While the application shuts down, what is kept durably is left to its next start, or to another process. */
+  protected override async deliver(
+    changes: readonly Change[],
+    run: SyncRun,
+    worked?: ReadonlySet<string>,
+  ): Promise<SyncResult[]> {
+    const { store } = this.tries.on(run.runner).options;
+    if (!this.isStopped || !store.durable) return super.deliver(changes, run, worked);
+    const open = changes.filter(({ settled }) => !settled);
+    try {
+      for (const did of new Set(open.map(({ address }) => address.did))) await store.wake(did);
+    } catch (error) {
+      this.storeFailed(open, error as Error);
+    }
+    const reason = 'the application shuts down';
+    return changes.map(
+      ({ settled, address }) => settled ?? new SyncResult('pending', { reason, uri: atUri(address) }),
+    );
+  }
+
   /** Whether no entity has a record, and none is on its way: then there is nothing to keep until an account signs in. */
   private async areGone(changes: readonly Change[]): Promise<boolean> {
     for (const { entity, entityId, address } of changes) {

@@ -13,6 +13,7 @@ import { quickResult } from './quick-result.js';
 import { SyncDispatcher, type Dispatched } from './sync-dispatcher.js';
 import type { SyncEngine } from './sync-engine.js';
 import type { SyncRun } from './sync-run.js';
+import { within } from './within.js';
 
 /** By at-uri. */
 export type Results = Map<string, SyncResult>;
@@ -28,6 +29,7 @@ export interface InlineDispatcherOptions {
 /** Does at once what changed, while the caller waits. Nothing is kept of what fails: that takes pending syncs. */
 export class InlineDispatcher extends SyncDispatcher {
   protected readonly lanes = new LaneQueue();
+  protected isStopped = false;
 
   constructor(protected readonly options: InlineDispatcherOptions) {
     super();
@@ -131,6 +133,10 @@ export class InlineDispatcher extends SyncDispatcher {
     }
   }
 
+  override stop(): void {
+    this.isStopped = true;
+  }
+
   override drain(): Promise<void> {
     return this.lanes.idle();
   }
@@ -178,10 +184,7 @@ export class InlineDispatcher extends SyncDispatcher {
   }
 
   private async untilDeadline(work: Promise<unknown>, run: SyncRun): Promise<void> {
-    const { promise: over, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, run.deadline ?? this.options.deadline);
-    await Promise.race([work, over]);
-    clearTimeout(timer);
+    await within(run.deadline ?? this.options.deadline, work);
     run.leaveRunner?.();
   }
 

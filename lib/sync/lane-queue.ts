@@ -34,9 +34,9 @@ export class LaneQueue {
     return result;
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when what is under way now has ended. */
   async idle(): Promise<void> {
-    while (this.tails.size > 0) await Promise.all(this.tails.values());
+    await Promise.all(this.tails.values());
   }
 }
 

@@ -34,6 +34,12 @@ export abstract class SyncDispatcher {
   /** What somebody asked for by hand. Never throws. One result per change, in their order. */
   abstract dispatch(changes: readonly Change[]): Promise<SyncResult[]>;
 
-  /** Resolves when nothing is under way any more. */
+  /**
+   * The application shuts down: from now on no work begins on a change that is kept durably, and its caller goes on with 'pending'. Any
+   * other change is worked on as before, because its record would be lost otherwise.
+   */
+  abstract stop(): void;
+
+  /** Resolves when what is under way now has ended; callers that go on saving do not prolong it. */
   abstract drain(): Promise<void>;
 }

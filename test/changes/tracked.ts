@@ -1,5 +1,6 @@
 import type { DataSource, DataSourceOptions, QueryRunner } from 'typeorm';
 import { OAuthSessionInvalidError, SyncResult, type RecordMapper } from 'nestjs-parity';
+import { ChangeFeeds } from '../../lib/changes/change-feeds.js';
 import { trackChanges } from '../../lib/changes/change-tracker.js';
 import type { BulkWriteReaction } from '../../lib/changes/bulk-write.policy.js';
 import { onCommittedData } from '../../lib/records/committed-data.js';
@@ -44,6 +45,10 @@ export class RecordingDispatcher extends SyncDispatcher {
 
   override dispatch(): Promise<SyncResult[]> {
     return Promise.resolve([]);
+  }
+
+  override stop(): void {
+    // There is no work to stop.
   }
 
   override drain(): Promise<void> {
@@ -98,6 +103,7 @@ export async function track(options: TrackedOptions): Promise<Tracked> {
     dataSource,
     entities: synced,
     dispatcher,
+    feeds: new ChangeFeeds(),
     onBulkWrite,
     warn: (message) => warnings.push(message),
   });

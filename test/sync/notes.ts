@@ -84,16 +84,20 @@ export class NoteNetwork {
   }
 
   async app(options: ParityOptions = {}, more: Partial<ParityAppOptions> = {}): Promise<ParityApp> {
-    const accounts = [{ identifier: this.account.did, password: this.account.password }];
-    const sessions = new AppPasswordSessionProvider({ service: this.proxy.url, accounts });
-    const parity = { ...options, sessions, mappers };
     const app = await ParityApp.start({
       entities: [Bold, Careful, BoldProfile, PlainProfile, CarefulProfile],
-      parity,
+      parity: this.parity(options),
       ...more,
     });
     this.apps.push(app);
     return app;
+  }
+
+  /** Options of the module for an application that writes as the account. */
+  parity(options: ParityOptions): ParityAppOptions['parity'] {
+    const accounts = [{ identifier: this.account.did, password: this.account.password }];
+    const sessions = new AppPasswordSessionProvider({ service: this.proxy.url, accounts });
+    return { ...options, sessions, mappers };
   }
 
   note<E extends Note>(type: new () => E, text: string): E {

@@ -1,0 +1,92 @@
+import type {
+  DataSource,
+  EntitySubscriberInterface,
+  InsertEvent,
+  ObjectLiteral,
+  RecoverEvent,
+  RemoveEvent,
+  SoftRemoveEvent,
+  UpdateEvent,
+} from 'typeorm';
+import { dataSourceOf } from '../metadata/data-source-of.js';
+import { recordColumnNamesOf, syncMetadataOf } from '../metadata/sync-metadata.js';
+import type { SyncedEntities } from '../records/synced-entities.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
+import type { Touch } from '../sync/change.js';
+import { idOf, type EntityEvent } from './entity.subscriber.js';
+
+export interface EarlyClass {
+  readonly entity: SyncedEntity;
+  readonly touches: readonly Touch[];
+  /** Some writes named no row, or removed theirs before its record was known. */
+  readonly isIncomplete: boolean;
+}
+
+/**
+ * Hears what is saved before the module can follow it, because mappers and other DataSources are still being made: in the factories of
+ * providers, and in `onModuleInit` hooks that come first.
+ */
+export class EarlyWrites implements EntitySubscriberInterface<ObjectLiteral> {
+  private readonly events: EntityEvent[] = [];
+
+  constructor(dataSources: readonly DataSource[]) {
+    for (const { subscribers } of dataSources) subscribers.push(this);
+  }
+
+  beforeInsert({ metadata, entity }: InsertEvent<ObjectLiteral>): void {
+    if (!isFollowed(metadata.target) || !entity) return;
+    for (const name of Object.values(recordColumnNamesOf(metadata.target as object)) as string[])
+      metadata.findColumnWithPropertyName(name)?.setEntityValue(entity, undefined);
+  }
+
+  afterInsert(event: InsertEvent<ObjectLiteral>): void {
+    this.note(event);
+  }
+
+  afterUpdate(event: UpdateEvent<ObjectLiteral>): void {
+    this.note(event);
+  }
+
+  afterRemove({ queryRunner, manager, metadata }: RemoveEvent<ObjectLiteral>): void {
+    this.note({ queryRunner, manager, metadata });
+  }
+
+  afterSoftRemove(event: SoftRemoveEvent<ObjectLiteral>): void {
+    this.note(event);
+  }
+
+  afterRecover(event: RecoverEvent<ObjectLiteral>): void {
+    this.note(event);
+  }
+
+  /** What was written to a DataSource, which is no longer listened to. */
+  take(dataSource: DataSource, entities: SyncedEntities): EarlyClass[] {
+    const { subscribers } = dataSource;
+    if (subscribers.includes(this)) subscribers.splice(subscribers.indexOf(this), 1);
+    const events = this.events.filter(({ queryRunner }) => dataSourceOf(queryRunner) === dataSource);
+    return [...Map.groupBy(events, ({ metadata }) => entities.autoSynced(metadata.target))].flatMap(
+      ([entity, group]) => {
+        if (!entity) return [];
+        const ids = group.map((event) => idOf(entity, event));
+        const known = new Set(ids.filter((id) => id !== null));
+        const touches = [...known].map((entityId) => touchOf(entity, entityId));
+        return [{ entity, touches, isIncomplete: ids.includes(null) }];
+      },
+    );
+  }
+
+  private note(event: EntityEvent): void {
+    if (isFollowed(event.metadata.target)) this.events.push(event);
+  }
+}
+
+const isFollowed = (target: unknown): boolean => syncMetadataOf(target)?.level === 'auto';
+
+const touchOf = (entity: SyncedEntity, entityId: string): Touch => ({
+  entity,
+  entityId,
+  instance: undefined,
+  inserted: false,
+  removal: undefined,
+  origin: undefined,
+});
