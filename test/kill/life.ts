@@ -1,16 +1,16 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from 'nestjs-parity/testing';
 import type { DataSource } from 'typeorm';
 import type { FaultyNetwork } from '../pds/fixtures.js';
 import { isWrite } from '../pds/fixtures.js';
 import { Held } from '../support/fault-proxy.js';
+import { startSource } from '../support/source-process.js';
 import type { FreshDatabase } from '../support/databases.js';
-import type { Death } from './death.js';
+import { LONG_GRACE, type Death } from './death.js';
 import type { KillProcessInput } from './kill-process.js';
 
-const FILE = fileURLToPath(new URL('kill-process.ts', import.meta.url));
+const FILE = new URL('kill-process.ts', import.meta.url);
 
 export interface World {
   readonly servers: FaultyNetwork;
@@ -28,8 +28,13 @@ export interface End {
   readonly there: boolean;
 }
 
-export const KILLED: End = { signal: 'SIGKILL', code: null, unknown: [], there: true };
 export const DONE: End = { signal: null, code: 0, unknown: [], there: true };
+
+/** How a process with this death ends: of a short grace nothing can be said. */
+export function endOf(death: Death, { signal }: End): End {
+  const isOver = death.kind !== 'stopped' || (death.grace < LONG_GRACE && signal === 'SIGKILL');
+  return { signal: isOver ? 'SIGKILL' : 'SIGTERM', code: null, unknown: [], there: true };
+}
 
 /** One process, from its start to its end. @param death null: it works until nothing is pending */
 export async function live(world: World, seed: number, death: Death | null): Promise<End> {
@@ -42,15 +47,17 @@ export async function live(world: World, seed: number, death: Death | null): Pro
     seed,
     death,
   };
-  const child = fork(FILE, [JSON.stringify(input)], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
+  const child = startSource(FILE, input);
   const unknown: string[] = [];
   let held: Held | undefined;
   let there = true;
   const said: Record<string, () => unknown> = {
-    alive: () => death?.kind === 'at-random' && setTimeout(() => child.kill('SIGKILL'), death.ms),
+    alive: async () => {
+      if (death?.kind !== 'at-random' && death?.kind !== 'stopped') return;
+      await sleep(death.ms);
+      child.kill(death.kind === 'stopped' ? 'SIGTERM' : 'SIGKILL');
+      if (death.kind === 'stopped') setTimeout(() => child.kill('SIGKILL'), death.grace).unref();
+    },
     'it never came to its point': () => (there = false),
     'hold the next write': async () => {
       held = new Held();
