@@ -7,6 +7,12 @@ export const ALL_WRITES = [
   'card', 'card', 'remove-card', 'give-card-to', 'profile', 'remove-profile', 'replace-profile',
 ] as const satisfies WriteStep['kind'][]; // prettier-ignore
 
+/** On rows that other processes write, too. They know of no criteria: rows may enter them between SELECT and UPDATE. */
+export const SHARED_WRITES = [
+  'insert', 'insert', 'edit', 'save-partly', 'hide', 'give-to', 'remove', 'soft-remove', 'recover', 'card', 'card', 'remove-card',
+  'profile',
+] as const satisfies WriteStep['kind'][]; // prettier-ignore
+
 /** On notes whose record stays in one account. */
 export const NOTE_WRITES = [
   'insert', 'edit', 'save-partly', 'update-where', 'hide', 'hide', 'remove', 'soft-remove', 'recover', 'recover',

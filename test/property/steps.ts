@@ -35,7 +35,7 @@ export type WriteStep = typeof write extends fc.Arbitrary<infer T> ? T : never;
 
 const writes = fc.array(write, { minLength: 1, maxLength: 3 });
 
-const FAULTS = [
+export const FAULTS = [
   'drop-response',
   'land-late',
   'reset',

@@ -60,6 +60,7 @@ describe('a caller waits no longer than the deadline,', () => {
     const held = holdWrite();
     const note = await app.repository(Bold).save(alice.note(Bold, 'first'));
     await app.repository(Bold).save(Object.assign(note, { text: 'second' }));
+    expect(note.hasAtpRecord()).toBe(false);
     await release(held);
     await until(async () => (await alice.text(note.atpUri)) === 'second');
   });
