@@ -19,8 +19,9 @@ const PLACES: readonly { readonly mode: SyncMode; readonly pause: number }[] = [
   { mode: 'background', pause: 200 },
   { mode: 'background', pause: 200 },
 ];
-/** The longest time between two deaths, and more than any shutdown takes, in ms. */
-const PEACE = 2_500;
+/** The longest life after the first write, the longest time between two faults, and more than any shutdown takes, in ms. */
+const LIFE = 5_000;
+const PEACE = 500;
 const GRACE = 30_000;
 
 /** Processes on one database, at a PDS with faults. They are killed and stopped at random, and others take their places. */
@@ -74,6 +75,7 @@ export class Swarm {
       const child = startSource(FILE, input);
       this.alive.add(child);
       child.on('message', () => this.writes++);
+      child.once('message', () => void this.endLater(child));
       const ended = await once(child, 'exit');
       this.alive.delete(child);
       if (!this.condemned.has(child)) throw new Error(`A process (${mode}) ended by itself: ${ended.join()}`);
@@ -92,9 +94,14 @@ export class Swarm {
           .shift()
           ?.land()
           .catch(() => undefined);
-      const lives = [...this.alive].filter((child) => !this.condemned.has(child));
-      if (lives.length > 0) this.end(pick(lives), pick(['SIGKILL', 'SIGKILL', 'SIGTERM']));
     }
+  }
+
+  private async endLater(child: ChildProcess): Promise<void> {
+    const { integer, pick } = this.random;
+    const signal = pick(['SIGKILL', 'SIGKILL', 'SIGTERM'] as const);
+    await sleep(integer(LIFE));
+    if (!this.over) this.end(child, signal);
   }
 
   private end(child: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): void {
