@@ -9,7 +9,7 @@ import { World } from './world.js';
 
 /** Sequences for each kind of application and each seed; without it, as many as fit into this time. */
 const RUNS = Number(process.env['PARITY_PROPERTY_RUNS'] ?? 0);
-const SECONDS = Number(process.env['PARITY_PROPERTY_SECONDS'] ?? 10);
+const SECONDS = Number(process.env['PARITY_PROPERTY_SECONDS'] ?? 25);
 const SEEDS = seedsOf('PARITY_PROPERTY_SEED');
 const DAY = 86_400_000;
 
@@ -51,5 +51,5 @@ export function everySequenceEndsInParity(database: DatabaseKind): void {
 function* batches(): Generator<{ seed: number; numRuns: number }> {
   if (RUNS) return yield* SEEDS.map((seed) => ({ seed, numRuns: RUNS }));
   const end = performance.now() + SECONDS * 1_000;
-  for (let seed = SEEDS[0]; performance.now() < end; seed++) yield { seed, numRuns: 10 };
+  for (let seed = SEEDS[0]; performance.now() < end; seed++) yield { seed, numRuns: 5 };
 }

@@ -40,7 +40,7 @@ export class World {
   /** After all these steps and the calm that follows, on a stage of its own. */
   static async after(steps: readonly Step[], servers: FaultyNetwork, kind: Kind): Promise<Ending> {
     await using stage = await Stage.set(servers, kind);
-    return World.on(stage, steps);
+    return await World.on(stage, steps);
   }
 
   static async on(stage: Stage, steps: readonly Step[]): Promise<Ending> {
