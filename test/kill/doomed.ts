@@ -173,11 +173,11 @@ export class Doomed {
   }
 }
 
-/** @throws when something is still pending after half a minute */
+/** @throws when something is still pending after two minutes */
 export async function idle(parity: ParityService, dids: readonly string[]): Promise<void> {
-  for (const end = Date.now() + 30_000; Date.now() < end; await sleep(5)) {
+  for (const end = Date.now() + 120_000; Date.now() < end; await sleep(5)) {
     const pending = await Promise.all(dids.map((did) => parity.hasPendingSyncs(did)));
     if (!pending.includes(true)) return;
   }
-  throw new Error('Still pending after half a minute');
+  throw new Error('Still pending after two minutes');
 }
