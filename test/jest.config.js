@@ -27,5 +27,6 @@ export default {
   },
   // Most of a test's time is a PDS's, in a process of its own.
   maxWorkers: 2,
-  testTimeout: 30_000,
+  // Waits for a condition end sooner and say what they waited for (support/until.ts).
+  testTimeout: 60_000,
 };

@@ -2,7 +2,7 @@ import { isRare, POINTS, type Point } from './points.js';
 import { random } from './random.js';
 
 /**
- * How a process dies, by SIGKILL. `tag` marks the entities of its quiet account: no later process edits them, so what it left undone
+ * How a process dies: by SIGKILL, but for `stopped`. `tag` marks the entities of its quiet account: no later process edits them, so what it left undone
  * nobody does by chance.
  *
  * - `at-point`: in the lane worker of the quiet account.
@@ -10,6 +10,7 @@ import { random } from './random.js';
  * - `committed`: right after the COMMIT of this write, before anything is dispatched.
  * - `deleted`: a delete has landed, and before it is settled the entity is back again.
  * - `created`: a create has landed, and before it is settled the entity is gone.
+ * - `stopped`: SIGTERM after so many milliseconds, in the middle of writes; SIGKILL if it is still there after its grace (in ms).
  * - `under-way`: an update that lands only after the next process has worked; meanwhile it was edited back.
  */
 export type Death = { readonly tag: string } & Kind;
@@ -17,12 +18,15 @@ export type Death = { readonly tag: string } & Kind;
 type Kind =
   | { readonly kind: 'at-point'; readonly point: Point; readonly nth: number }
   | { readonly kind: 'at-random'; readonly ms: number }
+  | { readonly kind: 'stopped'; readonly ms: number; readonly grace: number }
   | { readonly kind: 'committed'; readonly write: CommittedWrite }
   | { readonly kind: 'deleted'; readonly back: Back }
   | { readonly kind: 'created' }
   | { readonly kind: 'under-way' };
 
 export type CommittedWrite = 'insert' | 'edit' | 'remove' | 'soft-remove' | 'recover' | 'hide' | 'show';
+/** More than any shutdown takes. */
+export const LONG_GRACE = 30_000;
 /** `recover-created`: what the process before it created. */
 export type Back = 'recover' | 'show' | 'publish' | 'recover-created';
 
@@ -30,6 +34,7 @@ export type Back = 'recover' | 'show' | 'publish' | 'recover-created';
 const DIRECTED: readonly (readonly Kind[])[] = [
   [{ kind: 'committed', write: 'edit' }],
   [{ kind: 'deleted', back: 'recover' }],
+  [{ kind: 'stopped', ms: 300, grace: LONG_GRACE }],
   [{ kind: 'committed', write: 'insert' }],
   [{ kind: 'under-way' }],
   // One process after the other: neither the create nor the delete is settled.
@@ -46,9 +51,9 @@ const DIRECTED: readonly (readonly Kind[])[] = [
 /** No divisor of the number of points: a short run meets points of all kinds, a long one all of them. */
 const STRIDE = 7;
 
-/** A third is directed, a sixth at random, and the others go round all points of the worker. */
+/** A third is directed, a sixth at random or in the middle of a shutdown, and the others go round all points of the worker. */
 export function deaths(count: number, seed: number): Death[] {
-  const { integer } = random(seed);
+  const { integer, pick } = random(seed);
   const all: Death[] = [];
   let points = seed;
   const atPoint = (): Kind => {
@@ -59,11 +64,17 @@ export function deaths(count: number, seed: number): Death[] {
       nth: isRare(point) ? 1 : 1 + integer(point.endsWith('query') ? 20 : 3),
     };
   };
+  const atRandom = (): Kind => ({ kind: 'at-random', ms: integer(500) });
+  const stopped = (): Kind => ({
+    kind: 'stopped',
+    ms: integer(500),
+    grace: pick([LONG_GRACE, integer(100)]),
+  });
   for (let turn = 0; all.length < count; turn++) {
     const kinds =
       turn % 3 === 0
         ? DIRECTED[(turn / 3) % DIRECTED.length]!
-        : [turn % 6 === 2 ? { kind: 'at-random' as const, ms: integer(500) } : atPoint()];
+        : [turn % 6 !== 2 ? atPoint() : turn % 12 === 2 ? atRandom() : stopped()];
     for (const kind of kinds) all.push({ tag: `life ${turn}`, ...kind });
   }
   return all.slice(0, count);

@@ -1,15 +1,13 @@
-import { EventEmitterModule } from '@nestjs/event-emitter';
-import { ModuleRef, NestFactory } from '@nestjs/core';
-import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
+import { ModuleRef } from '@nestjs/core';
 import { DataSource } from 'typeorm';
-import { AppPasswordSessionProvider, parityEntities, ParityModule, ParityService } from 'nestjs-parity';
+import { AppPasswordSessionProvider, ParityService } from 'nestjs-parity';
 import { PENDING_STORE } from '../../lib/parity.module-pending.js';
 import { RepositoryStateStore } from '../../lib/pds/repository-state.store.js';
 import { LaneWorker } from '../../lib/pending/lane.worker.js';
-import { notebook, notebookMappers } from '../property/notebook.js';
 import { Awaits } from './awaits.js';
 import { Doomed, idle } from './doomed.js';
 import type { KillProcessInput } from './kill-process.js';
+import { notebookApplication } from './notebook-application.js';
 
 export async function live({ pdsUrl, database, accounts, seed, death }: KillProcessInput): Promise<void> {
   const awaits = new Awaits();
@@ -22,47 +20,26 @@ export async function live({ pdsUrl, database, accounts, seed, death }: KillProc
   });
   awaits.watch(sessions, ['agentFor', 'sessionId']);
   let doomed = null as Doomed | null;
-  const app = await NestFactory.createApplicationContext(
+  const app = await notebookApplication(database, { sessions, sync: { mode: 'background' } }, [
     {
-      module: class Notebook {},
-      imports: [
-        TypeOrmModule.forRoot({
-          ...(database as TypeOrmModuleOptions),
-          entities: [...notebook, ...parityEntities],
-          synchronize: false,
-          retryAttempts: 0,
-        }),
-        EventEmitterModule.forRoot(),
-        ParityModule.forRoot({
-          sessions,
-          pendingSyncs: { enabled: true, storage: 'database' },
-          sync: { mode: 'background' },
-          mappers: notebookMappers,
-        }),
-      ],
-      providers: [
-        {
-          provide: Awaits,
-          inject: [ModuleRef],
-          useFactory: (modules: ModuleRef) => ({
-            // Before the worker starts, which finds at once what the process before has left behind.
-            onModuleInit: async () => {
-              const get = <T>(token: symbol | Function): T => modules.get<T>(token, { strict: false });
-              const dataSource = get<DataSource>(DataSource);
-              const parity = () => get<ParityService>(ParityService);
-              doomed = death && new Doomed(death, dids.at(-1)!, seed, awaits, dataSource, parity);
-              await doomed?.prepare();
-              awaits.watchWorker(get(LaneWorker));
-              awaits.watch(get(PENDING_STORE));
-              awaits.watch(get(RepositoryStateStore), ['load', 'sending', 'settled']);
-              await awaits.watchQueries(dataSource);
-            },
-          }),
+      provide: Awaits,
+      inject: [ModuleRef],
+      useFactory: (modules: ModuleRef) => ({
+        // Before the worker starts, which finds at once what the process before has left behind.
+        onModuleInit: async () => {
+          const get = <T>(token: symbol | Function): T => modules.get<T>(token, { strict: false });
+          const dataSource = get<DataSource>(DataSource);
+          const parity = () => get<ParityService>(ParityService);
+          doomed = death && new Doomed(death, dids.at(-1)!, seed, awaits, dataSource, parity);
+          await doomed?.prepare();
+          awaits.watchWorker(get(LaneWorker));
+          awaits.watch(get(PENDING_STORE));
+          awaits.watch(get(RepositoryStateStore), ['load', 'sending', 'settled']);
+          await awaits.watchQueries(dataSource);
         },
-      ],
+      }),
     },
-    { logger: ['warn', 'error'] },
-  );
+  ]);
   process.send?.('alive');
   await (doomed ? doomed.go() : idle(app.get(ParityService), dids));
   await app.close();

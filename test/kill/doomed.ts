@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ParityService } from 'nestjs-parity';
 import type { DataSource } from 'typeorm';
 import { Note, Owner } from '../property/notebook.js';
-import type { WriteStep } from '../property/steps.js';
 import { perform } from '../property/writes.js';
 import type { Awaits } from './awaits.js';
 import type { Back, CommittedWrite, Death } from './death.js';
 import { isRare } from './points.js';
 import { random } from './random.js';
+import { ALL_WRITES, NOTE_WRITES, randomWrite } from './random-writes.js';
 
 type Of<K extends Death['kind']> = Extract<Death, { kind: K }>;
 
@@ -61,6 +61,7 @@ export class Doomed {
     else if (death.kind === 'deleted') await this.deleted(death);
     else if (death.kind === 'created') await this.created();
     else if (death.kind === 'under-way') await this.underWay();
+    else if (death.kind === 'stopped') await this.writeUntilStopped();
     else await this.writeAtRandom(death.kind === 'at-point' && isRare(death.point) ? 15_000 : 60_000);
     if (death.kind === 'at-point' && isRare(death.point)) process.send?.('it never came to its point', die);
     await sleep(30_000);
@@ -68,11 +69,20 @@ export class Doomed {
 
   private async writeAtRandom(milliseconds: number): Promise<void> {
     const { manager } = this.dataSource;
+    const texts = ['a', 'b', 'c', 'd'].map((text) => `${this.death.tag} ${text}`);
     for (const end = Date.now() + milliseconds; Date.now() < end;) {
-      await perform(this.anyWrite(), manager, this.noisy);
-      await perform(this.quietWrite(), manager, [this.me]);
+      await perform(randomWrite(this.random, ALL_WRITES), manager, this.noisy);
+      await perform(randomWrite(this.random, NOTE_WRITES, { texts, rows: 3 }), manager, [this.me]);
       await sleep(this.random.integer(8));
     }
+  }
+
+  /** Goes on while the application shuts down; what fails then is not committed, or was captured. */
+  private async writeUntilStopped(): Promise<void> {
+    const stopping = once(process, 'SIGTERM');
+    await this.writeAtRandom(60_000).catch(async (error: unknown) => {
+      if (!(await Promise.race([stopping, sleep(0)]))) throw error;
+    });
   }
 
   private async committed({ write }: Of<'committed'>): Promise<void> {
@@ -161,33 +171,13 @@ export class Doomed {
   private idle(dids: readonly string[]): Promise<void> {
     return idle(this.parity(), dids);
   }
-
-  private anyWrite(): WriteStep {
-    const { integer, pick } = this.random;
-    const kinds = [
-      'insert', 'insert', 'edit', 'save-partly', 'update-where', 'hide', 'give-to', 'remove', 'delete-where', 'soft-remove', 'recover',
-      'card', 'card', 'remove-card', 'give-card-to', 'profile', 'remove-profile', 'replace-profile',
-    ] as const; // prettier-ignore
-    return this.write(pick(kinds), pick(['a', 'b', 'c', 'd']), integer(12));
-  }
-
-  private quietWrite(): WriteStep {
-    const { integer, pick } = this.random;
-    const kinds = ['insert', 'edit', 'save-partly', 'update-where', 'hide', 'hide', 'remove', 'soft-remove', 'recover', 'recover'] as const; // prettier-ignore
-    return this.write(pick(kinds), `${this.death.tag} ${pick(['a', 'b', 'c', 'd'])}`, integer(3));
-  }
-
-  private write(kind: WriteStep['kind'], text: string, row: number): WriteStep {
-    const { integer } = this.random;
-    return { kind, row, account: integer(2), text, open: integer(4) > 0 } as WriteStep;
-  }
 }
 
-/** @throws when something is still pending after half a minute */
+/** @throws when something is still pending after two minutes */
 export async function idle(parity: ParityService, dids: readonly string[]): Promise<void> {
-  for (const end = Date.now() + 30_000; Date.now() < end; await sleep(5)) {
+  for (const end = Date.now() + 120_000; Date.now() < end; await sleep(5)) {
     const pending = await Promise.all(dids.map((did) => parity.hasPendingSyncs(did)));
     if (!pending.includes(true)) return;
   }
-  throw new Error('Still pending after half a minute');
+  throw new Error('Still pending after two minutes');
 }

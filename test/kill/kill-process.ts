@@ -1,12 +1,6 @@
-/**
- * An application that is killed. It works in background mode on its database, and dies by SIGKILL.
- * Node runs it from source: it strips the types here, and swc compiles what it imports.
- */
-import { existsSync } from 'node:fs';
-import { registerHooks } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { transformFileSync } from '@swc/core';
+/** An application that is killed. It works in background mode on its database, until it dies. */
 import type { Death } from './death.js';
+import { live } from './doomed-application.js';
 
 export interface KillProcessInput {
   readonly pdsUrl: string;
@@ -18,31 +12,6 @@ export interface KillProcessInput {
   readonly death: Death | null;
 }
 
-const lib = new URL('../../lib/index.ts', import.meta.url).href;
-registerHooks({
-  resolve(specifier, context, next) {
-    if (specifier === 'nestjs-parity') return { url: lib, shortCircuit: true };
-    const source = specifier.startsWith('.') ? specifier.replace(/\.js$/, '.ts') : specifier;
-    const exists = source !== specifier && existsSync(new URL(source, context.parentURL));
-    return next(exists ? source : specifier, context);
-  },
-  load(url, context, next) {
-    if (!url.endsWith('.ts') || url === import.meta.url) return next(url, context);
-    const { code } = transformFileSync(fileURLToPath(url), {
-      swcrc: false,
-      jsc: {
-        target: 'es2023',
-        parser: { syntax: 'typescript', decorators: true },
-        transform: { legacyDecorator: true, decoratorMetadata: true },
-        keepClassNames: true,
-      },
-      module: { type: 'es6' },
-    });
-    return { format: 'module', source: code, shortCircuit: true };
-  },
-});
-
-const { live } = await import('./doomed-application.js');
 await live(JSON.parse(process.argv[2] ?? '{}') as KillProcessInput);
 process.disconnect?.();
 process.exit(0);

@@ -1,23 +1,13 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import type { Account } from 'nestjs-parity/testing';
-import type { DataSource } from 'typeorm';
-import type { FaultyNetwork } from '../pds/fixtures.js';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isWrite } from '../pds/fixtures.js';
 import { Held } from '../support/fault-proxy.js';
-import type { FreshDatabase } from '../support/databases.js';
-import type { Death } from './death.js';
+import { startSource } from '../support/source-process.js';
+import { LONG_GRACE, type Death } from './death.js';
 import type { KillProcessInput } from './kill-process.js';
+import { twoMinutesLater, type World } from './world.js';
 
-const FILE = fileURLToPath(new URL('kill-process.ts', import.meta.url));
-
-export interface World {
-  readonly servers: FaultyNetwork;
-  readonly database: FreshDatabase;
-  /** The last one is the quiet one. */
-  readonly accounts: readonly Account[];
-}
+const FILE = new URL('kill-process.ts', import.meta.url);
 
 export interface End {
   readonly signal: string | null;
@@ -28,29 +18,35 @@ export interface End {
   readonly there: boolean;
 }
 
-export const KILLED: End = { signal: 'SIGKILL', code: null, unknown: [], there: true };
 export const DONE: End = { signal: null, code: 0, unknown: [], there: true };
+
+/** How a process with this death ends: of a short grace nothing can be said. */
+export function endOf(death: Death, { signal }: End): End {
+  const isOver = death.kind !== 'stopped' || (death.grace < LONG_GRACE && signal === 'SIGKILL');
+  return { signal: isOver ? 'SIGKILL' : 'SIGTERM', code: null, unknown: [], there: true };
+}
 
 /** One process, from its start to its end. @param death null: it works until nothing is pending */
 export async function live(world: World, seed: number, death: Death | null): Promise<End> {
   const { servers, database, accounts } = world;
-  const { entities: _entities, ...options } = database.options;
   const input: KillProcessInput = {
     pdsUrl: servers.proxy.url,
-    database: options,
+    database,
     accounts: accounts.map(({ did, password }) => ({ did, password })),
     seed,
     death,
   };
-  const child = fork(FILE, [JSON.stringify(input)], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
+  const child = startSource(FILE, input);
   const unknown: string[] = [];
   let held: Held | undefined;
   let there = true;
   const said: Record<string, () => unknown> = {
-    alive: () => death?.kind === 'at-random' && setTimeout(() => child.kill('SIGKILL'), death.ms),
+    alive: async () => {
+      if (death?.kind !== 'at-random' && death?.kind !== 'stopped') return;
+      await sleep(death.ms);
+      child.kill(death.kind === 'stopped' ? 'SIGTERM' : 'SIGKILL');
+      if (death.kind === 'stopped') setTimeout(() => child.kill('SIGKILL'), death.grace).unref();
+    },
     'it never came to its point': () => (there = false),
     'hold the next write': async () => {
       held = new Held();
@@ -65,35 +61,10 @@ export async function live(world: World, seed: number, death: Death | null): Pro
   };
   child.on('message', (message: string) => void (said[message] ?? (() => unknown.push(message)))());
   const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-  await twoMinutesLater(database);
+  await twoMinutesLater(world);
   if (held) {
     await live(world, seed, null);
     await held.land();
   }
   return { signal, code, unknown, there };
-}
-
-/** What a dead process had leased is free after two minutes; nobody wants to wait for them here. */
-const twoMinutesLater = (database: FreshDatabase): Promise<void> =>
-  onDatabase(database, async (dataSource) => {
-    const earlier = ['ready_at', 'retry_at', 'unparked_at', 'backlog_before', 'session_backlog_before'].map(
-      (name) => `${name} = ${name} - 120000000`,
-    );
-    await dataSource.query(`UPDATE parity_lane SET ${earlier.join(', ')}`);
-    const times = ['pending_since', 'changed_at', 'created_at', 'tried_at'].map(
-      (name) => `${name} = ${name} - 120000000`,
-    );
-    await dataSource.query(`UPDATE parity_ledger SET ${times.join(', ')}`);
-  });
-
-export async function onDatabase(
-  database: FreshDatabase,
-  work: (dataSource: DataSource) => Promise<unknown>,
-): Promise<void> {
-  const dataSource = await database.open();
-  try {
-    await work(dataSource);
-  } finally {
-    await dataSource.destroy();
-  }
 }

@@ -43,12 +43,12 @@ describe('the write points of an account', () => {
 
   it('come back, and the rest goes out by itself', async () => {
     const crowd = await Crowd.gather(network, [network.pdsUrl], {
-      pds: { writeLimits: [{ points: 30, seconds: 1 }], timeoutMs: 1_000 },
+      pds: { writeLimits: [{ points: 30, seconds: 1 }], timeoutMs: 10_000 },
     });
     const user = crowd.user(0);
     await crowd.insertUnseen(user, 20);
     await crowd.app.parity.reconcile(Post);
-    await until(async () => (await crowd.pending(user)) === 0, 25_000);
+    await until(async () => (await crowd.pending(user)) === 0);
     const [, ...commits] = await network.commits(user.did);
     expect(commits.map(({ ops }) => ops.length)).toEqual([8, 8, 4]);
     await crowd.app.stop();
@@ -86,7 +86,7 @@ describe('a PDS host', () => {
     await until(async () => (await crowd.pending(crowd.user(8))) === 0);
     expect(proxy.log.length).toBe(asked);
     proxy.reset();
-    await until(async () => (await stats.stats())?.pending === 0, 25_000);
+    await until(async () => (await stats.stats())?.pending === 0);
     for (const user of down) expect(await network.listRecords(user.did, NSID)).toHaveLength(2);
     await crowd.app.stop();
   }, 60_000);
@@ -96,7 +96,7 @@ describe('a PDS host', () => {
       sync: { mode: 'inline' },
     });
     await crowd.save(crowd.user(1), 1);
-    const limited = { 'retry-after': '2', 'ratelimit-policy': '3000;w=300' };
+    const limited = { 'retry-after': '5', 'ratelimit-policy': '3000;w=300' };
     proxy.fault(APPLY, answer(429, { error: 'RateLimitExceeded' }, limited));
     await crowd.save(crowd.user(0), 1);
     const asked = proxy.log.length;
@@ -106,7 +106,7 @@ describe('a PDS host', () => {
     const [elsewhere] = await crowd.save(crowd.user(2), 1);
     expect(elsewhere?.hasAtpRecord()).toBe(true);
     crowd.app.taken(RecordPublished);
-    await until(async () => (await crowd.app.parity.stats())?.pending === 0, 20_000);
+    await until(async () => (await crowd.app.parity.stats())?.pending === 0);
     expect(crowd.app.taken(RecordPublished)).toHaveLength(2);
     await crowd.app.stop();
   }, 60_000);

@@ -28,7 +28,7 @@ describe('RepositoryWriter under random faults', () => {
     'ends in parity, and never takes its own work for that of somebody else (seed %d)',
     async (seed) => {
       const { chance, pick } = random(seed);
-      const app = await servers.app({ timeoutMs: 250 });
+      const app = await servers.app();
       const somebody = servers.agentAt(servers.network.pdsUrl, app.agent);
       const wanted: Record<string, string | null> = {};
       const touched = new Set<string>();
@@ -36,7 +36,7 @@ describe('RepositoryWriter under random faults', () => {
       const hold: Fault = (exchange) => {
         const held = new Held();
         late.push(held);
-        void held.fault(exchange);
+        void held.lost(exchange);
       };
       const faults = [dropResponse, resetBefore, hold, hold, html(502), html(200), serverError];
       const keys = ['a', 'b', 'c', 'd'];

@@ -209,7 +209,7 @@ it('takes a batch of many changes in time that grows with their number', async (
   const changes = Array.from({ length: 20_000 }, (_, index) => aChange({ rkey: `r${index}` }));
   await store.capture(changes);
   expect(await store.countForDid(ALICE)).toBe(changes.length);
-}, 5_000);
+});
 
 describeIf('redis')('in Redis', () => {
   const url = serverUrl('redis').href;

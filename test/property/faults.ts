@@ -14,7 +14,7 @@ import type { Step } from './steps.js';
 
 type FaultStep = Extract<Step, { kind: 'fault' }>;
 
-const FAULTS: Record<Exclude<FaultStep['fault'], 'land-late'>, Fault> = {
+const FAULTS: Record<Exclude<FaultStep['fault'], 'land-late' | 'silent'>, Fault> = {
   'drop-response': dropResponse,
   reset: resetBefore,
   'server-error': serverError,
@@ -30,13 +30,16 @@ const FAULTS: Record<Exclude<FaultStep['fault'], 'land-late'>, Fault> = {
 
 const isWrite = ({ nsid }: Exchange): boolean => nsid === 'com.atproto.repo.applyWrites';
 
-/** @param late takes the requests that are to land later */
+/** @param late takes the requests that are to land later: of `land-late` the application hears at once, of `silent` it has to wait. */
 export function arrangeFault(proxy: FaultProxy, { fault, reads, times }: FaultStep, late: Held[]): void {
-  const hold: Fault = (exchange) => {
-    const held = new Held();
-    late.push(held);
-    return held.fault(exchange);
-  };
+  const hold =
+    (how: 'lost' | 'fault'): Fault =>
+    (exchange) => {
+      const held = new Held();
+      late.push(held);
+      return held[how](exchange);
+    };
+  const faults = { ...FAULTS, 'land-late': hold('lost'), silent: hold('fault') };
   const matches = fault === 'down' ? () => true : (exchange: Exchange) => isWrite(exchange) !== reads;
-  proxy.fault(matches, fault === 'land-late' ? hold : FAULTS[fault], fault === 'down' ? times * 4 : times);
+  proxy.fault(matches, faults[fault], fault === 'down' ? times * 4 : times);
 }

@@ -1,4 +1,4 @@
-import type { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork, StoredRecord } from 'nestjs-parity/testing';
 import type { DataSource } from 'typeorm';
 import { Card, Note, Profile } from './notebook.js';
 
@@ -36,10 +36,14 @@ export async function parityOf(
 
   const actual: Record<string, unknown> = {};
   for (const did of dids) {
-    for (const collection of COLLECTIONS) {
-      for (const { uri, value } of await network.listRecords(did, collection))
-        if (!kept.has(uri)) actual[uri] = value['text'];
-    }
+    for (const { uri, value } of await recordsOf(network, did))
+      if (!kept.has(uri)) actual[uri] = value['text'];
   }
   return { expected, actual };
+}
+
+/** All records of an account that the notebook may have written. */
+export async function recordsOf(network: LocalNetwork, did: string): Promise<StoredRecord[]> {
+  const records = await Promise.all(COLLECTIONS.map((collection) => network.listRecords(did, collection)));
+  return records.flat();
 }

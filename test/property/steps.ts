@@ -35,7 +35,7 @@ export type WriteStep = typeof write extends fc.Arbitrary<infer T> ? T : never;
 
 const writes = fc.array(write, { minLength: 1, maxLength: 3 });
 
-const FAULTS = [
+export const FAULTS = [
   'drop-response',
   'land-late',
   'reset',
@@ -44,6 +44,7 @@ const FAULTS = [
   'too-many',
   'slow',
   'down',
+  'silent',
 ] as const;
 
 const anyStep = fc.oneof(
@@ -58,6 +59,9 @@ const anyStep = fc.oneof(
   },
   { weight: 1, arbitrary: step('side-by-side', { writes }) },
   { weight: 1, arbitrary: step('unit', { writes }) },
+  { weight: 1, arbitrary: step('publish', { row }) },
+  { weight: 1, arbitrary: step('unpublish', { row }) },
+  { weight: 1, arbitrary: step('touch', { row }) },
   { weight: 2, arbitrary: step('revoke', { account }) },
   { weight: 2, arbitrary: step('sign-in', { account }) },
   { weight: 2, arbitrary: step('stranger-edits', { row }) },

@@ -1,79 +1,66 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Agent } from '@atproto/api';
-import {
-  AuthenticationError,
-  parityEntities,
-  PendingSyncDiscarded,
-  PendingSyncManager,
-  type SyncMode,
-} from 'nestjs-parity';
+import { AuthenticationError, PendingSyncDiscarded, PendingSyncManager } from 'nestjs-parity';
 import { TypeORMError } from 'typeorm';
-import { freshDataSource, type DatabaseKind, type FreshDatabase } from '../support/databases.js';
 import type { Held } from '../support/fault-proxy.js';
 import { ParityApp } from '../support/parity-app.js';
 import type { FaultyNetwork } from '../pds/fixtures.js';
-import { Card, Note, notebook, notebookMappers, Owner, Profile } from './notebook.js';
+import type { Kind } from './kinds.js';
+import { Card, Note, notebookMappers, Profile } from './notebook.js';
 import { parityOf, type Parity } from './rule-one.js';
 import { Sessions } from './sessions.js';
 import { arrangeFault } from './faults.js';
+import { Stage } from './stage.js';
 import type { Step, WriteStep } from './steps.js';
-import { perform } from './writes.js';
+import { noteOf, perform } from './writes.js';
 
-export interface WorldOptions {
-  readonly mode: SyncMode;
-  readonly storage: 'cache' | 'database';
-  readonly database: DatabaseKind;
+/** What has become of records and entities. */
+export interface Ending extends Parity {
+  /** What must not happen: something given up. */
+  readonly problems: readonly string[];
 }
+
+/** Far more than an unhurried machine needs to settle a sequence. */
+const PATIENCE_MS = 60_000;
 
 /** An application with two accounts at a PDS with faults, and what may happen to them. */
 export class World {
   private readonly sessions = new Sessions();
-  private readonly strangers = new Map<string, Agent>();
   private readonly late: Held[] = [];
-  /** What must not happen: something given up. */
   private readonly problems: string[] = [];
-  private database!: FreshDatabase;
+  /** At-uris. */
+  private readonly touchedByStrangers = new Set<string>();
+  /** Notes that were published or unpublished by hand, whatever they ask for themselves. */
+  private readonly byHand = new Set<number>();
   private app!: ParityApp;
-  private owners: Owner[] = [];
 
-  private constructor(
-    private readonly servers: FaultyNetwork,
-    private readonly options: WorldOptions,
-  ) {}
-
-  private static async begin(servers: FaultyNetwork, options: WorldOptions): Promise<World> {
-    servers.proxy.reset();
-    const world = new World(servers, options);
-    for (const id of [1, 2]) {
-      const account = await servers.account();
-      const agent = await servers.agent(account);
-      world.sessions.agents.set(account.did, agent);
-      world.strangers.set(account.did, servers.agentAt(servers.network.pdsUrl, agent));
-      world.owners.push(Object.assign(new Owner(), { id, did: account.did }));
-    }
-    world.database = await freshDataSource(options.database, [...notebook, ...parityEntities]);
-    await world.start();
-    await world.app.repository(Owner).save(world.owners);
-    return world;
+  private constructor(private readonly stage: Stage) {
+    for (const [did, agent] of stage.agents) this.sessions.agents.set(did, agent);
   }
 
-  /** What has become of records and entities after all these steps and the calm that follows. */
-  static async after(
-    steps: readonly Step[],
-    servers: FaultyNetwork,
-    options: WorldOptions,
-  ): Promise<Parity & { readonly problems: readonly string[] }> {
-    const world = await World.begin(servers, options);
+  /** After all these steps and the calm that follows, on a stage of its own. */
+  static async after(steps: readonly Step[], servers: FaultyNetwork, kind: Kind): Promise<Ending> {
+    await using stage = await Stage.set(servers, kind);
+    return await World.on(stage, steps);
+  }
+
+  static async on(stage: Stage, steps: readonly Step[]): Promise<Ending> {
+    await stage.clear();
+    const world = new World(stage);
+    await world.start();
     try {
       for (const step of steps) await world.do(step);
       return { ...(await world.calm()), problems: world.problems };
     } finally {
-      await world.end();
+      await world.stop();
     }
   }
 
+  private get servers(): FaultyNetwork {
+    return this.stage.servers;
+  }
+
   private get dids(): string[] {
-    return this.owners.map(({ did }) => did);
+    return this.stage.dids;
   }
 
   private async do(step: Step): Promise<void> {
@@ -85,13 +72,15 @@ export class World {
       case 'side-by-side':
         // Two may insert the same key; on SQLite they share a transaction, and one that fails takes the others back.
         await Promise.all(
-          step.writes.map((write) => this.tolerant(() => perform(write, manager, this.owners), TypeORMError)),
+          step.writes.map((write) =>
+            this.tolerant(() => perform(write, manager, this.stage.owners), TypeORMError),
+          ),
         );
         return;
       case 'unit':
         return this.tolerant(() =>
           this.app.parity.unitOfWork(async () => {
-            for (const write of step.writes) await perform(write, manager, this.owners);
+            for (const write of step.writes) await perform(write, manager, this.stage.owners);
           }),
         );
       case 'revoke':
@@ -116,53 +105,63 @@ export class World {
         await sleep(step.ms);
         return;
       case 'restart':
-        if (this.options.storage === 'cache') return;
+        if (this.stage.kind.storage === 'cache') return;
         await this.stop();
         return this.start();
+      case 'publish':
+      case 'unpublish':
+      case 'touch':
+        return this.tolerant(() => this.byHandOrTouch(step.kind, step.row));
       default:
-        return this.tolerant(() => perform(step satisfies WriteStep, manager, this.owners));
+        return this.tolerant(() => perform(step satisfies WriteStep, manager, this.stage.owners));
     }
   }
 
-  /** Faults off, everybody signed in, and what strangers have touched edited once more; resolves when nothing is pending. */
+  /**
+   * Faults off, everybody signed in; when nothing is pending, what strangers or we ourselves have touched is edited once more, so that its
+   * own functions decide again.
+   */
   private async calm(): Promise<Parity> {
     this.servers.proxy.reset();
     for (const did of this.dids) {
       this.sessions.signIn(did);
       await this.app.parity.sessionAvailable(did);
     }
+    await this.idle();
     const { manager } = this.app.dataSource;
     for (const Entity of [Note, Card, Profile]) {
-      for (const found of await manager.find<Note | Card | Profile>(Entity)) {
-        if (!this.touchedByStrangers.has(found.atpUri ?? '')) continue;
+      for (const found of await manager.find<Note | Card | Profile>(Entity, { withDeleted: true })) {
+        if (!this.isTouched(found)) continue;
         await manager.save(Object.assign(found, { text: `${found.text} at last` }));
       }
     }
-    for (let round = 1; await this.isPending(); round++) {
-      if (round > 60) throw new Error(`Still pending: ${await this.stillPending()}`);
-      for (const did of this.dids) await this.app.parity.retryPendingSyncs(did);
-      await sleep(20);
-    }
+    await this.idle();
     for (const held of this.late.splice(0)) await held.land().catch(() => undefined);
     return parityOf(this.app.dataSource, this.servers.network, this.dids);
   }
 
-  private async end(): Promise<void> {
-    await this.stop();
-    await this.database.cleanup();
+  private async idle(): Promise<void> {
+    for (const end = Date.now() + PATIENCE_MS; await this.isPending(); await sleep(5)) {
+      if (Date.now() > end) throw new Error(`Still pending: ${await this.stillPending()}`);
+      for (const did of this.dids) await this.app.parity.retryPendingSyncs(did);
+    }
   }
 
-  private readonly touchedByStrangers = new Set<string>();
+  private isTouched(row: Note | Card | Profile): boolean {
+    return this.touchedByStrangers.has(row.atpUri ?? '') || (row instanceof Note && this.byHand.has(row.id));
+  }
 
   private async start(): Promise<void> {
+    const { mode, storage } = this.stage.kind;
     this.app = await ParityApp.start({
-      entities: [...notebook, ...parityEntities] as Function[],
-      database: this.database,
+      entities: Stage.entities,
+      database: this.stage.database,
       parity: {
         sessions: this.sessions,
-        pendingSyncs: { enabled: true, storage: this.options.storage, autoRetry: true },
-        sync: { mode: this.options.mode, deadlineMs: 600 },
-        pds: { timeoutMs: 250 },
+        pendingSyncs: { enabled: true, storage, autoRetry: true },
+        // With the cache, what is still under way when the deadline is over is not pending: the calm would not wait for it.
+        sync: { mode, deadlineMs: storage === 'cache' ? PATIENCE_MS : 600 },
+        pds: { timeoutMs: 500 },
         mappers: notebookMappers,
       },
     });
@@ -186,11 +185,11 @@ export class World {
     };
     await this.app.dataSource
       .transaction(async (manager) => {
-        for (const write of writes) await perform(write, manager, this.owners);
+        for (const write of writes) await perform(write, manager, this.stage.owners);
         if (savepoint) {
           await manager
             .transaction(async (inner) => {
-              for (const write of savepoint.writes) await perform(write, inner, this.owners);
+              for (const write of savepoint.writes) await perform(write, inner, this.stage.owners);
               if (savepoint.rollback) throw undo;
             })
             .catch(passing);
@@ -217,13 +216,20 @@ export class World {
     if (!found || !current) return;
     const [did, collection, rkey] = found.atpUri!.replace('at://', '').split('/') as [string, string, string];
     const at = { repo: did, collection, rkey, swapRecord: current.cid };
-    const { repo } = this.strangers.get(did)!.com.atproto;
+    const { repo } = this.stage.strangers.get(did)!.com.atproto;
     const done =
       kind === 'stranger-deletes'
         ? repo.deleteRecord(at)
         : repo.putRecord({ ...at, record: { $type: collection, text: 'theirs' } });
-    // Somebody was faster.
+    // The application was faster.
     await done.then(() => this.touchedByStrangers.add(found.atpUri!)).catch(() => undefined);
+  }
+
+  private async byHandOrTouch(kind: 'publish' | 'unpublish' | 'touch', row: number): Promise<void> {
+    const note = await noteOf(row, this.app.dataSource.manager, this.stage.owners);
+    if (!note || note.deletedAt) return;
+    if (kind !== 'touch') this.byHand.add(note.id);
+    await this.app.parity[kind](note);
   }
 
   private async isPending(): Promise<boolean> {

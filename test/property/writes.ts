@@ -2,6 +2,21 @@ import { In, type EntityManager } from 'typeorm';
 import { Card, Note, Owner, Profile } from './notebook.js';
 import type { WriteStep } from './steps.js';
 
+/** One of the notes of these owners, if they have any. */
+export async function noteOf(
+  row: number,
+  manager: EntityManager,
+  owners: readonly Owner[],
+): Promise<Note | undefined> {
+  const found = await manager.find(Note, {
+    where: { user: { id: In(owners.map(({ id }) => id)) } },
+    relations: { user: true },
+    withDeleted: true,
+    order: { id: 'ASC' },
+  });
+  return found[row % Math.max(1, found.length)];
+}
+
 /** Does one step, on the notes of these owners; one that finds nothing to write to does nothing. */
 export async function perform(
   step: WriteStep,
@@ -9,15 +24,7 @@ export async function perform(
   owners: readonly Owner[],
 ): Promise<void> {
   const owner = (account: number): Owner => owners[account % owners.length]!;
-  const note = async (row: number): Promise<Note | undefined> => {
-    const found = await manager.find(Note, {
-      where: { user: { id: In(owners.map(({ id }) => id)) } },
-      relations: { user: true },
-      withDeleted: true,
-      order: { id: 'ASC' },
-    });
-    return found[row % Math.max(1, found.length)];
-  };
+  const note = (row: number): Promise<Note | undefined> => noteOf(row, manager, owners);
   const card = (row: number): { deck: string; place: number } => ({
     deck: row % 2 ? 'odd' : 'even',
     place: row,

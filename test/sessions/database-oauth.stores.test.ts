@@ -16,6 +16,7 @@ import {
   type ExtraOptions,
   type FreshDatabase,
 } from '../support/databases.js';
+import { until } from '../support/until.js';
 import { rejection } from './fixtures.js';
 import { DID, SECRETS, aKey, aSession, aState } from './stored-values.js';
 
@@ -149,10 +150,9 @@ for (const kind of databaseKinds) {
         return (await Promise.all(tries)).filter(Boolean).length;
       };
 
-      expect(await all('first', 300)).toBe(1);
-      expect(await all('second', 300)).toBe(0);
-      await new Promise((resolve) => setTimeout(resolve, 350));
-      expect(await all('third', 60_000)).toBe(1);
+      expect(await all('first', 3_000)).toBe(1);
+      expect(await all('second', 3_000)).toBe(0);
+      await until(async () => (await all('third', 60_000)) === 1);
       await leases[0]!.release('lock', 'somebody else');
       expect(await all('fourth', 60_000)).toBe(0);
       const [{ token }] = await dataSource.query('SELECT token FROM parity_oauth_lock');
@@ -243,8 +243,7 @@ describeDatabase('postgres')('the pool of sessions', () => {
     expect(await count()).toBe(before + 2);
     await close();
     await close();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(await count()).toBe(before);
+    await until(async () => (await count()) === before);
     await expect(sessionStore.get(DID)).rejects.toThrow('closed');
   });
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { buildAtprotoLoopbackClientMetadata, type NodeSavedSession } from '@atproto/oauth-client-node';
 import { AtpOAuthService, type AtpOAuthConfig } from '../../lib/sessions/oauth/atp-oauth.service.js';
 import { LocalNetwork, type Account } from '../../lib/testing/network/index.js';
@@ -79,13 +80,20 @@ export function metadata(scope = SCOPE) {
   });
 }
 
-/** What the token endpoint answered, but for demands of a nonce: `200`, or `400 <error>`. */
-export function watchTokens(proxy: FaultProxy, delayed = 0): string[] {
+/**
+ * What the token endpoint answered, but for demands of a nonce: `200`, or `400 <error>`.
+ * @param together no request is passed on before so many have come
+ */
+export function watchTokens(proxy: FaultProxy, { delayed = 0, together = 1 } = {}): string[] {
   const answers: string[] = [];
+  const gathered = Promise.withResolvers<void>();
+  let arrivals = 0;
   proxy.fault(
     '/oauth/token',
     async (exchange) => {
-      await new Promise((resolve) => setTimeout(resolve, delayed));
+      if (++arrivals === together) gathered.resolve();
+      await gathered.promise;
+      await sleep(delayed);
       const answer = await exchange.forward();
       const { error } = JSON.parse(String(answer.body)) as { error?: string };
       if (error !== 'use_dpop_nonce')

@@ -9,6 +9,7 @@ import { leaseLock } from '../../lib/sessions/oauth/lease-lock.js';
 import { redisRequestLock } from '../../lib/sessions/oauth/redis-request-lock.js';
 import { databaseKinds, describeDatabase, freshDataSource, type DatabaseKind } from '../support/databases.js';
 import { describeIf, serverUrl } from '../support/servers.js';
+import { until } from '../support/until.js';
 import { rejection } from './fixtures.js';
 import { COLLECTION, aStore, anOAuthNetwork, metadata, watchTokens } from './oauth-fixtures.js';
 import type { SessionProcessInput } from './session-process.js';
@@ -45,7 +46,7 @@ for (const kind of databaseKinds) {
       const [one, two] = [await anotherProcess(true), await anotherProcess()];
       await signIn(one.oauth, account);
       await Promise.all([write(one.oauth, account.did), write(two.oauth, account.did)]);
-      const answers = watchTokens(on.proxy, 50);
+      const answers = watchTokens(on.proxy, { delayed: 50 });
 
       for (let round = 1; round <= 2; round++) {
         await on.network.expireAccessTokens(account);
@@ -83,7 +84,7 @@ describeDatabase('postgres')('with a process of its own', () => {
     );
     closing.push(async () => children.forEach((child) => child.kill('SIGKILL')));
     await Promise.all(children.map((child) => once(child, 'message')));
-    const answers = watchTokens(on.proxy, 50);
+    const answers = watchTokens(on.proxy, { delayed: 50 });
     await on.network.expireAccessTokens(account);
 
     const told = children.map((child) => once(child, 'message'));
@@ -115,7 +116,7 @@ describeIf('redis')('with the lock in Redis', () => {
       ),
     );
     await signIn(apps[0]!.oauth, account);
-    const answers = watchTokens(on.proxy, 50);
+    const answers = watchTokens(on.proxy, { delayed: 50 });
     await on.network.expireAccessTokens(account);
 
     await Promise.all(apps.map(({ oauth }) => write(oauth, account.did)));
@@ -128,13 +129,14 @@ describeIf('redis')('with the lock in Redis', () => {
     const redis = await client();
     const prefix = `test:${aKey()}:`;
     const { promise: forever } = Promise.withResolvers<void>();
-    const lock = redisRequestLock(redis, { prefix, ttlMs: 300, waitMs: 100 });
+    const lock = redisRequestLock(redis, { prefix, ttlMs: 3_000, waitMs: 100 });
     void lock('l', () => forever);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const isHeld = async () => (await redis.exists(`${prefix}l`)) > 0;
+    await until(isHeld);
     expect(await rejection(Promise.resolve(lock('l', () => 'no')))).toMatchObject({
       message: expect.stringContaining('not to be had for 100 ms') as string,
     });
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(async () => !(await isHeld()));
     expect(await lock('l', () => redis.set(`${prefix}l`, 'of another process'))).toBe('OK');
     expect(await redis.get(`${prefix}l`)).toBe('of another process');
     await redis.del(`${prefix}l`);
@@ -148,7 +150,7 @@ describe('a refresh', () => {
     const none: RuntimeLock = async (_name, fn) => fn();
     const apps = [1, 2].map(() => anApp({ sessionStore, requestLock: none }));
     await signIn(apps[0]!.oauth, account);
-    const answers = watchTokens(on.proxy, 300);
+    const answers = watchTokens(on.proxy, { together: 2 });
     await on.network.expireAccessTokens(account);
 
     await Promise.allSettled(apps.map(({ oauth }) => write(oauth, account.did)));

@@ -188,7 +188,7 @@ export const serverError: Fault = answer(500, {
 });
 export const html = (status: number): Fault => answer(status, '<!doctype html><title>Hello</title>');
 
-/** Keeps a request for later: the client waits until it gives up, and the request lands when it is let go. */
+/** Keeps a request for later: the client waits for the answer until it gives up, and the request lands when the test says so. */
 export class Held {
   private exchange: Exchange | null = null;
   private arrive: () => void = () => undefined;
@@ -200,7 +200,23 @@ export class Held {
     this.arrive();
   };
 
-  /** Delivers it to the PDS and returns what that answers; nobody else hears of it. */
+  /** The client gives up at once: its connection breaks, and it need not be impatient. */
+  readonly lost: Fault = (exchange) => {
+    this.fault(exchange);
+    this.cut();
+  };
+
+  cut(): void {
+    this.exchange?.cut();
+  }
+
+  /** Passes it on, and its answer back. */
+  async release(): Promise<void> {
+    const { exchange } = this;
+    exchange?.respond(await this.land());
+  }
+
+  /** Delivers it to the PDS and returns what that answers; the client does not hear of it. */
   async land(): Promise<Answer> {
     if (!this.exchange) throw new Error('No request was held');
     return this.exchange.forward();

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Waits until something is so; fails after `milliseconds`. */
-export async function until(isSo: () => Promise<boolean> | boolean, milliseconds = 10_000): Promise<void> {
+export async function until(isSo: () => Promise<boolean> | boolean, milliseconds = 30_000): Promise<void> {
   const end = Date.now() + milliseconds;
   while (!(await isSo())) {
     if (Date.now() > end) throw new Error(`It was still not so after ${milliseconds} ms.`);

@@ -31,13 +31,16 @@ for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
       const other = dataSource.createQueryRunner();
       await mine.startTransaction();
       const post = await mine.manager.save(mine.manager.create(Post, { content: 'one', user }));
+      const locked = Promise.withResolvers<void>();
       servers.proxy.fault(isWrite, async (exchange) => {
         const answer = await exchange.forward();
         await other.startTransaction();
         await other.query(`SELECT id FROM post WHERE id = ${post.id} FOR UPDATE`);
         exchange.respond(answer);
+        locked.resolve();
       });
       await mine.commitTransaction();
+      await locked.promise;
       expect(post.hasAtpRecord()).toBe(false);
       await mine.startTransaction();
       await mine.manager.save(mine.manager.create(User, { did: 'did:plc:x' }));

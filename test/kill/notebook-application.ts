@@ -1,0 +1,41 @@
+import { EventEmitterModule } from '@nestjs/event-emitter';
+import { NestFactory } from '@nestjs/core';
+import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
+import type { INestApplicationContext, Provider } from '@nestjs/common';
+import {
+  parityEntities,
+  ParityModule,
+  type ParityModuleExtras,
+  type ParityModuleOptions,
+} from 'nestjs-parity';
+import { notebook, notebookMappers } from '../property/notebook.js';
+
+/** The notebook as a process of its own, on tables that exist; SIGTERM stops it as Nest stops applications. */
+export async function notebookApplication(
+  database: object,
+  parity: ParityModuleOptions & ParityModuleExtras,
+  providers: Provider[] = [],
+): Promise<INestApplicationContext> {
+  const app = await NestFactory.createApplicationContext(
+    {
+      module: class Notebook {},
+      imports: [
+        TypeOrmModule.forRoot({
+          ...(database as TypeOrmModuleOptions),
+          entities: [...notebook, ...parityEntities],
+          synchronize: false,
+          retryAttempts: 0,
+        }),
+        EventEmitterModule.forRoot(),
+        ParityModule.forRoot({
+          pendingSyncs: { enabled: true, storage: 'database' },
+          mappers: notebookMappers,
+          ...parity,
+        }),
+      ],
+      providers,
+    },
+    { logger: ['warn', 'error'] },
+  );
+  return app.enableShutdownHooks();
+}

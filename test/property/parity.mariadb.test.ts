@@ -1,0 +1,3 @@
+import { everySequenceEndsInParity } from './ends-in-parity.js';
+
+everySequenceEndsInParity('mariadb');

@@ -1,0 +1,49 @@
+import type { FaultyNetwork } from '../pds/fixtures.js';
+import type { Kind } from './kinds.js';
+import { Stage } from './stage.js';
+
+/** Repositories keep their history. */
+const SEQUENCES_A_STAGE = 100;
+
+/** Stages for many sequences, one after the other. */
+export class Stages implements AsyncDisposable {
+  private played = 0;
+  private readonly began = performance.now();
+  private stage: Stage | undefined;
+
+  constructor(
+    private readonly servers: FaultyNetwork,
+    private readonly kind: Kind,
+  ) {}
+
+  /** @param play one sequence; a stage where it fails is not used again, because its repositories may be broken */
+  async use(play: (stage: Stage) => Promise<void>): Promise<void> {
+    this.stage ??= await Stage.set(this.servers, this.kind);
+    try {
+      await play(this.stage);
+    } catch (error) {
+      await this.leave();
+      throw error;
+    }
+    this.played++;
+    if (this.played % SEQUENCES_A_STAGE !== 0) return;
+    this.tell();
+    await this.leave();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.tell();
+    await this.leave();
+  }
+
+  private tell(): void {
+    const speed = (this.played / (performance.now() - this.began)) * 1_000;
+    const name = Object.values(this.kind).join(', ');
+    process.stdout.write(`${name}: ${this.played} sequences, ${speed.toFixed(1)} a second\n`);
+  }
+
+  private async leave(): Promise<void> {
+    await this.stage?.[Symbol.asyncDispose]();
+    this.stage = undefined;
+  }
+}

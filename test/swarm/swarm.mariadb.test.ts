@@ -1,0 +1,3 @@
+import { survivesSwarm } from './survives.js';
+
+survivesSwarm('mariadb');
