@@ -12,8 +12,9 @@ export interface PendingSyncOptions {
   /** Retries the pending syncs of an account when it signs in. Default false. */
   readonly autoRetry?: boolean;
   /**
-   * What the caller of a change gets whose account has to sign in first (with `sync.mode` 'inline' or 'request'). 'throw' (default): the same
-   * error as the change that found it out, so that its user is sent to sign in. 'keep': nothing. The change is kept in both cases.
+   * What the caller of a change gets whose account has to sign in first (with `sync.mode` 'inline' or
+   * 'request'). 'throw' (default): the same error as the change that found it out, so that its user is sent
+   * to sign in. 'keep': nothing. The change is kept in both cases.
    */
   readonly whenParked?: 'throw' | 'keep';
   /**

@@ -11,15 +11,15 @@ export interface LaneParksConfig {
 }
 
 /**
- * Parks the lanes of accounts that have to sign in. A park names the session that failed: a newer one voids it, whatever became of the event
- * that told of the sign-in.
+ * Parks the lanes of accounts that have to sign in. A park names the session that failed: a newer one voids
+ * it, whatever became of the event that told of the sign-in.
  */
 export class LaneParks {
   constructor(private readonly config: LaneParksConfig) {}
 
   /**
-   * The park that these changes meet; null: their lane is free. Without `autoRetry` what was parked is backlog once the park is void, but not
-   * the changes that find the lane free.
+   * The park that these changes meet; null: their lane is free. Without `autoRetry` what was parked is
+   * backlog once the park is void, but not the changes that find the lane free.
    */
   async of({ did, park, justFreed }: Lane, changed: readonly Address[]): Promise<Park | null> {
     const { store, autoRetry } = this.config;
@@ -31,7 +31,10 @@ export class LaneParks {
     return null;
   }
 
-  /** Parks a lane after a try, unless the account has signed in during the try: then only the old session has failed. */
+  /**
+   * Parks a lane after a try, unless the account has signed in during the try: then only the old session has
+   * failed.
+   */
   async park(did: string, park: Park): Promise<void> {
     const { store } = this.config;
     if (await this.isRenewed(did, park.sessionId)) return store.wake(did);

@@ -4,7 +4,10 @@ import { atUri } from '../model/address.js';
 import type { Change } from '../sync/change.js';
 import type { Park } from './pending-entry.js';
 
-/** The error that parked a lane, for the caller of changes that meet the park. It names an entity only if there is one alone. */
+/**
+ * The error that parked a lane, for the caller of changes that meet the park. It names an entity only if
+ * there is one alone.
+ */
 export function parkedError(
   did: string,
   { code, reason }: Park,

@@ -55,7 +55,10 @@ export interface Park {
 export interface Lane {
   readonly did: string;
   readonly park: Park | null;
-  /** It was unparked less than a minute ago and has backlog: what was captured just before may be taken for parked. */
+  /**
+   * It was unparked lately and has backlog: a change that was captured just before may have been taken for
+   * parked. Lately is a minute, or longer in a store that keeps no time of it.
+   */
   readonly justFreed: boolean;
   /** Not before; null: at any time. */
   readonly retryAt: Date | null;

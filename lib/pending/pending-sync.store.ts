@@ -123,22 +123,23 @@ export abstract class PendingSyncStore {
   abstract park(did: string, park: Park): Promise<void>;
 
   /**
-   * The account has another session: the lane and the entries that needed one are free. `retry` says whether they are due by themselves, as
-   * all backlog is then. Otherwise what was parked is backlog, due only for {@link due} with `backlog`: all that was captured up to now if the
-   * lane is parked, and each entry that needed a session. What waits for something else goes on waiting for that alone. Race: whether the
-   * lane is parked is decided with the same write.
+   * The account has another session: the lane and the entries that needed one are free. `retry` says whether
+   * they are due by themselves, as all backlog is then. Otherwise what was parked is backlog, due only for
+   * {@link due} with `backlog`: all that was captured up to now if the lane is parked, and each entry that
+   * needed a session. What waits for something else goes on waiting for that alone. Race: whether the lane is
+   * parked is decided with the same write.
    */
   abstract unpark(did: string, options: { retry: boolean }): Promise<void>;
 
   /**
-   * The account had another session before it was parked: the lane and the entries that needed one are free. Nothing becomes backlog, and
-   * what is backlog stays.
+   * The account had another session before it was parked: the lane and the entries that needed one are free.
+   * Nothing becomes backlog, and what is backlog stays.
    */
   abstract voidPark(did: string): Promise<void>;
 
   /**
-   * The callers of these changes have found the lane free, or freed it: the entries are no backlog, though they were captured before
-   * the {@link unpark}. Nothing else changes of them.
+   * The callers of these changes have found the lane free, or freed it: the entries are no backlog, though
+   * they were captured before the {@link unpark}. Nothing else changes of them.
    */
   abstract renew(did: string, uris: readonly string[]): Promise<void>;
 

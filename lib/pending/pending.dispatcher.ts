@@ -195,7 +195,10 @@ export class PendingDispatcher extends InlineDispatcher {
     return result;
   }
 
-  /** What its caller waits for is kept, and the caller gets the error that parked the lane, unless the change asks for nothing. */
+  /**
+   * What its caller waits for is kept, and the caller gets the error that parked the lane, unless the change
+   * asks for nothing.
+   */
   private async parked(
     tries: LaneTries,
     did: string,
@@ -252,8 +255,8 @@ const capturedOf = (touches: readonly Touch[]): Resolved[] =>
   [...new Set(touches.map(({ captured }) => captured))].filter((one) => one !== undefined);
 
 /**
- * A change with what the store keeps of its address: a record that the row may not have heard of (its write-back was rolled back with another
- * transaction), and what was asked for by hand.
+ * A change with what the store keeps of its address: a record that the row may not have heard of (its
+ * write-back was rolled back with another transaction), and what was asked for by hand.
  */
 function withKept(change: Change, entry: PendingEntry | undefined): Change {
   if (!entry) return change;

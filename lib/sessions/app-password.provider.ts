@@ -89,8 +89,8 @@ export class AppPasswordSessionProvider extends SessionProvider {
   }
 
   /**
-   * Names the credentials rather than the login, alike in every process that has them: an expired session is replaced without anybody
-   * being asked, while a refused password stays refused until it is another one.
+   * Names the credentials rather than the login, alike in every process that has them: an expired session is
+   * replaced without anybody being asked, while a refused password stays refused until it is another one.
    */
   override async sessionId(did: string): Promise<string | null> {
     const credentials = await this.#credentials(did);
@@ -189,7 +189,10 @@ export class AppPasswordSessionProvider extends SessionProvider {
   }
 }
 
-/** Slow, and salted with the DID: ids are stored, and whoever reads them there must not find a password by trying. */
+/**
+ * Slow, and salted with the DID: ids are stored, and whoever reads them there must not find a password by
+ * trying.
+ */
 async function idOf(did: string, credentials: string): Promise<string> {
   const key = (await scryptAsync(credentials, `nestjs-parity app password of ${did}`, 32)) as Buffer;
   return key.toString('base64url');

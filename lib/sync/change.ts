@@ -5,8 +5,9 @@ import type { SyncResult } from '../model/sync-result.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 
 /**
- * Who asked: the entity's life, or its application by hand. By hand, eligibility is not asked for. 'renew': the record was to be deleted by hand, and
- * then the entity changed; once the record is gone the entity's life says what is due under its next record key.
+ * Who asked: the entity's life, or its application by hand. By hand, eligibility is not asked for. 'renew':
+ * the record was to be deleted by hand, and then the entity changed; once the record is gone the entity's
+ * life says what is due under its next record key.
  */
 export type Trigger = 'auto' | SyncOperation | 'renew';
 

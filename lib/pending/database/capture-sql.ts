@@ -21,8 +21,9 @@ export const CAPTURED: Readonly<Record<string, string>> = {
 };
 
 /**
- * What a row that is there gets. In this order: MySQL sees what was set further up. Of an address that another entity gives up the
- * claimant stays as it is, and so does what users did when it is found again. What was asked for by hand stays as `keptTrigger` says. A row that is not pending begins anew, with a version that
+ * What a row that is there gets. In this order: MySQL sees what was set further up. Of an address that another
+ * entity gives up the claimant stays as it is, and so does what users did when it is found again. What was
+ * asked for by hand stays as `keptTrigger` says. A row that is not pending begins anew, with a version that
  * goes on. What failed was another record: a change has all its attempts.
  *
  * @param old a column as it is

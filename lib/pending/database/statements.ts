@@ -3,11 +3,17 @@ import { assignments } from './capture-sql.js';
 import { KEY_FIELDS, type SqlDialect } from './dialect.js';
 import { LEDGER_COLUMNS, micros } from './ledger-row.js';
 
-/** What can be tried by itself: no backlog, waiting for no session, and not resting. `lane` gives a column of the lane. */
+/**
+ * What can be tried by itself: no backlog, waiting for no session, and not resting. `lane` gives a column of
+ * the lane.
+ */
 const isDue = (lane: (column: string) => string): string =>
   `l.pending_since IS NOT NULL AND NOT ${isBacklog(lane)} AND ${hasSession(lane)} AND ${hasTurn(lane)} AND ${isRested(lane)}`;
 
-/** What waits for a retry by hand: it was parked when its account signed in, or it waited for a session by itself. */
+/**
+ * What waits for a retry by hand: it was parked when its account signed in, or it waited for a session by
+ * itself.
+ */
 export const isBacklog = (lane: (column: string) => string): string =>
   `(l.changed_at <= COALESCE(${lane('backlog_before')}, 0) OR COALESCE(l.session_wanted_at <= ${lane('session_backlog_before')}, FALSE))`;
 
