@@ -1,5 +1,5 @@
 /** The application's own code did not answer. */
-export class NoAnswerError extends Error {
+class NoAnswerError extends Error {
   constructor(milliseconds: number) {
     super(`it did not answer within ${milliseconds} ms (option sync.functionTimeoutMs)`);
   }

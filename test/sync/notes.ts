@@ -32,10 +32,6 @@ export class Careful extends Note {}
 @Entity()
 @AutoSyncsWithAtp({ onConflict: 'overwrite' })
 export class BoldProfile extends Note {}
-/** Says nothing of conflicts, and is published while its text is no draft. */
-@Entity()
-@AutoSyncsWithAtp<PlainProfile>({ shouldAutoSync: ({ text }) => !text.startsWith('draft') })
-export class PlainProfile extends Note {}
 @Entity()
 @AutoSyncsWithAtp({ onConflict: 'fail' })
 export class CarefulProfile extends Note {}
@@ -59,7 +55,6 @@ const mappers = [
   mapperOf(Bold, 'com.example.bold'),
   mapperOf(Careful, 'com.example.careful'),
   profileMapperOf(BoldProfile, 'com.example.bold'),
-  profileMapperOf(PlainProfile, 'com.example.plain'),
   profileMapperOf(CarefulProfile, 'com.example.careful'),
 ];
 
@@ -85,7 +80,7 @@ export class NoteNetwork {
 
   async app(options: ParityOptions = {}, more: Partial<ParityAppOptions> = {}): Promise<ParityApp> {
     const app = await ParityApp.start({
-      entities: [Bold, Careful, BoldProfile, PlainProfile, CarefulProfile],
+      entities: [Bold, Careful, BoldProfile, CarefulProfile],
       parity: this.parity(options),
       ...more,
     });
