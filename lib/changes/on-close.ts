@@ -7,9 +7,13 @@ import type { DataSource } from 'typeorm';
 export function onClose(dataSource: DataSource, before: () => Promise<void>, after: () => void): () => void {
   const destroy = dataSource.destroy.bind(dataSource);
   dataSource.destroy = async () => {
-    if (dataSource.isInitialized) await before();
-    await destroy();
-    after();
+    try {
+      if (dataSource.isInitialized) await before();
+    } finally {
+      // An application that cannot close its DataSource never ends.
+      await destroy();
+      after();
+    }
   };
   return () => void Reflect.deleteProperty(dataSource, 'destroy');
 }
