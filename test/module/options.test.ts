@@ -18,7 +18,7 @@ const pendingSyncs = (options: ParityOptions['pendingSyncs'], env: NodeJS.Proces
 describe('options', () => {
   it('have the defaults of the documentation', () => {
     expect(resolveOptions({}, {})).toEqual({
-      sync: { mode: 'inline', deadlineMs: 5_000, validate: undefined },
+      sync: { mode: 'inline', deadlineMs: 5_000, functionTimeoutMs: 10_000, validate: undefined },
       pds: {
         timeoutMs: 15_000,
         writeLimits: [

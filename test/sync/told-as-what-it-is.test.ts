@@ -1,0 +1,94 @@
+import { DatabaseError, parityEntities, SyncFailed, UnexpectedError } from 'nestjs-parity';
+import { QueryFailedError } from 'typeorm';
+import { classifyFailure, classifyLocalFailure } from '../../lib/pds/failure.js';
+import { FaultyNetwork } from '../pds/fixtures.js';
+import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
+import { Sessions } from '../property/sessions.js';
+import { ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/signed-in.js';
+import { until } from '../support/until.js';
+
+const DID = 'did:plc:ewvi7nxzyoun6zhxrhs64oiz';
+
+describe('a failure that no PDS had a part in is told as what it is:', () => {
+  const refused = new QueryFailedError('SELECT 1', [], new Error('no such table: note'));
+
+  it('an error of the database', () => {
+    for (const failure of [
+      classifyLocalFailure(refused, { did: DID }),
+      classifyFailure(refused, { did: DID }),
+    ]) {
+      expect(failure).toMatchObject({ kind: 'transient', outcome: 'not-applied' });
+      expect(failure.error).toBeInstanceOf(DatabaseError);
+      expect(failure.error.message).toBe(`The database failed while ${DID} was synced: no such table: note`);
+    }
+  });
+
+  it('an error of the module', () => {
+    const { kind, error } = classifyLocalFailure(new TypeError('x is undefined'), { did: DID });
+    expect([kind, error.code, error.message]).toEqual([
+      'transient',
+      'UNEXPECTED',
+      `Syncing ${DID} failed unexpectedly: x is undefined`,
+    ]);
+  });
+});
+
+describe('while something other than the PDS is away', () => {
+  let servers: FaultyNetwork;
+  let app: ParityApp;
+  let did: string;
+  let sessions: Sessions;
+  beforeAll(async () => {
+    servers = await FaultyNetwork.start();
+  });
+  afterAll(() => servers[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    ({ did, sessions } = await signedIn(servers));
+    app = await ParityApp.start({
+      entities: [...notebook, ...parityEntities] as Function[],
+      parity: {
+        sessions,
+        pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
+        mappers: notebookMappers,
+      },
+    });
+    await app.repository(Owner).save(Object.assign(new Owner(), { id: 1, did }));
+  });
+  afterEach(() => app.stop());
+
+  const save = (text: string): Promise<Note> =>
+    app.repository(Note).save(app.repository(Note).create({ text, open: true, user: { id: 1, did } }));
+  const retried = (): Promise<void> =>
+    until(async () => {
+      await app.parity.retryPendingSyncs(did);
+      return !(await app.parity.hasPendingSyncs(did));
+    });
+
+  it('a session provider that fails is named, and no PDS is left alone for it', async () => {
+    const { agentFor } = sessions;
+    sessions.agentFor = () => Promise.reject(new Error('the vault is sealed'));
+    for (let saves = 1; saves <= 6; saves++) {
+      await save('a');
+      const [failed] = app.taken(SyncFailed);
+      if (failed) expect(failed.error).toBeInstanceOf(UnexpectedError);
+      if (failed) expect(failed.error.message).toContain('gave no session');
+      await app.parity.retryPendingSyncs(did);
+    }
+    sessions.agentFor = agentFor;
+    await retried();
+    expect(await servers.network.listRecords(did, 'com.example.note')).toHaveLength(6);
+  });
+
+  it('a database that cannot keep what became of a record is named, and the record is found later', async () => {
+    await app.dataSource.query('ALTER TABLE parity_lane RENAME TO parity_lane_away');
+    await save('a');
+    const failures = app.taken(SyncFailed);
+    expect(failures.map(({ error }) => error.message)).toEqual([
+      expect.stringContaining('no such table: parity_lane'),
+    ]);
+    await app.dataSource.query('ALTER TABLE parity_lane_away RENAME TO parity_lane');
+    await retried();
+    expect(await servers.network.listRecords(did, 'com.example.note')).toHaveLength(1);
+  });
+});
