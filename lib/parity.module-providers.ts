@@ -46,7 +46,11 @@ export const parityProviders: FactoryProvider[] = [
     useFactory: parityEvents,
   },
   { provide: MapperRegistry, useFactory: () => new MapperRegistry() },
-  { provide: SyncedEntities, useFactory: () => new SyncedEntities() },
+  {
+    provide: SyncedEntities,
+    inject: [RESOLVED_OPTIONS],
+    useFactory: ({ sync }: ResolvedOptions) => new SyncedEntities(sync.functionTimeoutMs),
+  },
   {
     provide: AtpOAuthService,
     inject: [PARITY_OPTIONS, ParityEvents, ModuleRef],

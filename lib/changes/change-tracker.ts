@@ -1,4 +1,5 @@
 import type { DataSource, EntityMetadata, EntitySubscriberInterface } from 'typeorm';
+import { halfOf } from '../records/connection-share.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { BulkWritePolicy, type BulkWriteReaction } from './bulk-write.policy.js';
@@ -43,7 +44,7 @@ export function trackChanges({
   warn,
 }: ChangeTrackerOptions): () => void {
   const isShared = SHARED_CONNECTION.has(dataSource.options.type);
-  const maxWaiting = isShared ? Infinity : Math.max(1, Math.floor(poolSize(dataSource) / 2));
+  const maxWaiting = isShared ? Infinity : halfOf(dataSource);
   const feed = new ChangeFeed(dispatcher, isShared, warn, maxWaiting);
   const bulk = new BulkWritePolicy(onBulkWrite, warn);
   const rows = new MarkedRows(entities);
@@ -71,12 +72,6 @@ export function trackChanges({
     const others = dataSource.subscribers.filter((subscriber) => !subscribers.has(subscriber));
     dataSource.subscribers.splice(0, Infinity, ...others);
   };
-}
-
-/** Of the options that the drivers take; `pg` and `mysql2` open 10 connections by default. */
-function poolSize({ options }: DataSource): number {
-  const { poolSize: size, extra } = options as { poolSize?: number; extra?: Record<string, unknown> };
-  return size ?? Number(extra?.['max'] ?? extra?.['connectionLimit'] ?? 10);
 }
 
 /** What to listen to. A subscriber hears subclasses too, so one to a subclass of a marked class would hear everything twice. */

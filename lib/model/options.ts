@@ -29,6 +29,11 @@ export interface SyncOptions {
   readonly mode?: SyncMode;
   /** Milliseconds that a caller waits for the record; the work goes on without it. Default 5000. */
   readonly deadlineMs?: number;
+  /**
+   * Milliseconds that a mapper and the functions `syncAsDid`, `shouldAutoSync` and `shouldAutoUnsync` have for an answer; then the try has
+   * failed. Default 10000.
+   */
+  readonly functionTimeoutMs?: number;
   /** Whether the PDS checks records against their lexicon: true, false, or undefined (default) to leave it to the PDS. */
   readonly validate?: boolean;
 }
@@ -51,6 +56,8 @@ export interface PdsOptions {
   readonly backfillShare?: number;
 }
 
+export const DEFAULT_FUNCTION_TIMEOUT_MS = 10_000;
+
 export const DEFAULT_BACKFILL_SHARE = 0.8;
 
 export const DEFAULT_WRITE_LIMITS: readonly WriteLimit[] = [
@@ -72,6 +79,7 @@ export interface ResolvedOptions {
   readonly sync: {
     readonly mode: SyncMode;
     readonly deadlineMs: number;
+    readonly functionTimeoutMs: number;
     readonly validate: boolean | undefined;
   };
   readonly pds: Required<PdsOptions>;
@@ -90,6 +98,10 @@ export function resolveOptions(options: ParityOptions, env: NodeJS.ProcessEnv): 
     sync: {
       mode: oneOf('sync.mode', sync.mode ?? 'inline', ['inline', 'request', 'background']),
       deadlineMs: positive('sync.deadlineMs', sync.deadlineMs ?? 5_000),
+      functionTimeoutMs: positive(
+        'sync.functionTimeoutMs',
+        sync.functionTimeoutMs ?? DEFAULT_FUNCTION_TIMEOUT_MS,
+      ),
       validate: sync.validate === undefined ? undefined : boolean('sync.validate', sync.validate),
     },
     pds: {

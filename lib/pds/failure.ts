@@ -1,25 +1,32 @@
 import { XRPCError } from '@atproto/api';
 import { FetchResponseError, OAuthResolverError, OAuthResponseError } from '@atproto/oauth-client-node';
+import { TypeORMError } from 'typeorm';
+import { isDatabaseError } from '../records/database-failure.js';
 import { AuthenticationError } from '../errors/authentication.error.js';
+import { DatabaseError } from '../errors/database.error.js';
 import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { MapperError } from '../errors/mapper.error.js';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
 import { OAuthSessionInvalidError } from '../errors/oauth-session-invalid.error.js';
 import { ParityError } from '../errors/parity.error.js';
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
+import { RowRefusedError } from '../errors/row-refused.error.js';
+import { RetryLaterError } from '../errors/retry-later.error.js';
+import { UnexpectedError } from '../errors/unexpected.error.js';
 import { RecordConflictError } from '../errors/record-conflict.error.js';
 import { causesOf, sessionLoss } from '../sessions/session-loss.js';
 import { rateLimited, type RateLimitContext } from './rate-limit.js';
 import { invalidRecord, isInvalidSwap, isServerError, isXrpcAnswer } from './refusal.js';
 
 /**
- * - `transient`: it may work later as it is (network, 5xx, a rate limit).
+ * - `transient`: it may work later as it is (network, 5xx, a rate limit), and so may everything else of the account.
+ * - `later`: this one entity cannot be synced now (its row is held, what its mapper asks is away); the others can.
  * - `auth`: the account cannot write until somebody does something: sign in, activate it again.
  * - `scope`: the session lives, but does not allow this.
  * - `conflict`: somebody else's record is in the way.
  * - `permanent`: the record is wrong; the same record will fail again.
  */
-export type FailureKind = 'transient' | 'auth' | 'scope' | 'conflict' | 'permanent';
+export type FailureKind = 'transient' | 'later' | 'auth' | 'scope' | 'conflict' | 'permanent';
 
 export interface Failure {
   readonly kind: FailureKind;
@@ -56,10 +63,32 @@ const BROKEN: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SO
 export const isConnectionBroken = (error: unknown): boolean =>
   [...causesOf(error)].some((cause) => BROKEN.has((cause as { readonly code?: unknown }).code));
 
+/** Whether an error is one that {@link classifyFailure} knows: of this package, of a client, or of a connection. */
+export const isOfRequest = (error: unknown): boolean =>
+  findCause(
+    error,
+    ParityError,
+    TypeORMError,
+    XRPCError,
+    OAuthResolverError,
+    OAuthResponseError,
+    FetchResponseError,
+  ) !== undefined ||
+  sessionLoss(error) !== null ||
+  [...causesOf(error)].some(isOfNetwork);
+
+function isOfNetwork(error: unknown): boolean {
+  const { name, code } = error as { readonly name?: unknown; readonly code?: unknown };
+  if (name === 'TimeoutError' || name === 'AbortError') return true;
+  return typeof code === 'string' && /^(E[A-Z]+|EAI_AGAIN|UND_ERR_\w+)$/.test(code);
+}
+
 /** Tells what kind of failure an error of a session provider, an agent or this package is. Never throws. */
 export function classifyFailure(error: unknown, context: FailureContext): Failure {
   const known = findCause(error, ParityError);
   if (known) return classified(known);
+  // A store of sessions in the database, which a client asks before it sends anything.
+  if (findCause(error, TypeORMError)) return classifyLocalFailure(error, context);
   const loss = sessionLoss(error);
   if (loss !== null) return failure('auth', 'not-applied', sessionGone(loss, context, error), true);
   if (findCause(error, OAuthResolverError, OAuthResponseError, FetchResponseError)) {
@@ -80,10 +109,31 @@ function classified(error: ParityError): Failure {
     return failure('auth', 'not-applied', error, error instanceof OAuthSessionInvalidError);
   }
   if (error instanceof RecordConflictError) return failure('conflict', 'not-applied', error);
-  if (error instanceof InvalidRecordError || error instanceof MapperError) {
+  if (error instanceof RetryLaterError || isForLater(error)) return failure('later', 'not-applied', error);
+  if (
+    error instanceof InvalidRecordError ||
+    error instanceof MapperError ||
+    error instanceof RowRefusedError
+  ) {
     return failure('permanent', 'not-applied', error);
   }
   return failure('transient', error instanceof PdsUnavailableError ? 'unknown' : 'not-applied', error);
+}
+
+/** What the application's own code asked was away, or so it says. */
+const isForLater = (error: ParityError): boolean =>
+  error instanceof MapperError &&
+  (findCause(error, RetryLaterError) !== undefined || isDatabaseError(error.cause));
+
+/** Of an error that no PDS and no authorization server had a part in. Never throws. */
+export function classifyLocalFailure(error: unknown, { did }: FailureContext): Failure {
+  const known = findCause(error, ParityError);
+  if (known) return classified(known);
+  const reason = error instanceof Error ? error.message : String(error);
+  const told = isDatabaseError(error)
+    ? new DatabaseError(`The database failed while ${did} was synced: ${reason}`, { did, cause: error })
+    : new UnexpectedError(`Syncing ${did} failed unexpectedly: ${reason}`, { did, cause: error });
+  return failure('transient', 'not-applied', told);
 }
 
 function answer(error: XRPCError, context: FailureContext): Failure {

@@ -1,8 +1,8 @@
 import { LeaseLostError } from '../errors/lease-lost.error.js';
 import type { RepositoryStateStore } from '../pds/repository-state.store.js';
 import { LeasedState } from './leased-state.store.js';
-import { backedOff, type LaneAfter } from './next-try.js';
-import type { Lane, LaneNext, Lease } from './pending-entry.js';
+import { backedOff } from './next-try.js';
+import type { Lane, LaneAfter, LaneNext, Lease } from './pending-entry.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
 
 /** How long a lane is leased, in ms; prolonged before a request that could outlive it. */
@@ -12,6 +12,7 @@ const LEASE = 120_000;
 export class HeldLane {
   /** Undefined: nobody knows how its work has ended. */
   private after: LaneAfter | undefined;
+  private wakeAt: Date | undefined;
 
   private constructor(
     private readonly store: PendingSyncStore,
@@ -55,6 +56,7 @@ export class HeldLane {
 
   endsTry(after: LaneAfter): void {
     this.after = after;
+    this.wakes(after.wakeAt);
     this.failures = after.failures;
     this.retryAt = null;
   }
@@ -65,8 +67,14 @@ export class HeldLane {
     this.after = { next: later, failures: this.failures };
   }
 
+  /** One of the entries that were tried is to be tried again by then. */
+  wakes(at: Date | undefined): void {
+    if (at && (!this.wakeAt || at < this.wakeAt)) this.wakeAt = at;
+  }
+
   /** Gives the lane back. */
   release(): Promise<void> {
-    return this.store.release(this.held, this.after ?? backedOff(this.failures));
+    const { wakeAt } = this;
+    return this.store.release(this.held, { ...(this.after ?? backedOff(this.failures)), wakeAt });
   }
 }

@@ -37,7 +37,7 @@ const UNDER_WAY = 250;
 const SMALL_BATCH = 25;
 /** Of what was asked for by hand while another process has the lane: all. */
 const ALL = 2 ** 31 - 1;
-/** In ms: how long a lane waits for somebody else's transaction. */
+/** In ms: when a lane comes back to what another transaction holds. */
 const HELD_UP = 1_000;
 
 /** Works off what is pending in a lane. */
@@ -174,7 +174,7 @@ export class LaneWorker {
       if (tried.kept.get(sync.uri)?.version === version) failed.add(`${sync.uri} ${version}`);
     this.failed.set(did, failed);
     if (next === 'asleep' && (await this.isHeldUp(did, entries, tried)))
-      held.leftAlone({ retryAt: new Date(Date.now() + HELD_UP) });
+      held.wakes(new Date(Date.now() + HELD_UP));
     this.tell(tried, changes, tally);
   }
 
@@ -210,7 +210,7 @@ export class LaneWorker {
         continue;
       }
       // The first try of a change that was captured before it was tried.
-      if (entry.sync.lastError === null) {
+      if (entry.sync.lastError === null && outcome.result.error) {
         const { did, uri, operation, entityName, entityId } = sync;
         const { error } = failure;
         events.emit(new SyncFailed(did, uri, operation, error, true, entityName, entityId, outcome.entity));
@@ -218,7 +218,7 @@ export class LaneWorker {
       }
       if (failure.kind === 'auth') throw failure.error;
       tally.fail(failure.error.message, failure.kind === 'transient');
-      if (!(failure.error instanceof AuthenticationError))
+      if (outcome.result.error && !(failure.error instanceof AuthenticationError))
         events.emit(new PendingSyncFailed(sync, failure.error));
     }
   }

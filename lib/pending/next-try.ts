@@ -1,20 +1,16 @@
+import type { ParityError } from '../errors/parity.error.js';
 import { RateLimitedError } from '../errors/rate-limited.error.js';
+import { RetryLaterError } from '../errors/retry-later.error.js';
+import { causesOf } from '../sessions/session-loss.js';
 import { backoff } from '../pds/backoff.js';
 import { HostPausedError, WritePointsSpentError } from '../pds/held-back.js';
 import type { Outcome } from '../sync/outcome.js';
-import type { LaneNext } from './pending-entry.js';
+import type { LaneAfter, LaneNext } from './pending-entry.js';
 
 /** In ms. */
 const LONGEST = 15 * 60_000;
 /** In ms: lanes that wait for the same host come back one after the other. */
 const SPREAD = 2_000;
-
-/** What becomes of a lane that is given back. */
-export interface LaneAfter {
-  readonly next: LaneNext;
-  /** Transient failures in a row. */
-  readonly failures: number;
-}
 
 /** What becomes of a lane after an error that says nothing of when to try again. */
 export const backedOff = (failures: number): LaneAfter & { readonly next: { readonly retryAt: Date } } => ({
@@ -26,13 +22,26 @@ export const backedOff = (failures: number): LaneAfter & { readonly next: { read
 export const heldBack = (retryAt: Date, backfill: boolean): LaneNext =>
   backfill ? { backfillAt: retryAt } : { retryAt: new Date(retryAt.getTime() + Math.random() * SPREAD) };
 
+/** When the first of these may work: an error that names no time waits as long as the lane has failed. */
+const soonest = (errors: readonly ParityError[], failures: number): Date => {
+  const times = errors.map((error) => {
+    const told = [...causesOf(error)].find((one) => one instanceof RetryLaterError);
+    return (told?.retryAt ?? backedOff(failures).next.retryAt).getTime();
+  });
+  return new Date(Math.min(...times));
+};
+
 /** What becomes of a lane after these failures: not tried before a PDS that limits us has said; `next` if none of them was transient. */
 export function nextTry(
   failed: readonly Outcome[],
   { failures, next, backfill }: { failures: number; next: LaneNext; backfill: boolean },
 ): LaneAfter {
   const errors = failed.flatMap(({ failure }) => (failure?.kind === 'transient' ? [failure.error] : []));
-  if (errors.length === 0) return { next, failures: 0 };
+  const later = failed.flatMap(({ failure }) => (failure?.kind === 'later' ? [failure.error] : []));
+  if (errors.length === 0)
+    return later.length === 0
+      ? { next, failures: 0 }
+      : { next, failures: failures + 1, wakeAt: soonest(later, failures) };
   const told = errors.filter(
     (error) => error instanceof RateLimitedError || error instanceof HostPausedError,
   );

@@ -78,6 +78,15 @@ export interface Lease {
 export type LaneNext =
   'asleep' | 'as-before' | 'ready' | { readonly retryAt: Date } | { readonly backfillAt: Date };
 
+/** What becomes of a lane that is given back. */
+export interface LaneAfter {
+  readonly next: LaneNext;
+  /** Transient failures in a row. */
+  readonly failures: number;
+  /** One entry is to be tried again by then: the lane becomes ready, and stays open for everything else meanwhile. */
+  readonly wakeAt?: Date | undefined;
+}
+
 /** An entry that is done with, as of a version. */
 export interface SettledEntry {
   readonly uri: string;

@@ -9,7 +9,7 @@ import type {
   Discarded,
   FailedTry,
   Lane,
-  LaneNext,
+  LaneAfter,
   Lease,
   OfferedChange,
   Park,
@@ -109,12 +109,10 @@ export abstract class PendingSyncStore {
 
   /**
    * Gives the lane back; nothing happens if it is no longer ours.
-   * Race: a {@link wake} that came while the lane was leased is not lost; the lane is ready at once then.
+   * Race: a {@link wake} that came while the lane was leased is not lost; the lane is ready at once then. With `wakeAt` a lane that would
+   * sleep becomes ready then; it backs off from nothing, and a wake makes it ready before.
    */
-  abstract release(
-    lease: Lease,
-    after: { readonly next: LaneNext; readonly failures: number },
-  ): Promise<void>;
+  abstract release(lease: Lease, after: LaneAfter): Promise<void>;
 
   /** The lane of a DID; of an unknown one an idle lane. */
   abstract lane(did: string): Promise<Lane>;

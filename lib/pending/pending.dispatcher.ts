@@ -3,7 +3,8 @@ import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
 import { RecordRows } from '../records/record-row.js';
-import type { Change, Resolved, Touch } from '../sync/change.js';
+import type { Change, Resolved, Touch, Unresolved } from '../sync/change.js';
+import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
 import { resolveTouches } from '../sync/change-resolver.js';
 import { InlineDispatcher, type InlineDispatcherOptions, type Results } from '../sync/inline.dispatcher.js';
 import type { Outcome } from '../sync/outcome.js';
@@ -39,6 +40,8 @@ export class PendingDispatcher extends InlineDispatcher {
     if (!store.durable) return;
     const resolved = await resolveTouches(touches, runner, this.settledCount);
     const captured = await this.captures.capture(resolved, runner);
+    if (resolved.unresolved.length > 0)
+      await store.capture(resolved.unresolved.map(unresolvedChange).map(toPending), runner);
     for (const touch of touches) touch.captured = captured;
   }
 
@@ -77,12 +80,27 @@ export class PendingDispatcher extends InlineDispatcher {
       late.changes.length > 0
         ? await onCommittedData(dataSource, run.runner?.(), (runner) => this.captures.capture(late, runner))
         : late;
+    // What joined the transaction after its capture, and could not be told.
+    if (late.unresolved.length > 0) await store.capture(late.unresolved.map(unresolvedChange).map(toPending));
     const all = [...early, captured];
     return {
       changes: all.flatMap(({ changes }) => changes),
       unresolved: all.flatMap(({ unresolved }) => unresolved),
       unowned: all.flatMap(({ unowned }) => unowned),
     };
+  }
+
+  /** With a durable store they are captured as a change is. */
+  protected override async keepUnresolved(unresolved: readonly Unresolved[]): Promise<boolean> {
+    const { store } = this.tries.options;
+    try {
+      if (!store.durable) await store.capture(unresolved.map(unresolvedChange).map(toPending));
+      await store.wake(UNRESOLVED_DID);
+      return true;
+    } catch {
+      // A durable store has them all the same, and its sweep finds them.
+      return store.durable;
+    }
   }
 
   override async dispatch(changes: readonly Change[]): Promise<SyncResult[]> {

@@ -51,6 +51,13 @@ export class RecordSql {
     return `(${parts.join(' AND ')})`;
   }
 
+  /** PostgreSQL: of the rows that a condition names those that no other transaction holds. */
+  unlocked(condition: string): string {
+    const keys = this.entity.metadata.primaryColumns.map((column) => this.name(column)).join(', ');
+    // As an UPDATE locks them: who inserts a row that refers to one of these is not in the way.
+    return `(${keys}) IN (SELECT ${keys} FROM ${this.table} WHERE ${condition} FOR NO KEY UPDATE SKIP LOCKED)`;
+  }
+
   /** Of each row its own value; of any other row the one that it has. */
   valueById(column: ColumnMetadata, values: readonly (readonly [id: string, value: unknown])[]): string {
     const [key, ...others] = this.entity.metadata.primaryColumns;

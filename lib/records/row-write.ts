@@ -55,26 +55,35 @@ export const renewed = (
 
 /**
  * Writes the record columns of a row, by SQL of its own: they are `update: false`, so TypeORM cannot write them, and a write of ours
- * raises no event and touches no version or update-date column. It waits for a transaction that has changed the row.
+ * raises no event and touches no version or update-date column. It waits for no transaction that holds the row: on MySQL and MariaDB that
+ * takes two statements, which have to be in one transaction.
  *
- * @returns false if the row is gone, or not what it was
+ * @returns false if the row is gone, or not what it was, or held by another transaction
  */
 export function* writeRow(entity: SyncedEntity, write: RowWrite): Steps<boolean> {
-  const { affected } = yield updateOf(entity, [write], (sql) =>
-    [sql.key(write.id), ...wasOf(write).map(([name, value]) => sql.equals(entity.columns[name], value))].join(
-      ' AND ',
-    ),
-  );
+  if (!writesAtOnce(entity)) return (yield* writeRows(entity, [write])).size > 0;
+  const { affected } = yield updateOf(entity, [write], (sql) => {
+    // In the order of the text, which is that of the parameters.
+    const parts = [
+      sql.key(write.id),
+      ...wasOf(write).map(([name, value]) => sql.equals(entity.columns[name], value)),
+    ];
+    const condition = parts.join(' AND ');
+    return locksRows(entity.dataSource) ? sql.unlocked(condition) : condition;
+  });
   return affected > 0;
 }
+
+/** Whether {@link writeRow} is one statement, which needs no transaction. */
+export const writesAtOnce = ({ dataSource }: SyncedEntity): boolean =>
+  !locksRows(dataSource) || dataSource.options.type === 'postgres';
 
 const wasOf = ({ was }: RowWrite) => Object.entries(was) as ['uri' | 'rkey', string | null][];
 
 /**
- * The same for several rows, as part of a transaction. It waits for none of them: who holds one row and waits for another may meet
- * somebody who does so the other way round.
+ * The same for several rows, as part of a transaction.
  *
- * @returns the ids of the rows that were written: the others are gone, or have changed, or somebody is about to change them
+ * @returns the ids of the rows that were written: the others are gone, or have changed, or another transaction holds them
  */
 export function* writeRows(entity: SyncedEntity, writes: readonly RowWrite[]): Steps<Set<string>> {
   const written = new Set<string>();
@@ -82,14 +91,15 @@ export function* writeRows(entity: SyncedEntity, writes: readonly RowWrite[]): S
     for (const write of writes) if (yield* writeRow(entity, write)) written.add(write.id);
     return written;
   }
-  const free = yield* lockRows(entity, writes);
+  const free = yield* freeRows(entity, writes);
   for (const { id } of free) written.add(id);
   if (free.length > 0) yield updateOf(entity, free, (sql) => sql.keys([...written]));
   return written;
 }
 
-/** The writes whose rows nobody else holds, and are what they were. */
-function* lockRows(entity: SyncedEntity, writes: readonly RowWrite[]): Steps<RowWrite[]> {
+/** The writes whose rows are what they were, and which no other transaction holds: until the end of this one none does. */
+export function* freeRows(entity: SyncedEntity, writes: readonly RowWrite[]): Steps<readonly RowWrite[]> {
+  if (!locksRows(entity.dataSource)) return writes;
   const { columns, dataSource } = entity;
   const sql = new RecordSql(entity);
   const guards = (['uri', 'rkey'] as const).map(

@@ -1,6 +1,7 @@
 import type { DataSource, EntityMetadata } from 'typeorm';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { ownSyncNameOf, recordColumnNamesOf, syncMetadataOf } from '../metadata/sync-metadata.js';
+import { DEFAULT_FUNCTION_TIMEOUT_MS } from '../model/options.js';
 import type { EntityClass } from './record-mapper.js';
 import type { MapperRegistry } from './mapper.registry.js';
 import { SyncedEntity, type RecordColumns } from './synced-entity.js';
@@ -12,6 +13,9 @@ export class SyncedEntities {
   private readonly byStoredName = new Map<string, SyncedEntity>();
   private readonly unknown = new Map<string, SyncedEntity>();
   private first: DataSource | undefined;
+
+  /** @param timeoutMs milliseconds that mappers and the entities' own functions have for an answer */
+  constructor(private readonly timeoutMs = DEFAULT_FUNCTION_TIMEOUT_MS) {}
 
   /**
    * Adds the marked classes of a DataSource.
@@ -41,6 +45,7 @@ export class SyncedEntities {
         sync,
         recordColumns(metadata),
         mapper,
+        this.timeoutMs,
         storedName,
       );
       const other = this.byStoredName.get(storedName);

@@ -13,6 +13,7 @@ import type { RecordMapper } from './record-mapper.js';
 import { chunks } from './chunks.js';
 import { isSetByUpdate, snapshotOf } from './row-snapshot.js';
 import { newTid } from './tid.js';
+import { withinTime } from './within-time.js';
 
 export interface RecordColumns {
   readonly uri: ColumnMetadata;
@@ -38,6 +39,8 @@ export class SyncedEntity {
     readonly sync: SyncMetadata,
     readonly columns: RecordColumns,
     readonly mapper: RecordMapper | undefined,
+    /** Milliseconds that the mapper and the entity's own functions have for an answer. */
+    private readonly timeoutMs: number,
     /** Under which its changes are kept, and which every process knows it by. */
     readonly storedName: string,
   ) {
@@ -253,7 +256,8 @@ export class SyncedEntity {
     const { mapper } = this;
     if (!mapper) throw this.failed('toRecord', entity, new Error('there is no mapper'));
     try {
-      return await prepareRecord(await mapper.toRecord(entity), mapper.collection, mapper.schema, this.cids);
+      const record = await withinTime(mapper.toRecord(entity), this.timeoutMs);
+      return await prepareRecord(record, mapper.collection, mapper.schema, this.cids);
     } catch (cause) {
       if (!(cause instanceof InvalidRecordError)) throw this.failed('toRecord', entity, cause);
       throw cause.about({ entityName: this.name, entityId: this.idOf(entity) ?? undefined });
@@ -268,7 +272,7 @@ export class SyncedEntity {
   ): Promise<unknown> {
     const fn = this.functionOf(name, entity);
     try {
-      return fn ? await fn(...rest) : fallback();
+      return fn ? await withinTime(fn(...rest), this.timeoutMs) : fallback();
     } catch (cause) {
       throw this.failed(name, entity, cause);
     }

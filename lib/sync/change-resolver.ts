@@ -1,5 +1,6 @@
 import type { QueryRunner } from 'typeorm';
 import { MapperError } from '../errors/mapper.error.js';
+import { RetryLaterError } from '../errors/retry-later.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri, type Address } from '../model/address.js';
 import { RecordRows } from '../records/record-row.js';
@@ -8,6 +9,7 @@ import type { SyncedEntity } from '../records/synced-entity.js';
 import { atOnce } from './at-once.js';
 import type { Change, Resolved, Touch } from './change.js';
 import { demandOf, type Demand } from './eligibility.js';
+import { heldRow } from './held-row.js';
 
 /**
  * From touched entities to changed addresses: one per entity, two where its record moves.
@@ -40,7 +42,7 @@ export async function resolveTouches(
       changes.push(...found);
     } catch (error) {
       // An error of SQL has to go on: inside a transaction, swallowing it would turn the commit into a silent rollback.
-      if (!(error instanceof MapperError)) throw error;
+      if (!(error instanceof MapperError || error instanceof RetryLaterError)) throw error;
       if (isProven) unresolved.push({ touch, error });
       else again.push(touch);
     }
@@ -240,7 +242,11 @@ async function reserveKey(
   const reserved = parseAtUri(recordStateOf(instance).uri)?.rkey ?? entity.newRkey(instance);
   const rows = new RecordRows(entity);
   if (await rows.reserve(open(runner), id, reserved)) entity.show(instance, { rkey: reserved });
-  else entity.show(instance, { rkey: (await rows.read(open(runner), [id])).get(id)?.rkey ?? null });
+  else {
+    const row = (await rows.read(open(runner), [id])).get(id);
+    if (row && row.rkey === null) throw heldRow(entity, id);
+    entity.show(instance, { rkey: row?.rkey ?? null });
+  }
 }
 
 /**
@@ -260,7 +266,11 @@ async function renewKey(
   if (next === rkey) return;
   const rows = new RecordRows(entity);
   if (await rows.renew(open(runner), id, { uri, rkey }, next)) entity.show(instance, { rkey: next });
-  else entity.show(instance, (await rows.read(open(runner), [id])).get(id) ?? {});
+  else {
+    const row = (await rows.read(open(runner), [id])).get(id);
+    if (row?.uri === uri && row.rkey === rkey) throw heldRow(entity, id);
+    entity.show(instance, row ?? {});
+  }
 }
 
 const change = (

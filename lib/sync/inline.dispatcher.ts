@@ -4,7 +4,7 @@ import type { ParityEvents } from '../events/parity-events.js';
 import { atUri, parseAtUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
-import type { Change, Resolved, Touch } from './change.js';
+import type { Change, Resolved, Touch, Unresolved } from './change.js';
 import { areKnown, resolveTouches } from './change-resolver.js';
 import { LaneQueue } from './lane-queue.js';
 import type { Outcome } from './outcome.js';
@@ -58,9 +58,11 @@ export class InlineDispatcher extends SyncDispatcher {
     const dispatched: Dispatched[] = [];
     for (const [dataSource, group] of Map.groupBy(touches, ({ entity }) => entity.dataSource)) {
       const resolved = await this.resolve(dataSource, group, run);
+      const isKept = resolved.unresolved.length > 0 && (await this.keepUnresolved(resolved.unresolved));
       for (const { touch, error } of resolved.unresolved) {
-        this.failed({ ...touch, operation: 'publish' }, undefined, error, false, touch.instance);
-        dispatched.push({ result: new SyncResult('failed', { error }), origin: touch.origin });
+        this.failed({ ...touch, operation: 'publish' }, undefined, error, isKept, touch.instance);
+        const status = isKept ? 'pending' : 'failed';
+        dispatched.push({ result: new SyncResult(status, { error }), origin: touch.origin });
       }
       for (const { entity, entityId } of resolved.unowned)
         this.options.log.debug(`${entity.name} ${entityId} has no DID, so there is nothing to sync.`);
@@ -131,6 +133,11 @@ export class InlineDispatcher extends SyncDispatcher {
 
   override drain(): Promise<void> {
     return this.lanes.idle();
+  }
+
+  /** Keeps entities whose address could not be told for another try. @returns whether there will be one */
+  protected keepUnresolved(_unresolved: readonly Unresolved[]): Promise<boolean> {
+    return Promise.resolve(false);
   }
 
   /** Works on the changes of one DID; called by one caller at a time for each. Never throws. */

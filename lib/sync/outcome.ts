@@ -1,10 +1,11 @@
+import type { ParityError } from '../errors/parity.error.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { RecordPublished } from '../events/record-published.event.js';
 import { RecordUnpublished } from '../events/record-unpublished.event.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
-import { classifyFailure, type Failure } from '../pds/failure.js';
+import { classifyLocalFailure, type Failure } from '../pds/failure.js';
 import type { RecordWrite } from '../pds/repository-writer.js';
 import type { Change } from './change.js';
 import type { Target } from './target.js';
@@ -18,7 +19,7 @@ export interface Outcome {
   /** The entity as it is now: the caller's instance, or the row; undefined once the row is gone. */
   readonly entity: object | undefined;
   /** What the change asks for at the address that its entity has by now. */
-  readonly elsewhere?: Change | undefined;
+  readonly elsewhere?: readonly Change[];
 }
 
 /** @param shared the error concerns other changes as well, so it can name none of them */
@@ -29,7 +30,7 @@ export function failedOutcome(
   shared = false,
 ): Outcome {
   const { did } = change.address;
-  const failure = classifyFailure(error, { did });
+  const failure = classifyLocalFailure(error, { did });
   const {
     entity: { name: entityName },
     entityId,
@@ -41,6 +42,13 @@ export function failedOutcome(
     result: new SyncResult('failed', { error: failure.error }),
     entity: change.instance ?? entity,
   };
+}
+
+/** What is at the PDS is as it should be, and the row does not say so yet. A row that is only held hears of it soon, which is no failure to tell. */
+export function unsettledOutcome({ change, row, uri }: Target, error: ParityError): Outcome {
+  const outcome = failedOutcome(change, error, row);
+  if (outcome.failure?.kind !== 'later') return outcome;
+  return { ...outcome, result: new SyncResult('pending', { reason: error.message, uri }) };
 }
 
 /** The outcome of what needs no request; null if it may need one. `inDoubt`: an earlier request may have changed the address, or still may. */
@@ -95,5 +103,5 @@ function goneOutcome(
         uri: atUri(elsewhere.address),
       })
     : new SyncResult(status, { uri });
-  return { change, result, elsewhere };
+  return { change, result, ...(elsewhere && { elsewhere: [elsewhere] }) };
 }

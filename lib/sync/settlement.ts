@@ -1,13 +1,29 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
+import type { ParityError } from '../errors/parity.error.js';
+import { RowRefusedError } from '../errors/row-refused.error.js';
 import { recordStateOf, type RecordState } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import type { RepositoryState } from '../pds/repository-state.store.js';
 import { chunks } from '../records/chunks.js';
 import { onCommittedData } from '../records/committed-data.js';
-import { published, renewed, unpublished, writeRow, writeRows, type RowWrite } from '../records/row-write.js';
+import { isRefusedStatement } from '../records/database-failure.js';
+import { RecordRows } from '../records/record-row.js';
+import {
+  freeRows,
+  published,
+  renewed,
+  unpublished,
+  writeRow,
+  writeRows,
+  writesAtOnce,
+  type RecordRow,
+  type RowWrite,
+} from '../records/row-write.js';
 import { runSteps, runTogether, type Steps } from '../records/steps.js';
 import { newTid } from '../records/tid.js';
 import type { Change } from './change.js';
+import { heldRow } from './held-row.js';
 import type { SettlementLedger } from './settlement-ledger.js';
 import type { Target } from './target.js';
 
@@ -15,6 +31,8 @@ export interface Settled {
   readonly target: Target;
   /** The row went, or changed its address, while the record was written: the address has to be looked at again. */
   readonly stale: boolean;
+  /** Why the row does not say what became of its record: another transaction holds it, or the database refuses the update. */
+  readonly error?: ParityError | undefined;
 }
 
 export interface SettlementOptions {
@@ -31,39 +49,133 @@ export interface SettlementOptions {
 
 /** Targets of one transaction. */
 const TOGETHER = 200;
+/** How long to wait for a row before each further look at it, in ms; at first not at all, as another target may have written it. */
+const PAUSES = [0, 25, 50, 100, 200, 400];
+/** The same where nothing comes back to it later. */
+const LONG_PAUSES = [...PAUSES, 800, ...Array.from({ length: 8 }, () => 1_000)];
 
 /** Writes to the rows what became of their records, and shows it on the instances that the callers hold. */
 export async function settle(targets: readonly Target[], options: SettlementOptions): Promise<Settled[]> {
-  const now = new Date();
-  const plans = targets.map((target) => plan(target, now));
-  const open = new Set(plans);
-  const stale = new Set<Plan>();
-  const stillClaims = async (one: Plan): Promise<boolean> => {
+  const settling = new Settling(targets, options);
+  await settling.run();
+  return settling.results();
+}
+
+class Settling {
+  private readonly plans: readonly Plan[];
+  private readonly open: Set<Plan>;
+  private readonly stale = new Set<Plan>();
+  private readonly errors = new Map<Plan, ParityError>();
+
+  constructor(
+    targets: readonly Target[],
+    private readonly options: SettlementOptions,
+  ) {
+    const now = new Date();
+    this.plans = targets.map((target) => plan(target, now));
+    this.open = new Set(this.plans);
+  }
+
+  results(): Settled[] {
+    return this.plans.map((one) => ({
+      target: one.target,
+      stale: this.stale.has(one),
+      error: this.errors.get(one),
+    }));
+  }
+
+  async run(): Promise<void> {
+    const claimed: Plan[] = [];
+    for (const one of this.plans) if (await this.stillClaims(one)) claimed.push(one);
+    for (const some of chunks(joint(claimed), TOGETHER)) await this.write(some);
+    let left = claimed.filter((one) => one.write && this.isOpen(one));
+    for (const pause of this.options.ledger ? PAUSES : LONG_PAUSES) {
+      left = await this.held(left);
+      if (left.length === 0) return;
+      if (pause > 0) {
+        // The caller need not wait for that transaction, and no connection does.
+        this.options.leaveOwn();
+        await sleep(pause);
+      }
+      await this.write(joint(left));
+      left = left.filter((one) => this.isOpen(one));
+    }
+    for (const one of await this.held(left)) this.errors.set(one, await this.hindranceOf(one));
+  }
+
+  private async hindranceOf(one: Plan): Promise<ParityError> {
+    const { entity, entityId } = one.target.change;
+    const free = await onCommittedData(this.options.dataSource, this.options.own(), (runner) =>
+      runTogether(freeRows(entity, one.write ? [one.write] : []), runner),
+    );
+    return free.length === 0 ? heldRow(entity, entityId) : refusedRow(one, 'the update was ignored');
+  }
+
+  private isOpen(one: Plan): boolean {
+    return this.open.has(one) && !this.errors.has(one);
+  }
+
+  /** Those whose rows are as they were, so that another transaction has them; the rows of the others went, or changed. */
+  private async held(plans: readonly Plan[]): Promise<Plan[]> {
+    const held: Plan[] = [];
+    for (const [entity, group] of Map.groupBy(plans, ({ target }) => target.change.entity)) {
+      const ids = group.map(({ target }) => target.change.entityId);
+      const rows = await onCommittedData(this.options.dataSource, this.options.own(), (runner) =>
+        new RecordRows(entity).read(runner, ids),
+      );
+      for (const one of group) {
+        const row = rows.get(one.target.change.entityId);
+        if (row && one.write && isAsBefore(row, one.write)) held.push(one);
+        else this.stale.add(one);
+      }
+    }
+    return held;
+  }
+
+  /** One row that the database refuses to update holds up no others. */
+  private async write(plans: readonly Plan[]): Promise<void> {
+    if (plans.length === 0) return;
+    let done: readonly Plan[];
+    try {
+      done = await this.together(plans);
+    } catch (error) {
+      if (!isRefusedStatement(error)) throw error;
+      const [one, ...others] = plans;
+      if (one && others.length === 0) this.errors.set(one, refusedRow(one, error));
+      const half = Math.ceil(plans.length / 2);
+      if (others.length > 0)
+        for (const some of [plans.slice(0, half), plans.slice(half)]) await this.write(some);
+      return;
+    }
+    for (const one of done) {
+      one.show();
+      this.open.delete(one);
+      await this.stillClaims(one);
+    }
+  }
+
+  private together(plans: readonly Plan[]): Promise<readonly Plan[]> {
+    const { ledger, dataSource, own, state } = this.options;
+    const rows = writeAll(plans);
+    if (!ledger) {
+      const [{ target }] = plans as [Plan];
+      const run = plans.length === 1 && writesAtOnce(target.change.entity) ? runSteps : runTogether;
+      return onCommittedData(dataSource, own(), (runner) => run(rows, runner));
+    }
+    return ledger.settle(rows, (settled) => {
+      const done = new Set(settled);
+      return state([...this.open].filter((one) => !done.has(one)).map(({ target }) => target));
+    });
+  }
+
+  private async stillClaims(one: Plan): Promise<boolean> {
+    const { dataSource, own } = this.options;
     const claims =
       !one.mayMove ||
-      (await onCommittedData(options.dataSource, options.own(), (runner) =>
-        isStillClaimed(one.target.change, runner),
-      ));
-    if (!claims) stale.add(one);
+      (await onCommittedData(dataSource, own(), (runner) => isStillClaimed(one.target.change, runner)));
+    if (!claims) this.stale.add(one);
     return claims;
-  };
-  const take = async (done: Plan): Promise<void> => {
-    done.show();
-    open.delete(done);
-    await stillClaims(done);
-  };
-  const claimed: Plan[] = [];
-  for (const one of plans) if (await stillClaims(one)) claimed.push(one);
-  for (const some of chunks(joint(claimed), TOGETHER))
-    for (const done of await together(some, open, options)) await take(done);
-  const held = claimed.filter((each) => open.has(each) && each.write);
-  // These may have to wait for a transaction that holds their row, in one of ours: longer than the caller does, who goes on with his connection.
-  if (held.length > 0 && options.ledger) options.leaveOwn();
-  for (const one of held) {
-    if (await alone(one, open, options)) await take(one);
-    else stale.add(one);
   }
-  return plans.map((one) => ({ target: one.target, stale: stale.has(one) }));
 }
 
 interface Plan {
@@ -120,33 +232,12 @@ function joint(plans: readonly Plan[]): Plan[] {
   });
 }
 
-async function together(
-  plans: readonly Plan[],
-  open: ReadonlySet<Plan>,
-  { dataSource, own, ledger, state }: SettlementOptions,
-): Promise<readonly Plan[]> {
-  if (!ledger) {
-    // Alone it needs no transaction.
-    if (plans.length === 1) return [];
-    return onCommittedData(dataSource, own(), (runner) => runTogether(writeAll(plans), runner));
-  }
-  return settleWith(ledger, writeAll(plans), open, state);
-}
-
-const settleWith = (
-  ledger: SettlementLedger,
-  rows: Steps<readonly Plan[]>,
-  open: ReadonlySet<Plan>,
-  state: SettlementOptions['state'],
-): Promise<readonly Plan[]> =>
-  ledger.settle(rows, (settled) => {
-    const done = new Set(settled);
-    return state([...open].filter((one) => !done.has(one)).map(({ target }) => target));
-  });
-
 /** @returns those whose row was written, or need not be */
 function* writeAll(plans: readonly Plan[]): Steps<Plan[]> {
   const done = plans.filter((one) => !one.write);
+  const [only] = plans;
+  if (only?.write && plans.length === 1)
+    return (yield* writeRow(only.target.change.entity, only.write)) ? [only] : [];
   for (const [entity, group] of Map.groupBy(plans, ({ target }) => target.change.entity)) {
     const writes = group.flatMap((one) => one.write ?? []);
     if (writes.length === 0) continue;
@@ -156,23 +247,15 @@ function* writeAll(plans: readonly Plan[]): Steps<Plan[]> {
   return done;
 }
 
-/** @returns whether its row was written */
-async function alone(
-  one: Plan,
-  open: ReadonlySet<Plan>,
-  { dataSource, own, ledger, state }: SettlementOptions,
-): Promise<boolean> {
-  if (!ledger)
-    return onCommittedData(dataSource, own(), (runner) => runSteps(writeOne(one), runner)).then(isAny);
-  return isAny(await settleWith(ledger, writeOne(one), open, state));
-}
+const isAsBefore = (row: RecordRow, { was }: RowWrite): boolean =>
+  Object.entries(was).every(([name, value]) => row[name as keyof RecordRow] === value);
 
-function* writeOne(one: Plan): Steps<Plan[]> {
-  if (!one.write) return [];
-  return (yield* writeRow(one.target.change.entity, one.write)) ? [one] : [];
-}
-
-const isAny = (plans: readonly Plan[]): boolean => plans.length > 0;
+const refusedRow = ({ target: { change, uri } }: Plan, cause: unknown): RowRefusedError =>
+  new RowRefusedError(
+    `The database refuses to write to the row of ${change.entity.name} ${change.entityId} what became of ${uri}: ` +
+      `${cause instanceof Error ? cause.message : String(cause)}`,
+    { uri, cause },
+  );
 
 /** A claim that cannot be told is looked into by the next pass. */
 async function isStillClaimed({ entity, entityId, address }: Change, runner: QueryRunner): Promise<boolean> {

@@ -2,6 +2,7 @@ import type { Change } from './change.js';
 import { failedOutcome, type Outcome } from './outcome.js';
 import { SyncPass, type SyncPassOptions } from './sync-pass.js';
 import type { SyncRun } from './sync-run.js';
+import { resolveAgain, UNRESOLVED_DID } from './unresolved.js';
 
 /** How often an address whose row changed under the write is decided again at once. */
 const MAX_PASSES = 5;
@@ -16,6 +17,7 @@ export class SyncEngine {
 
   /** Never throws: failures are in the outcomes, one per change, in their order. */
   async run(did: string, changes: readonly Change[], run: SyncRun = {}): Promise<Outcome[]> {
+    if (did === UNRESOLVED_DID) return resolveAgain(changes, run);
     const pass = new SyncPass(did, this.options, run);
     let open = [...changes];
     for (let count = 1; open.length > 0 && count <= MAX_PASSES; count++) open = await pass.over(open);

@@ -1,8 +1,11 @@
+import type { Agent } from '@atproto/api';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
 import type { RecordConflictError } from '../errors/record-conflict.error.js';
+import { UnexpectedError } from '../errors/unexpected.error.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
+import { classifyFailure, isOfRequest } from '../pds/failure.js';
 import { isInDoubt, type RepositoryState, type RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RecordWrite, RepositoryWriter } from '../pds/repository-writer.js';
 import { onCommittedData } from '../records/committed-data.js';
@@ -10,7 +13,13 @@ import { RecordRows } from '../records/record-row.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from './change.js';
 import { decide } from './decision.js';
-import { failedOutcome, outcomeWithoutWrite, settledOutcome, type Outcome } from './outcome.js';
+import {
+  failedOutcome,
+  outcomeWithoutWrite,
+  settledOutcome,
+  unsettledOutcome,
+  type Outcome,
+} from './outcome.js';
 import { settle } from './settlement.js';
 import type { SyncRun } from './sync-run.js';
 import { asGone, movedOn, targetOf, type Target } from './target.js';
@@ -155,8 +164,12 @@ export class SyncPass {
           ledger: this.run.ledger,
           state: (open) => after && this.stateAfter(after, [...actions.keys()], open),
         });
-        for (const { target, stale: isStale } of settled) {
+        for (const { target, stale: isStale, error } of settled) {
           done.add(target.uri);
+          if (error) {
+            this.end(unsettledOutcome(target, error));
+            continue;
+          }
           const moved = spent.has(target.uri) ? await movedOn(target.change, target.row) : target.elsewhere;
           const outcome = settledOutcome(
             { ...target, elsewhere: moved },
@@ -178,7 +191,7 @@ export class SyncPass {
     };
     const report = await this.options.writer.write({
       did: this.did,
-      agent: await this.options.sessions.agentFor(this.did),
+      agent: await this.agent(),
       addresses: targets.map(({ change }) => change.address),
       validate: this.options.validate,
       state: this.state,
@@ -227,6 +240,15 @@ export class SyncPass {
     return stale;
   }
 
+  private async agent(): Promise<Agent> {
+    const { did } = this;
+    try {
+      return await this.options.sessions.agentFor(did);
+    } catch (error) {
+      throw isOfRequest(error) ? classifyFailure(error, { did }).error : sessionFailed(did, error);
+    }
+  }
+
   /** What is kept with the rows that have taken up their records; the `open` ones among the targets have not. */
   private stateAfter(
     after: RepositoryState,
@@ -255,6 +277,12 @@ function needs(error: unknown, { change }: Target, action: RecordWrite['action']
     resource === `repo:${change.address.collection}` && (actions.length === 0 || actions.includes(action))
   );
 }
+
+const sessionFailed = (did: string, cause: unknown): UnexpectedError =>
+  new UnexpectedError(
+    `The session provider gave no session of ${did}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { did, cause },
+  );
 
 const partition = <T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] => [
   items.filter((item) => isFirst(item)),

@@ -45,7 +45,7 @@ for (const kind of databaseKinds) {
       await note('a');
       await note('b');
       await rekey();
-      for (const _run of [1, 2]) {
+      for (let run = 1; run <= 2; run++) {
         expect(await app.parity.reconcile(Note)).toMatchObject({
           checked: 2,
           deletes: 0,

@@ -135,11 +135,13 @@ for (const [database, storage] of places) {
 
     const of = async (did: string, collection: string): Promise<unknown[]> =>
       (await servers.network.listRecords(did, collection)).map(({ value }) => value['text']);
-    const expectOwn = async (collection: string, texts: readonly string[]): Promise<void> => {
-      expect(await of(victim, collection)).toEqual([]);
-      expect(await app.module.get(PendingSyncManager).forDid(victim)).toEqual([]);
-      expect(await of(own, collection)).toEqual(texts);
-    };
+    /** Of both accounts, and what is pending in the other one's. */
+    const records = async (collection: string): Promise<unknown> => ({
+      own: await of(own, collection),
+      victim: await of(victim, collection),
+      pending: await app.module.get(PendingSyncManager).forDid(victim),
+    });
+    const only = (text: string): unknown => ({ own: [text], victim: [], pending: [] });
 
     it.each([true, false])(
       'is what the related row says, whatever a caller merged into it (published: %s)',
@@ -148,7 +150,7 @@ for (const [database, storage] of places) {
         const post = await posts.save(posts.create({ text: 'a', open, user: { id: 1, did: own } }));
         const body = { text: 'b', open: true, did: victim, user: { id: 1, did: victim } };
         await posts.save(posts.merge(post, body as never));
-        await expectOwn('com.example.post', ['b']);
+        expect(await records('com.example.post')).toEqual(only('b'));
         await posts.save(posts.create({ text: 'c', user: { id: 1, did: victim } }));
         expect(await of(victim, 'com.example.post')).toEqual([]);
       },
@@ -158,7 +160,7 @@ for (const [database, storage] of places) {
       const posts = app.repository(Post);
       const post = posts.create({ text: 'a', user: { id: 1, did: own } });
       await posts.save(Object.assign(post, { did: victim }));
-      await expectOwn('com.example.post', ['a']);
+      expect(await records('com.example.post')).toEqual(only('a'));
     });
 
     it('is what the row says, where an update does not write the column', async () => {
@@ -184,7 +186,7 @@ for (const [database, storage] of places) {
         const card = await manager.save(manager.create(Card, { text: 'a', account: own }));
         Object.assign(card, { account: victim });
       });
-      await expectOwn('com.example.card', ['a']);
+      expect(await records('com.example.card')).toEqual(only('a'));
     });
 
     it('is not asked of what is not eligible', async () => {

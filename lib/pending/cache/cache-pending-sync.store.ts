@@ -5,7 +5,7 @@ import type {
   Discarded,
   FailedTry,
   Lane,
-  LaneNext,
+  LaneAfter,
   Lease,
   Park,
   PendingChange,
@@ -128,10 +128,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
     return this.leases.extend(lease, milliseconds);
   }
 
-  override async release(
-    lease: Lease,
-    after: { readonly next: LaneNext; readonly failures: number },
-  ): Promise<void> {
+  override async release(lease: Lease, after: LaneAfter): Promise<void> {
     try {
       // Stored first: between the two somebody could take a lane that has to wait.
       await this.ifOwned(lease, undefined, (lane) =>

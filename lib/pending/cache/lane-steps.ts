@@ -1,5 +1,5 @@
 import { atUri } from '../../model/address.js';
-import type { Discarded, FailedTry, LaneNext, Park, PendingChange, PendingEntry } from '../pending-entry.js';
+import type { Discarded, FailedTry, LaneAfter, Park, PendingChange, PendingEntry } from '../pending-entry.js';
 import { canExpire, type CachedEntry, type CachedLane, entryAt, hasDue } from './cached-lane.js';
 
 /** What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may hand out its own object. */
@@ -79,7 +79,7 @@ export function unpark(lane: CachedLane, retry: boolean, now: number): LaneStep<
 /** @param woken while it was leased */
 export function release(
   lane: CachedLane,
-  { next, failures }: { readonly next: LaneNext; readonly failures: number },
+  { next, failures, wakeAt }: LaneAfter,
   woken: boolean,
   now: number,
 ): LaneStep<void> {
@@ -93,7 +93,8 @@ export function release(
   const past = next === 'asleep' && (lane.backfillAt ?? 0) <= now;
   const backfillAt = typeof next === 'object' ? next.backfillAt.getTime() : past ? null : lane.backfillAt;
   const after = { ...asleep, backfillAt };
-  return [isReady ? awake(after, now) : after, undefined];
+  if (isReady) return [awake(after, now), undefined];
+  return [wakeAt ? { ...after, wokenAt: Math.max(now, wakeAt.getTime()) } : after, undefined];
 }
 
 export const park = (lane: CachedLane, { reason, sessionId }: Park): LaneStep<void> => [
@@ -103,7 +104,9 @@ export const park = (lane: CachedLane, { reason, sessionId }: Park): LaneStep<vo
 
 /** A lane that is ready already keeps its turn. */
 export const wake = (lane: CachedLane, now: number): LaneStep<void> => [
-  lane.park || lane.retryAt !== null || lane.wokenAt !== null ? lane : awake(lane, now),
+  lane.park || lane.retryAt !== null || (lane.wokenAt !== null && lane.wokenAt <= now)
+    ? lane
+    : awake(lane, now),
   undefined,
 ];
 

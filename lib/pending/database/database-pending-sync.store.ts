@@ -8,7 +8,7 @@ import type {
   Discarded,
   FailedTry,
   Lane,
-  LaneNext,
+  LaneAfter,
   Lease,
   OfferedChange,
   Park,
@@ -139,11 +139,8 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     return this.lanes.extend(lease, milliseconds);
   }
 
-  override release(
-    lease: Lease,
-    { next, failures }: { readonly next: LaneNext; readonly failures: number },
-  ): Promise<void> {
-    return this.lanes.release(lease, next, failures);
+  override release(lease: Lease, after: LaneAfter): Promise<void> {
+    return this.lanes.release(lease, after);
   }
 
   override lane(did: string): Promise<Lane> {

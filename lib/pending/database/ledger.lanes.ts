@@ -1,4 +1,4 @@
-import type { Lane, LaneNext, Lease, Park } from '../pending-entry.js';
+import type { Lane, LaneAfter, Lease, Park } from '../pending-entry.js';
 import { SWEPT } from '../pending-sync.store.js';
 import type { LedgerAccess } from './ledger.access.js';
 import { micros, readable, toDate } from './ledger-row.js';
@@ -43,15 +43,23 @@ export class LedgerLanes {
     return affected > 0 ? { did, token, endsAt: asked + milliseconds } : null;
   }
 
-  async release({ did, token }: Lease, next: LaneNext, failures: number): Promise<void> {
+  async release({ did, token }: Lease, { next, failures, wakeAt }: LaneAfter): Promise<void> {
     const { release } = this.access.sql.lanes;
     const ours = [did, token, failures];
-    const left = this.left.parameters;
+    const longest = wakeAt ? Math.max(0, until(wakeAt)) : null;
+    // A lane that wakes by itself is ready for others then.
+    const left = wakeAt ? [] : this.left.parameters;
     const leaves = left.length > 0;
-    if (next === 'asleep') await this.access.query(release(next, leaves), [...ours, ...left]);
-    else if (typeof next === 'string') await this.access.query(release(next), ours);
+    if (next === 'ready') await this.access.query(release(next), ours);
+    else if (next === 'as-before') await this.access.query(release(next), [...ours, longest]);
+    else if (next === 'asleep') await this.access.query(release(next, leaves), [...ours, longest, ...left]);
     else if ('backfillAt' in next)
-      await this.access.query(release('backfill', leaves), [...ours, until(next.backfillAt), ...left]);
+      await this.access.query(release('backfill', leaves), [
+        ...ours,
+        until(next.backfillAt),
+        longest,
+        ...left,
+      ]);
     else {
       const { retryAt } = next;
       await this.access.query(release('retry'), [...ours, micros(retryAt.getTime()), until(retryAt)]);

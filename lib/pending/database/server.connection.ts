@@ -1,4 +1,5 @@
 import type { DataSource, QueryRunner } from 'typeorm';
+import { withConnection } from '../../records/connection-share.js';
 import { runStep, runSteps, runTogether, type Step, type Steps } from '../../records/steps.js';
 import type { Connection, Query, Statements } from './connection.js';
 
@@ -35,14 +36,8 @@ export class ServerConnection implements Connection {
     };
   }
 
-  private async on<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+  private on<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
     const own = this.own();
-    if (own && !own.isReleased && !own.isTransactionActive) return work(own);
-    const runner = this.dataSource.createQueryRunner('master');
-    try {
-      return await work(runner);
-    } finally {
-      await runner.release();
-    }
+    return withConnection(this.dataSource, own?.isTransactionActive ? undefined : own, work);
   }
 }

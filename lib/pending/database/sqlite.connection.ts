@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
+import { transactionIsOpen } from '../../records/committed-data.js';
 import { runStepsAtOnce, type Answer, type Step, type Steps } from '../../records/steps.js';
 import type { Connection, Query, Statements } from './connection.js';
 
-/** How long to wait for a stranger's transaction, in ms. */
+/** How long to wait for another caller's transaction, in ms. */
 const PATIENCE = 5_000;
+/** The same for what writes: it gives its place up only to a transaction that seems to have no end. */
+const LONG_PATIENCE = 30_000;
 
 /** What is used of better-sqlite3. */
 interface Handle {
@@ -21,9 +24,9 @@ interface Prepared {
 }
 
 /**
- * Everybody shares one connection. A statement of the module's own waits until no transaction is open, and then runs on the driver's
- * handle at once: nobody can begin a transaction in between, and roll it back with his own. After five seconds it goes on all the
- * same, because the transaction may be the caller's; what it does can be done again.
+ * All callers share one connection. A statement of the module's own waits until no transaction is open, and then runs on the driver's
+ * handle at once: no caller can begin a transaction in between, and roll it back with its own. After five seconds what only reads goes on
+ * all the same, because the transaction may be its caller's; what writes comes back later.
  */
 export class SqliteConnection implements Connection {
   private readonly prepared = new Map<string, Prepared>();
@@ -36,7 +39,11 @@ export class SqliteConnection implements Connection {
   ) {}
 
   use<T>(work: (query: Query) => Promise<T>): Promise<T> {
-    return work((sql, parameters) => this.whenFree(() => this.run(sql, parameters)));
+    return work((sql, parameters) =>
+      sql.startsWith('SELECT')
+        ? this.whenFree(() => this.run(sql, parameters))
+        : this.alone(() => this.run(sql, parameters)),
+    );
   }
 
   /**
@@ -44,8 +51,8 @@ export class SqliteConnection implements Connection {
    *
    * @param work is told whether one is open all the same
    */
-  async whenFree<T>(work: (shared: boolean) => T): Promise<T> {
-    const end = Date.now() + PATIENCE;
+  async whenFree<T>(work: (shared: boolean) => T, patience = PATIENCE): Promise<T> {
+    const end = Date.now() + patience;
     while (this.database.inTransaction && Date.now() < end) await sleep(2);
     return work(this.database.inTransaction);
   }
@@ -57,7 +64,15 @@ export class SqliteConnection implements Connection {
   /** Without a pause, so that no stranger can join it. */
   transaction<T>(steps: Steps<T>): Promise<T> {
     const work = (): T => runStepsAtOnce(steps, (step) => this.runStep(step));
-    return this.whenFree(() => this.database.transaction(work)());
+    return this.alone(() => this.database.transaction(work)());
+  }
+
+  /** @throws RetryLaterError if another caller's transaction, which could be rolled back, is open for long */
+  private alone<T>(work: () => T): Promise<T> {
+    return this.whenFree((shared) => {
+      if (shared) throw transactionIsOpen();
+      return work();
+    }, LONG_PATIENCE);
   }
 
   within(): Query {

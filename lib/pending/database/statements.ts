@@ -50,7 +50,8 @@ export function ledgerStatements(dialect: SqlDialect) {
       'AND COALESCE(a.unparked_at, 0) < $now - $1 AND a.park_reason IS NULL AND COALESCE(a.ready_at, 0) <= $now LIMIT $2',
     /** DIDs whose lane sleeps although something in it was never tried: the process that should have woken it died. */
     lost: dialect.pendingDids(
-      'a.ready_at IS NULL AND a.park_reason IS NULL',
+      // Or wakes by itself, later, for an entry that was tried.
+      '(a.ready_at IS NULL OR a.ready_at > $now AND NOT a.leased AND a.retry_at IS NULL) AND a.park_reason IS NULL',
       `(a.backfill_at IS NULL OR NOT l.backfill) AND ${isDue((column) => `a.${column}`)} AND l.tried_at IS NULL AND l.changed_at < $now - $2`,
     ),
     dead: (ofDid: boolean) =>
@@ -65,14 +66,16 @@ export function ledgerStatements(dialect: SqlDialect) {
 }
 
 /**
- * What `LaneNext` makes of the times of a lane. `$4` and `$5` say until when, and how long that is. `left` is what keeps a lane awake that would
- * sleep, if it is of a class that this process leaves to others, and where the names of those are.
+ * What `LaneNext` makes of the times of a lane. A lane that would sleep takes as its parameter after all others how long it may at most, or null.
+ * Before that, `retry` takes until when, and how long that is; `backfill` how long. `left` is what keeps a lane awake that would sleep, if it is of
+ * a class that this process leaves to others, and which parameter has the names of those.
  */
 const RELEASED: Readonly<
   Record<
     'asleep' | 'as-before' | 'ready' | 'retry' | 'backfill',
     {
       readonly ready: string;
+      readonly sleep?: string;
       readonly backfill?: string;
       readonly retry?: string;
       readonly left?: { readonly what: string; readonly names: number };
@@ -82,16 +85,20 @@ const RELEASED: Readonly<
   // That a backfill has to wait stays true.
   asleep: {
     ready: 'WHEN wakes > 0 THEN $now',
+    sleep: '$now + $4',
     backfill: 'CASE WHEN backfill_at > $now THEN backfill_at END',
-    left: { what: 'TRUE', names: 4 },
+    left: { what: 'TRUE', names: 5 },
   },
-  'as-before': { ready: 'WHEN wakes > 0 THEN $now ELSE owed' },
+  'as-before': {
+    ready: 'WHEN wakes > 0 THEN $now WHEN owed IS NULL OR owed > $now + $4 THEN $now + $4 ELSE owed',
+  },
   ready: { ready: 'ELSE $now' },
   retry: { ready: 'ELSE $now + $5', retry: '$4' },
   backfill: {
     ready: 'WHEN wakes > 0 THEN $now',
+    sleep: '$now + $5',
     backfill: '$now + $4',
-    left: { what: 'NOT l.backfill', names: 5 },
+    left: { what: 'NOT l.backfill', names: 6 },
   },
 };
 
@@ -115,15 +122,16 @@ export function laneStatements(dialect: SqlDialect) {
     held: `SELECT 1 FROM ${lane} WHERE ${ours}${dialect.forUpdate}`,
     extend: `UPDATE ${lane} SET ready_at = $now + $3 WHERE ${ours}`,
     release: (next: keyof typeof RELEASED, leaves = false) => {
-      const { ready, backfill = 'backfill_at', retry = 'NULL', left } = RELEASED[next];
+      const { ready, sleep, backfill = 'backfill_at', retry = 'NULL', left } = RELEASED[next];
       const forOthers =
         leaves && left
           ? ` WHEN EXISTS (SELECT 1 FROM ${ledger} l WHERE l.did = $1 AND ${left.what} AND ${isDue((column) => column)} ` +
-            `AND NOT ${isKnown(dialect, left.names)} AND ${isUntried('owed')}) THEN COALESCE(owed, $now)`
+            `AND NOT ${isKnown(dialect, left.names)} AND ${isUntried('owed')}) THEN CASE WHEN owed < $now THEN owed ELSE $now END`
           : '';
+      const asleep = sleep ? ` ELSE ${sleep}` : '';
       // In this order: MySQL sees what was set further up.
       return (
-        `UPDATE ${lane} SET leased = FALSE, failures = $3, ready_at = CASE WHEN park_reason IS NOT NULL THEN NULL ${ready}${forOthers} END, ` +
+        `UPDATE ${lane} SET leased = FALSE, failures = $3, ready_at = CASE WHEN park_reason IS NOT NULL THEN NULL ${ready}${forOthers}${asleep} END, ` +
         `retry_at = ${retry}, backfill_at = ${backfill}, wakes = 0 WHERE ${ours}`
       );
     },
@@ -157,7 +165,11 @@ export function laneStatements(dialect: SqlDialect) {
       ),
     /** While the lane is leased its time is the end of the lease; that it was woken is counted. */
     wake: dialect.upsertLane({ did: '$1', ready_at: '$now' }, (old) => ({
-      ready_at: `CASE WHEN ${old('park_reason')} IS NOT NULL AND NOT ${old('leased')} THEN NULL ELSE COALESCE(${old('ready_at')}, $now) END`,
+      // A time to come is the end of a lease, or of a pause; without one it is only when the lane would wake by itself.
+      ready_at:
+        `CASE WHEN ${old('park_reason')} IS NOT NULL AND NOT ${old('leased')} THEN NULL ` +
+        `WHEN ${old('ready_at')} IS NULL OR (${old('ready_at')} > $now AND NOT ${old('leased')} AND ${old('retry_at')} IS NULL) THEN $now ` +
+        `ELSE ${old('ready_at')} END`,
       wakes: `${old('wakes')} + 1`,
     })),
     /** Only backfill is left in it: asleep for everybody else. */

@@ -1,0 +1,64 @@
+import { QueryFailedError, TypeORMError } from 'typeorm';
+
+/** SQLSTATE classes: connection, transaction rollback, resources, operator intervention, system; and a lock that was not to be had. */
+const PASSING_STATES = /^(08|40|53|57|58|55P03)/;
+
+/** Codes of drivers that say the same. */
+const PASSING_CODES: ReadonlySet<unknown> = new Set([
+  'ER_LOCK_DEADLOCK',
+  'ER_LOCK_WAIT_TIMEOUT',
+  'ER_CON_COUNT_ERROR',
+  'ER_SERVER_SHUTDOWN',
+  'ER_QUERY_INTERRUPTED',
+  'ER_STATEMENT_TIMEOUT',
+  'PROTOCOL_CONNECTION_LOST',
+]);
+
+const PASSING_SQLITE = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|NOMEM|PROTOCOL)/;
+
+/** What connections end with, of whatever server. */
+const CONNECTION_CODES = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+/** Errors of `pg` and its pool that have no code. */
+const CONNECTION_MESSAGES =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end)/;
+
+interface Coded {
+  readonly code?: unknown;
+  readonly message?: unknown;
+  readonly cause?: unknown;
+  readonly driverError?: unknown;
+}
+
+/** Whether an error comes from TypeORM, or from the database below it. */
+export const isDatabaseError = (error: unknown): boolean =>
+  chainOf(error).some((one) => one instanceof TypeORMError || isOfSqlite(one) || isConnectionError(one));
+
+/** Whether a statement was refused for what it says: the same one is refused again. */
+export const isRefusedStatement = (error: unknown): boolean => {
+  const chain = chainOf(error);
+  const isRefused = chain.some((one) => one instanceof QueryFailedError || isOfSqlite(one));
+  return isRefused && !chain.some(isPassing);
+};
+
+const isPassing = (error: Coded): boolean =>
+  PASSING_CODES.has(error.code) ||
+  isConnectionError(error) ||
+  (typeof error.code === 'string' && (PASSING_STATES.test(error.code) || PASSING_SQLITE.test(error.code)));
+
+/** Of a statement that went to the driver without TypeORM. */
+const isOfSqlite = ({ code }: Coded): boolean => typeof code === 'string' && code.startsWith('SQLITE_');
+
+const isConnectionError = ({ code, message }: Coded): boolean =>
+  (typeof code === 'string' && CONNECTION_CODES.test(code)) ||
+  (typeof message === 'string' && CONNECTION_MESSAGES.test(message));
+
+/** The error and what it was caused by, the driver's own error included. */
+function chainOf(error: unknown): Coded[] {
+  const chain: Coded[] = [];
+  let one = error as Coded | null | undefined;
+  while (typeof one === 'object' && one !== null && !chain.includes(one)) {
+    chain.push(one);
+    one = (one.driverError ?? one.cause) as Coded | undefined;
+  }
+  return chain;
+}

@@ -1,0 +1,128 @@
+import { parityEntities, RowRefusedError, SyncFailed } from 'nestjs-parity';
+import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
+import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
+import { Sessions } from '../property/sessions.js';
+import { databaseKinds, describeDatabase, type DatabaseKind } from '../support/databases.js';
+import { ParityApp } from '../support/parity-app.js';
+import { until } from '../support/until.js';
+
+const ACCOUNTS = 4;
+
+let servers: FaultyNetwork;
+let app: ParityApp;
+let owners: Owner[];
+beforeAll(async () => {
+  servers = await FaultyNetwork.start();
+});
+afterAll(() => servers[Symbol.asyncDispose]());
+afterEach(() => app.stop());
+
+async function start(kind: DatabaseKind, mode: 'inline' | 'background', accounts: number, poolSize: number) {
+  servers.proxy.reset();
+  const sessions = new Sessions();
+  owners = [];
+  for (let id = 1; id <= accounts; id++) {
+    const account = await servers.account();
+    sessions.agents.set(account.did, await servers.agent(account));
+    owners.push(Object.assign(new Owner(), { id, did: account.did }));
+  }
+  app = await ParityApp.start({
+    entities: [...notebook, ...parityEntities] as Function[],
+    database: kind,
+    dataSource: { poolSize },
+    parity: {
+      sessions,
+      pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
+      sync: { mode },
+      mappers: notebookMappers,
+    },
+  });
+  await app.repository(Owner).save(owners);
+}
+
+const note = (user: Owner, text: string): Note => app.repository(Note).create({ text, open: true, user });
+const isDone = async (): Promise<boolean> => (await app.parity.stats()).pending === 0;
+
+for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
+  describeDatabase(kind)(`rows that a transaction of the application holds (${kind})`, () => {
+    it('keep no connection waiting, and hear of their records after it', async () => {
+      await start(kind, 'background', ACCOUNTS, 3);
+      const notes = await app.repository(Note).save(owners.map((owner) => note(owner, 'a')));
+      await until(isDone);
+      const go = Promise.withResolvers<void>();
+      let arrived = 0;
+      servers.proxy.fault(
+        isWrite,
+        async (exchange) => {
+          arrived += 1;
+          await go.promise;
+          exchange.respond(await exchange.forward());
+        },
+        ACCOUNTS,
+      );
+      for (const one of notes) await app.repository(Note).save(Object.assign(one, { text: 'b' }));
+      await until(() => arrived === ACCOUNTS, 30_000);
+
+      await app.dataSource.transaction(async (manager) => {
+        await manager.query("UPDATE note SET text = 'c'");
+        go.resolve();
+        await until(async () => (await app.parity.stats()).leased === 0, 30_000);
+        // A second connection, and one for another caller.
+        await Promise.all([
+          app.dataSource.query('SELECT 1'),
+          app.repository(Owner).save(Object.assign(new Owner(), { id: 99, did: 'did:plc:nobody' })),
+        ]);
+        expect(await app.parity.stats()).toMatchObject({ pending: ACCOUNTS, parked: 0, dead: 0 });
+      });
+      await app.parity.reconcile(Note);
+      await until(isDone, 30_000);
+      for (const { did } of owners) {
+        const [record] = await servers.network.listRecords(did, 'com.example.note');
+        expect(record?.value['text']).toBe('c');
+      }
+      expect(app.taken(SyncFailed)).toEqual([]);
+    });
+  });
+}
+
+const REFUSING: Record<DatabaseKind, readonly string[]> = {
+  sqlite: [
+    "CREATE TRIGGER refuses BEFORE UPDATE ON note WHEN NEW.text = 'bad' BEGIN SELECT RAISE(ABORT, 'not this row'); END",
+  ],
+  postgres: [
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this row'; END $$",
+    "CREATE TRIGGER refuses BEFORE UPDATE ON note FOR EACH ROW WHEN (NEW.text = 'bad') EXECUTE FUNCTION refuse()",
+  ],
+  mariadb: [
+    "CREATE TRIGGER refuses BEFORE UPDATE ON note FOR EACH ROW BEGIN IF NEW.text = 'bad' THEN " +
+      "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not this row'; END IF; END",
+  ],
+};
+
+for (const kind of databaseKinds) {
+  describeDatabase(kind)(`a row that the database refuses to update (${kind})`, () => {
+    it('fails alone and is told, and the others of its batch are settled', async () => {
+      await start(kind, 'inline', 1, 5);
+      for (const statement of REFUSING[kind]) await app.dataSource.query(statement);
+      const [owner] = owners as [Owner];
+      const { did } = owner;
+      const notes = await app
+        .repository(Note)
+        .save(['one', 'two', 'bad', 'three', 'four'].map((text) => note(owner, text)));
+      expect(notes.map((one) => one.hasAtpRecord())).toEqual([true, true, false, true, true]);
+      const failures = app.taken(SyncFailed);
+      expect(failures).toHaveLength(1);
+      expect(failures[0]?.error).toBeInstanceOf(RowRefusedError);
+      expect(failures[0]?.error.message).toContain('not this row');
+      expect(await app.parity.countPendingSyncs(did)).toBe(1);
+
+      await app.dataSource.query(
+        kind === 'postgres' ? 'DROP TRIGGER refuses ON note' : 'DROP TRIGGER refuses',
+      );
+      expect(await app.parity.retryPendingSyncs(did)).toMatchObject({ total: 1, succeeded: 1 });
+      const row = await app.repository(Note).findOneByOrFail({ text: 'bad' });
+      const records = await servers.network.listRecords(did, 'com.example.note');
+      expect([row.hasAtpRecord(), records.length]).toEqual([true, 5]);
+    });
+  });
+}
