@@ -275,6 +275,22 @@ for (const kind of databaseKinds) {
         expect(await ledger.due()).toEqual(['new']);
       });
 
+      it('that wakes by itself later is found by a sweep for what came since', async () => {
+        await store.capture([aChange('later')]);
+        const held = await lease();
+        const { version } = await ledger.entry('later');
+        await store.failed(held, [
+          { uri: uriOf('later'), version, error: 'x', spendsAttempt: false, needsSession: false },
+        ]);
+        const wakeAt = new Date(Date.now() + LONG);
+        await store.release(held, { next: 'asleep', failures: 1, wakeAt });
+        expect(await store.sweep(0)).toBe(0);
+        await store.capture([aChange('new')]);
+        await wait(3);
+        expect(await store.sweep(0)).toBe(1);
+        expect(await store.readyLanes(10)).toEqual([ALICE]);
+      });
+
       it('that nobody woke is found by a sweep, and one whose tries failed is left alone', async () => {
         await store.capture([aChange('a'), aChange('x', { did: BOB })]);
         const { version } = await ledger.entry('x', BOB);

@@ -49,7 +49,8 @@ export class LedgerLanes {
     const { release } = this.access.sql.lanes;
     const ours = [did, token, failures];
     const longest = wakeAt ? Math.max(0, until(wakeAt)) : null;
-    const left = this.left.parameters;
+    // A lane that wakes by itself is ready for others then.
+    const left = wakeAt ? [] : this.left.parameters;
     const leaves = left.length > 0;
     if (next === 'ready') await this.access.query(release(next), ours);
     else if (next === 'as-before') await this.access.query(release(next), [...ours, longest]);

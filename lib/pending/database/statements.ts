@@ -67,7 +67,8 @@ export function ledgerStatements(dialect: SqlDialect) {
       'AND COALESCE(a.unparked_at, 0) < $now - $1 AND a.park_reason IS NULL AND COALESCE(a.ready_at, 0) <= $now LIMIT $2',
     /** DIDs whose lane sleeps although something in it was never tried: the process that should have woken it died. */
     lost: dialect.pendingDids(
-      'a.ready_at IS NULL AND a.park_reason IS NULL',
+      // Or wakes by itself, later, for an entry that was tried.
+      '(a.ready_at IS NULL OR a.ready_at > $now AND NOT a.leased AND a.retry_at IS NULL) AND a.park_reason IS NULL',
       `(a.backfill_at IS NULL OR NOT l.backfill) AND ${isDue((column) => `a.${column}`)} AND l.tried_at IS NULL AND l.changed_at < $now - $2`,
     ),
     dead: (ofDid: boolean) =>
@@ -149,8 +150,9 @@ export function laneStatements(dialect: SqlDialect) {
       const forOthers =
         leaves && left
           ? ` WHEN EXISTS (SELECT 1 FROM ${ledger} l WHERE l.did = $1 AND ${left.what} AND ${isDue((column) => column)} ` +
-            `AND NOT ${isKnown(dialect, left.names)} AND ${isUntried('owed')}) THEN COALESCE(owed, $now)`
+            `AND NOT ${isKnown(dialect, left.names)} AND ${isUntried('owed')}) THEN CASE WHEN owed < $now THEN owed ELSE $now END`
           : '';
+      const asleep = sleep ? ` ELSE ${sleep}` : '';
       // In this order: MySQL sees what was set further up.
       return (
         `UPDATE ${lane} SET leased = FALSE, failures = $3, ready_at = CASE WHEN park_reason IS NOT NULL THEN NULL ${when}${forOthers} ELSE ${otherwise} END, ` +
