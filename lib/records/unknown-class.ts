@@ -21,7 +21,7 @@ export class UnknownClass extends SyncedEntity {
     dataSource: DataSource,
   ) {
     const metadata = new EntityMetadata({ dataSource, args: { target: name, type: 'regular' } });
-    super(dataSource, metadata, SYNC, {} as RecordColumns, undefined, Infinity, name);
+    super(dataSource, metadata, SYNC, {} as RecordColumns, undefined, name);
   }
 
   override load(): Promise<Map<string, object>> {

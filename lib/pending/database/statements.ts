@@ -152,7 +152,6 @@ export function laneStatements(dialect: SqlDialect) {
           ? ` WHEN EXISTS (SELECT 1 FROM ${ledger} l WHERE l.did = $1 AND ${left.what} AND ${isDue((column) => column)} ` +
             `AND NOT ${isKnown(dialect, left.names)} AND ${isUntried('owed')}) THEN CASE WHEN owed < $now THEN owed ELSE $now END`
           : '';
-      const asleep = sleep ? ` ELSE ${sleep}` : '';
       // In this order: MySQL sees what was set further up.
       return (
         `UPDATE ${lane} SET leased = FALSE, failures = $3, ready_at = CASE WHEN park_reason IS NOT NULL THEN NULL ${when}${forOthers} ELSE ${otherwise} END, ` +
