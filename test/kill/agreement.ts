@@ -3,7 +3,10 @@ import { parityOf } from '../property/rule-one.js';
 import { DONE, live } from './life.js';
 import type { World } from './world.js';
 
-/** One more process does what the dead ones have left; then rule 1 holds, nothing is pending or dead, and nothing was created twice. */
+/**
+ * One more process does what the dead ones have left. Then rule 1 holds, nothing is pending or dead, and
+ * nothing was created twice.
+ */
 export async function expectAgreement(world: World, seed: number): Promise<void> {
   expect(await live(world, seed, null)).toEqual(DONE);
   const { dataSource, accounts, servers } = world;

@@ -2,15 +2,15 @@ import { isRare, POINTS, type Point } from './points.js';
 import { random } from './random.js';
 
 /**
- * How a process dies: by SIGKILL, but for `stopped`. `tag` marks the entities of its quiet account: no later process edits them, so what it left undone
- * nobody does by chance.
+ * How a process dies: by SIGKILL, but for `stopped`. `tag` marks the entities of its quiet account. No later
+ * process edits them, so none does by chance what this one left undone.
  *
  * - `at-point`: in the lane worker of the quiet account.
  * - `at-random`: after so many milliseconds.
  * - `committed`: right after the COMMIT of this write, before anything is dispatched.
  * - `deleted`: a delete has landed, and before it is settled the entity is back again.
  * - `created`: a create has landed, and before it is settled the entity is gone.
- * - `stopped`: SIGTERM after so many milliseconds, in the middle of writes; SIGKILL if it is still there after its grace (in ms).
+ * - `stopped`: SIGTERM after so many milliseconds, in the middle of writes; SIGKILL after its grace (in ms).
  * - `under-way`: an update that lands only after the next process has worked; meanwhile it was edited back.
  */
 export type Death = { readonly tag: string } & Kind;
@@ -51,7 +51,9 @@ const DIRECTED: readonly (readonly Kind[])[] = [
 /** No divisor of the number of points: a short run meets points of all kinds, a long one all of them. */
 const STRIDE = 7;
 
-/** A third is directed, a sixth at random or in the middle of a shutdown, and the others go round all points of the worker. */
+/**
+ * A third is directed, a sixth at random or in a shutdown, and the others go round all points of the worker.
+ */
 export function deaths(count: number, seed: number): Death[] {
   const { integer, pick } = random(seed);
   const all: Death[] = [];

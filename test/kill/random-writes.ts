@@ -3,19 +3,23 @@ import { random } from './random.js';
 
 /** On rows of one application at a time. */
 export const ALL_WRITES = [
-  'insert', 'insert', 'edit', 'save-partly', 'update-where', 'hide', 'give-to', 'remove', 'delete-where', 'soft-remove', 'recover',
-  'card', 'card', 'remove-card', 'give-card-to', 'profile', 'remove-profile', 'replace-profile',
+  'insert', 'insert', 'edit', 'save-partly', 'update-where', 'hide', 'give-to', 'remove', 'delete-where',
+  'soft-remove', 'recover', 'card', 'card', 'remove-card', 'give-card-to', 'profile', 'remove-profile',
+  'replace-profile',
 ] as const satisfies WriteStep['kind'][]; // prettier-ignore
 
-/** On rows that other processes write, too. They know of no criteria: rows may enter them between SELECT and UPDATE. */
+/**
+ * On rows that other processes write, too. Without criteria, which rows may enter between SELECT and UPDATE.
+ */
 export const SHARED_WRITES = [
-  'insert', 'insert', 'edit', 'save-partly', 'hide', 'give-to', 'remove', 'soft-remove', 'recover', 'card', 'card', 'remove-card',
-  'profile',
+  'insert', 'insert', 'edit', 'save-partly', 'hide', 'give-to', 'remove', 'soft-remove', 'recover', 'card', 'card',
+  'remove-card', 'profile',
 ] as const satisfies WriteStep['kind'][]; // prettier-ignore
 
 /** On notes whose record stays in one account. */
 export const NOTE_WRITES = [
-  'insert', 'edit', 'save-partly', 'update-where', 'hide', 'hide', 'remove', 'soft-remove', 'recover', 'recover',
+  'insert', 'edit', 'save-partly', 'update-where', 'hide', 'hide', 'remove', 'soft-remove', 'recover',
+  'recover',
 ] as const satisfies WriteStep['kind'][]; // prettier-ignore
 
 /** @param texts few, so that rows have the same content */

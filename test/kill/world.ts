@@ -5,7 +5,7 @@ import type { FaultyNetwork } from '../pds/fixtures.js';
 import { notebook, Owner } from '../property/notebook.js';
 import { freshDataSource, type DatabaseKind } from '../support/databases.js';
 
-/** What processes find and leave behind: two owners, their accounts and a quiet one, a database with all tables. */
+/** What processes find: two owners, their accounts and a quiet one, a database with all tables. */
 export interface World extends AsyncDisposable {
   readonly servers: FaultyNetwork;
   /** For the processes. */

@@ -30,7 +30,10 @@ const FAULTS: Record<Exclude<FaultStep['fault'], 'land-late' | 'silent'>, Fault>
 
 const isWrite = ({ nsid }: Exchange): boolean => nsid === 'com.atproto.repo.applyWrites';
 
-/** @param late takes the requests that are to land later: of `land-late` the application hears at once, of `silent` it has to wait. */
+/**
+ * @param late takes the requests that are to land later. The application hears at once that `land-late` was
+ * lost; for `silent` it waits in vain.
+ */
 export function arrangeFault(proxy: FaultProxy, { fault, reads, times }: FaultStep, late: Held[]): void {
   const hold =
     (how: 'lost' | 'fault'): Fault =>

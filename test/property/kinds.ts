@@ -1,7 +1,10 @@
 import type { SyncMode } from 'nestjs-parity';
 import type { DatabaseKind } from '../support/databases.js';
 
-/** A kind of application. Request mode is inline mode with an interceptor, and what that does is the step `unit`. */
+/**
+ * A kind of application. Request mode is inline mode with an interceptor, which does what the step `unit`
+ * does.
+ */
 export interface Kind {
   readonly mode: Exclude<SyncMode, 'request'>;
   readonly storage: 'cache' | 'database';

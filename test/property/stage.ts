@@ -7,7 +7,7 @@ import type { Kind } from './kinds.js';
 import { notebook, Owner } from './notebook.js';
 import { recordsOf } from './rule-one.js';
 
-/** Two accounts and a database. Sequences share them one after the other: accounts that sign in take most of a sequence's time. */
+/** Two accounts and a database, shared by sequences: accounts that sign in would take most of their time. */
 export class Stage implements AsyncDisposable {
   static readonly entities = [...notebook, ...parityEntities] as Function[];
 

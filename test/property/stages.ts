@@ -16,7 +16,9 @@ export class Stages implements AsyncDisposable {
     private readonly kind: Kind,
   ) {}
 
-  /** @param play one sequence; a stage where it fails is not used again, because its repositories may be broken */
+  /**
+   * @param play one sequence; where it fails the repositories may be broken, so that stage is not used again
+   */
   async use(play: (stage: Stage) => Promise<void>): Promise<void> {
     this.stage ??= await Stage.set(this.servers, this.kind);
     try {

@@ -70,7 +70,8 @@ export class World {
       case 'transaction':
         return this.tolerant(() => this.transaction(step));
       case 'side-by-side':
-        // Two may insert the same key; on SQLite they share a transaction, and one that fails takes the others back.
+        // Two may insert the same key; on SQLite they share a transaction, and one that fails takes the
+        // others back.
         await Promise.all(
           step.writes.map((write) =>
             this.tolerant(() => perform(write, manager, this.stage.owners), TypeORMError),
@@ -118,8 +119,8 @@ export class World {
   }
 
   /**
-   * Faults off, everybody signed in; when nothing is pending, what strangers or we ourselves have touched is edited once more, so that its
-   * own functions decide again.
+   * Faults off, both accounts signed in. When nothing is pending, what other apps have touched and what was
+   * published or unpublished by hand is edited once more, so that its own functions decide again.
    */
   private async calm(): Promise<Parity> {
     this.servers.proxy.reset();
@@ -159,7 +160,8 @@ export class World {
       parity: {
         sessions: this.sessions,
         pendingSyncs: { enabled: true, storage, autoRetry: true },
-        // With the cache, what is still under way when the deadline is over is not pending: the calm would not wait for it.
+        // With the cache, work that outlives the deadline is not pending yet, and the calm would not wait for
+        // it.
         sync: { mode, deadlineMs: storage === 'cache' ? PATIENCE_MS : 600 },
         pds: { timeoutMs: 500 },
         mappers: notebookMappers,

@@ -188,7 +188,9 @@ export const serverError: Fault = answer(500, {
 });
 export const html = (status: number): Fault => answer(status, '<!doctype html><title>Hello</title>');
 
-/** Keeps a request for later: the client waits for the answer until it gives up, and the request lands when the test says so. */
+/**
+ * Keeps a request for later: the client waits until it gives up, and the request lands when the test says so.
+ */
 export class Held {
   private exchange: Exchange | null = null;
   private arrive: () => void = () => undefined;

@@ -1,6 +1,6 @@
 /**
- * For processes of their own, which Node runs from source (`--import` this file): it strips the types here, and swc compiles what the
- * process imports.
+ * For processes of their own, which Node runs from source (`--import` this file): it strips the types here,
+ * and swc compiles what the process imports.
  */
 import { existsSync } from 'node:fs';
 import { registerHooks } from 'node:module';

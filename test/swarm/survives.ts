@@ -9,7 +9,10 @@ import { Swarm } from './swarm.js';
 const MINUTES = Number(process.env['PARITY_SWARM_MINUTES'] ?? 0.5);
 const [SEED] = seedsOf('PARITY_SWARM_SEED');
 
-/** However many processes write, die and start at once on this database, rule 1 holds in the end, and nothing was created twice. */
+/**
+ * Several processes write, die and start on this database: rule 1 holds in the end, and nothing was created
+ * twice.
+ */
 export function survivesSwarm(kind: DatabaseKind): void {
   describeDatabase(kind)(`several processes that are killed and stopped for ${MINUTES} min (${kind})`, () => {
     it(

@@ -44,7 +44,10 @@ async function write(): Promise<void> {
   process.send?.('written');
 }
 
-/** The other processes insert the same keys, and lock the same rows; the DataSource closes while the last write is under way. */
+/**
+ * The other processes insert the same keys and lock the same rows. When it is stopped, the DataSource closes
+ * under the last write.
+ */
 function mayFail(error: unknown): void {
   if (!stop.signal.aborted && !(error instanceof QueryFailedError)) throw error;
 }

@@ -19,12 +19,18 @@ const PLACES: readonly { readonly mode: SyncMode; readonly pause: number }[] = [
   { mode: 'background', pause: 200 },
   { mode: 'background', pause: 200 },
 ];
-/** The longest life after the first write, the longest time between two faults, and more than any shutdown takes, in ms. */
+/**
+ * The longest life after the first write, the longest time between two faults, and more than a shutdown
+ * takes; ms.
+ */
 const LIFE = 5_000;
 const PEACE = 500;
 const GRACE = 30_000;
 
-/** Processes on one database, at a PDS with faults. They are killed and stopped at random, and others take their places. */
+/**
+ * Processes on one database, at a PDS with faults: they are killed and stopped at random, and others follow
+ * them.
+ */
 export class Swarm {
   writes = 0;
   deaths = 0;
@@ -42,7 +48,7 @@ export class Swarm {
     this.random = random(seed);
   }
 
-  /** Resolves when all are gone. @throws when a process ended though it was neither killed nor stopped, or did not stop */
+  /** Resolves when all are gone. @throws when a process ended by itself, or did not stop */
   async live(milliseconds: number): Promise<void> {
     const { servers, accounts } = this.world;
     const agents = await Promise.all(accounts.map((account) => servers.agent(account)));
