@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EventEmitterModule } from '@nestjs/event-emitter';
 import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
@@ -9,6 +10,9 @@ import {
   type ParityModuleOptions,
 } from 'nestjs-parity';
 import { notebook, notebookMappers } from '../property/notebook.js';
+
+/** The other modules of an application take their time, and users go on meanwhile. */
+const slowToStop = { onApplicationShutdown: () => sleep(200) };
 
 /** The notebook as a process of its own, on tables that exist; SIGTERM stops it as Nest stops applications. */
 export async function notebookApplication(
@@ -33,7 +37,7 @@ export async function notebookApplication(
           ...parity,
         }),
       ],
-      providers,
+      providers: [...providers, { provide: 'slow to stop', useValue: slowToStop }],
     },
     { logger: ['warn', 'error'] },
   );
