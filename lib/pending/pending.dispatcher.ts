@@ -1,7 +1,6 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
-import { isInDoubt } from '../pds/repository-state.store.js';
 import { onCommittedData } from '../records/committed-data.js';
 import { RecordRows } from '../records/record-row.js';
 import { keptTrigger } from '../sync/asked-by-hand.js';
@@ -209,16 +208,8 @@ export class PendingDispatcher extends InlineDispatcher {
   ): Promise<Results> {
     const results = await this.later(tries, did, changes, reason, true);
     if (this.whenParked === 'keep') return results;
-    const entries = await tries.entriesAt(did, changes);
-    const state = await tries.options.state.load(did);
     const asking: Change[] = [];
-    for (const change of changes) {
-      const uri = atUri(change.address);
-      const isKnownThere = (entries.get(uri)?.cid ?? change.cid) !== null || isInDoubt(state, uri);
-      // Where no record of ours is, none has to go.
-      const isGone = change.trigger === 'auto' && change.operation === 'unpublish' && !isKnownThere;
-      if (!isGone && !(await quickResult(change, run.runner?.()))) asking.push(change);
-    }
+    for (const change of changes) if (!(await quickResult(change, run.runner?.()))) asking.push(change);
     const error = parkedError(did, park, asking);
     for (const { address } of asking) {
       const uri = atUri(address);
