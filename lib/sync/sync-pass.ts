@@ -85,7 +85,9 @@ export class SyncPass {
         this.run.runner?.(),
         async (runner) => {
           const found = await entity.load(ids, runner.manager);
-          const gone = group.filter((change) => !found.has(change.entityId) && this.mayBeHeld(change));
+          const gone = group.filter(
+            (change) => !holdsAddress(change, found.get(change.entityId)) && this.mayBeHeld(change),
+          );
           if (gone.length === 0) return { rows: found, ids: NONE };
           const held = await new RecordRows(entity).holding(
             runner,
@@ -107,7 +109,7 @@ export class SyncPass {
   }
 
   /**
-   * Whether a row under another primary key may hold the address of a change whose own row is not there. A row that was seen to go took
+   * Whether a row under another primary key may hold the address of a change whose own row does not. A row that was seen to go took
    * its address along, unless the record key is not its own.
    */
   private mayBeHeld({ givenUp, entity }: Change): boolean {
@@ -264,6 +266,17 @@ export class SyncPass {
     if (open.length === 0) this.state.keeps(after);
     return withUntaken(after, untaken);
   }
+}
+
+/**
+ * Whether the row that a change names is the one that holds its address, without asking for its account: a migration may have given its
+ * primary key to another row. A fixed record key tells no rows apart; where no record is known there is none to keep.
+ */
+function holdsAddress({ address, entity, cid }: Change, row: object | undefined): boolean {
+  if (!row) return false;
+  const { uri, rkey } = recordStateOf(row);
+  if (uri === atUri(address)) return true;
+  return entity.hasFixedRkey ? uri === null && cid === null : rkey === address.rkey;
 }
 
 /** Whether what the database remembers is not enough: other applications write there too, and must not be overwritten. */
