@@ -49,10 +49,18 @@ export function isWhole(instance: object, metadata: EntityMetadata, relations: R
   return (
     typeof metadata.target === 'function' &&
     instance instanceof metadata.target &&
+    !hasRowKeys(metadata) &&
     neededColumns(metadata).every((column) => column.getEntityValue(instance) !== undefined) &&
     hasRelations(instance, metadata, relations)
   );
 }
+
+/**
+ * Whether properties hold keys of related rows. A caller may have set the relation beside them, or nothing at all: what is in them
+ * then only the row tells.
+ */
+export const hasRowKeys = ({ columns, relationIds }: EntityMetadata): boolean =>
+  relationIds.length > 0 || columns.some(({ isVirtual, relationMetadata }) => !isVirtual && relationMetadata);
 
 const columns = new WeakMap<EntityMetadata, ColumnMetadata[]>();
 
