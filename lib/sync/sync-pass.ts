@@ -9,7 +9,7 @@ import { classifyFailure, isOfRequest } from '../pds/failure.js';
 import { isInDoubt, type RepositoryState, type RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RecordWrite, RepositoryWriter } from '../pds/repository-writer.js';
 import { onCommittedData } from '../records/committed-data.js';
-import { RecordRows } from '../records/record-row.js';
+import { holdersOf, type Holder } from '../records/record-row.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from './change.js';
 import { decide } from './decision.js';
@@ -34,8 +34,6 @@ export interface SyncPassOptions {
   readonly validate: boolean | undefined;
   readonly warn: (message: string) => void;
 }
-
-const NONE: ReadonlyMap<string, string> = new Map();
 
 /** One run over changes of one DID: each pass decides, writes and settles, and says what has to be looked at again. */
 export class SyncPass {
@@ -80,26 +78,22 @@ export class SyncPass {
     const targets: Promise<Target>[] = [];
     for (const [entity, group] of Map.groupBy(changes, (change) => change.entity)) {
       const ids = [...new Set(group.map(({ entityId }) => entityId))];
-      const { rows, ids: claimants } = await onCommittedData(
+      const { rows, holders } = await onCommittedData(
         entity.dataSource,
         this.run.runner?.(),
         async (runner) => {
           const found = await entity.load(ids, runner.manager);
-          const gone = group.filter(
+          const left = group.filter(
             (change) => !holdsAddress(change, found.get(change.entityId)) && this.mayBeHeld(change),
           );
-          if (gone.length === 0) return { rows: found, ids: NONE };
-          const held = await new RecordRows(entity).holding(
-            runner,
-            gone.map(({ address }) => address),
-          );
-          const others = await entity.load([...held.values()], runner.manager);
-          return { rows: new Map([...found, ...others]), ids: held };
+          const addresses = left.map(({ address }) => address);
+          return { rows: found, holders: await holdersOf(entity, runner, addresses) };
         },
       );
       for (const given of group) {
-        const change = this.claimedBy(given, claimants.get(atUri(given.address)));
-        const row = rows.get(change.entityId);
+        const holder = holders.get(atUri(given.address));
+        const change = holder ? this.claimedBy(given, holder) : given;
+        const row = holder?.row ?? rows.get(change.entityId);
         // The instance that the caller holds may be older than its record.
         if (row && change.instance) entity.show(change.instance, recordStateOf(row));
         targets.push(targetOf(change, row, this.written.get(atUri(change.address)) ?? null));
@@ -109,7 +103,7 @@ export class SyncPass {
   }
 
   /**
-   * Whether a row under another primary key may hold the address of a change whose own row does not. A row that was seen to go took
+   * Whether another row may hold the address of a change whose own row does not. A row that was seen to go took
    * its address along, unless the record key is not its own.
    */
   private mayBeHeld({ givenUp, entity }: Change): boolean {
@@ -117,9 +111,8 @@ export class SyncPass {
     return !givenUp || entity.hasFixedRkey || this.run.backfill === true;
   }
 
-  private claimedBy(change: Change, entityId: string | undefined): Change {
-    if (entityId === undefined) return change;
-    const claimed = { ...change, entityId };
+  private claimedBy(change: Change, { entity, entityId }: Holder): Change {
+    const claimed = { ...change, entity, entityId };
     this.given.set(claimed, this.given.get(change) ?? change);
     return claimed;
   }
