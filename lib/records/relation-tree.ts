@@ -49,18 +49,22 @@ export function isWhole(instance: object, metadata: EntityMetadata, relations: R
   return (
     typeof metadata.target === 'function' &&
     instance instanceof metadata.target &&
-    !hasRowKeys(metadata) &&
+    !onlyRowTells(metadata) &&
     neededColumns(metadata).every((column) => column.getEntityValue(instance) !== undefined) &&
     hasRelations(instance, metadata, relations)
   );
 }
 
 /**
- * Whether properties hold keys of related rows. A caller may have set the relation beside them, or nothing at all: what is in them
- * then only the row tells.
+ * Whether there are properties of which only the row tells what is in them: keys of related rows, as a caller may have set the relation
+ * beside them, and what the database computes of other columns.
  */
-export const hasRowKeys = ({ columns, relationIds }: EntityMetadata): boolean =>
-  relationIds.length > 0 || columns.some(({ isVirtual, relationMetadata }) => !isVirtual && relationMetadata);
+export const onlyRowTells = ({ columns, relationIds }: EntityMetadata): boolean =>
+  relationIds.length > 0 ||
+  columns.some(
+    ({ isVirtual, relationMetadata, asExpression }) =>
+      asExpression !== undefined || (!isVirtual && relationMetadata !== undefined),
+  );
 
 const columns = new WeakMap<EntityMetadata, ColumnMetadata[]>();
 

@@ -116,6 +116,29 @@ class Reply extends AtpRecordEntity {
   }
 }
 
+/** The database computes the account. */
+@Entity()
+@AutoSyncsWithAtp()
+class Mirror extends AtpRecordEntity {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column() text!: string;
+  @Column({ default: true }) open!: boolean;
+  @Column({ length: 80 }) account!: string;
+  @Column({
+    asExpression: 'account',
+    generatedType: 'STORED',
+    length: 80,
+    nullable: true,
+    insert: false,
+    update: false,
+  })
+  did!: string;
+
+  shouldAutoSync(): boolean {
+    return this.open;
+  }
+}
+
 @Entity()
 class Account {
   @PrimaryColumn() did!: string;
@@ -143,6 +166,7 @@ const mappers = [
   mapperOf(Tenancy, 'com.example.tenancy'),
   mapperOf(SlowTenancy, 'com.example.slow'),
   mapperOf(Reply, 'com.example.reply'),
+  mapperOf(Mirror, 'com.example.mirror'),
 ];
 
 let servers: FaultyNetwork;
@@ -179,6 +203,7 @@ for (const [database, storage] of places) {
           Tenancy,
           SlowTenancy,
           Reply,
+          Mirror,
           ...parityEntities,
         ] as Function[],
         database,
@@ -263,6 +288,14 @@ for (const [database, storage] of places) {
       expect(await app.module.get(PendingSyncManager).forDid(own)).toEqual([
         expect.objectContaining({ operation: 'unpublish' }),
       ]);
+    });
+
+    it('is what the database computes of what was written', async () => {
+      const mirrors = app.repository(Mirror);
+      const mirror = await mirrors.save(mirrors.create({ text: 'a', account: victim, open: false }));
+      sessions.revoke(victim);
+      await mirrors.save(Object.assign(mirror, { account: own, open: true }));
+      expect(await records('com.example.mirror')).toEqual(only('a'));
     });
 
     it('is not told as a failure of what turns out not to be eligible', async () => {
