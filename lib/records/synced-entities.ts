@@ -49,9 +49,10 @@ export class SyncedEntities {
       );
       const other = this.byStoredName.get(storedName);
       if (other) throw sameStoredName(entity, other);
-      for (const one of this.all().filter((one) => areNeighbours(one, entity))) {
-        one.neighbours.push(entity);
-        entity.neighbours.push(one);
+      for (const known of this.all()) {
+        if (!areNeighbours(known, entity)) continue;
+        known.neighbours.push(entity);
+        entity.neighbours.push(known);
       }
       this.byClass.set(metadata.target, entity);
       this.byStoredName.set(storedName, entity);
