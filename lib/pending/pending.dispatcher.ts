@@ -9,7 +9,7 @@ import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
 import { resolveTouches } from '../sync/change-resolver.js';
 import { InlineDispatcher, type InlineDispatcherOptions, type Results } from '../sync/inline.dispatcher.js';
 import type { Outcome } from '../sync/outcome.js';
-import { quickResult } from '../sync/quick-result.js';
+import { quickResult, rowsOf } from '../sync/quick-result.js';
 import type { Dispatched } from '../sync/sync-dispatcher.js';
 import type { SyncRun } from '../sync/sync-run.js';
 import { Captures } from './captures.js';
@@ -76,7 +76,9 @@ export class PendingDispatcher extends InlineDispatcher {
     const { store } = this.tries.options;
     if (!store.durable) return super.resolve(dataSource, touches, run);
     const early = capturedOf(touches);
-    const rest = touches.filter((touch) => !touch.captured);
+    // In its transaction an entity may have had to tell its account before it could tell whether it is eligible.
+    const again = early.flatMap(({ unresolved }) => unresolved.map(({ touch }) => touch));
+    const rest = [...again, ...touches.filter((touch) => !touch.captured)];
     const [only] = early;
     if (only && early.length === 1 && rest.length === 0) return only;
     const late =
@@ -89,10 +91,12 @@ export class PendingDispatcher extends InlineDispatcher {
         : late;
     // What joined the transaction after its capture, and could not be told.
     if (late.unresolved.length > 0) await store.capture(late.unresolved.map(unresolvedChange).map(toPending));
+    // What was kept of those that could be told now is to be settled; the sweep finds it otherwise.
+    else if (again.length > 0) await store.wake(UNRESOLVED_DID).catch(() => undefined);
     const all = [...early, captured];
     return {
       changes: all.flatMap(({ changes }) => changes),
-      unresolved: all.flatMap(({ unresolved }) => unresolved),
+      unresolved: captured.unresolved,
       unowned: all.flatMap(({ unowned }) => unowned),
     };
   }
@@ -154,7 +158,10 @@ export class PendingDispatcher extends InlineDispatcher {
   /** With a durable store the change is in the ledger, and has to be settled there. */
   protected override async quick(change: Change, run: SyncRun): Promise<SyncResult | null> {
     const { store } = this.tries.options;
-    return store.durable || this.tries.isRunning(change.address.did) ? null : super.quick(change, run);
+    if (store.durable || this.tries.isRunning(change.address.did)) return null;
+    const quick = await super.quick(change, run);
+    // What is kept there may ask for more than the row does.
+    return quick && (await store.inspect(atUri(change.address))) ? null : quick;
   }
 
   protected override async work(did: string, changes: readonly Change[], run: SyncRun): Promise<Results> {
@@ -209,7 +216,7 @@ export class PendingDispatcher extends InlineDispatcher {
     const results = await this.later(tries, did, changes, reason, true);
     if (this.whenParked === 'keep') return results;
     const asking: Change[] = [];
-    for (const change of changes) if (!(await quickResult(change, run.runner?.()))) asking.push(change);
+    for (const change of changes) if (!(await asksForNothing(change, run.runner?.()))) asking.push(change);
     const error = parkedError(did, park, asking);
     for (const { address } of asking) {
       const uri = atUri(address);
@@ -248,6 +255,16 @@ export class PendingDispatcher extends InlineDispatcher {
     }
     return results;
   }
+}
+
+/** As far as its row knows. */
+async function asksForNothing(change: Change, own: QueryRunner | undefined): Promise<boolean> {
+  if (change.givenUp) return change.trigger === 'auto' && change.keepRecord;
+  const rows = change.whole
+    ? [change]
+    : await onCommittedData(change.entity.dataSource, own, (runner) => rowsOf([change], runner));
+  const results = await Promise.all(rows.map((row) => quickResult(row, own)));
+  return results.some((result) => result !== null);
 }
 
 /** What touches came to that were captured with their commits. */

@@ -86,3 +86,29 @@ export class RecordRows {
     return runTogether(writeRow(this.entity, renewed(id, was, next)), runner);
   }
 }
+
+export interface Holder {
+  readonly entity: SyncedEntity;
+  readonly entityId: string;
+  /** Whole. */
+  readonly row: object;
+}
+
+/** Who holds addresses, by at-uri: a migration may have given a row another primary key, another class or another table. */
+export async function holdersOf(
+  entity: SyncedEntity,
+  runner: QueryRunner,
+  addresses: readonly Address[],
+): Promise<Map<string, Holder>> {
+  const holders = new Map<string, Holder>();
+  if (addresses.length === 0) return holders;
+  for (const one of [entity, ...entity.neighbours]) {
+    const held = await new RecordRows(one).holding(runner, addresses);
+    const rows = await one.load([...held.values()], runner.manager);
+    for (const [uri, entityId] of held) {
+      const row = rows.get(entityId);
+      if (row && !holders.has(uri)) holders.set(uri, { entity: one, entityId, row });
+    }
+  }
+  return holders;
+}

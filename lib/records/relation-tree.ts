@@ -49,10 +49,22 @@ export function isWhole(instance: object, metadata: EntityMetadata, relations: R
   return (
     typeof metadata.target === 'function' &&
     instance instanceof metadata.target &&
+    !onlyRowTells(metadata) &&
     neededColumns(metadata).every((column) => column.getEntityValue(instance) !== undefined) &&
     hasRelations(instance, metadata, relations)
   );
 }
+
+/**
+ * Whether there are properties of which only the row tells what is in them: keys of related rows, as a caller may have set the relation
+ * beside them, and what the database computes of other columns.
+ */
+export const onlyRowTells = ({ columns, relationIds }: EntityMetadata): boolean =>
+  relationIds.length > 0 ||
+  columns.some(
+    ({ isVirtual, relationMetadata, asExpression }) =>
+      asExpression !== undefined || (!isVirtual && relationMetadata !== undefined),
+  );
 
 const columns = new WeakMap<EntityMetadata, ColumnMetadata[]>();
 

@@ -1,6 +1,6 @@
 import type { EntityMetadata } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
-import { neededColumns } from './relation-tree.js';
+import { onlyRowTells, neededColumns } from './relation-tree.js';
 
 /**
  * A row as an instance of its own: it has the mapped columns and nothing that a caller hung on theirs, and keeps them when the caller
@@ -13,7 +13,7 @@ export function snapshotOf(
   metadata: EntityMetadata,
   valueOf: (column: ColumnMetadata) => unknown,
 ): object | undefined {
-  if (typeof metadata.target !== 'function') return undefined;
+  if (typeof metadata.target !== 'function' || onlyRowTells(metadata)) return undefined;
   const row = metadata.create() as object;
   for (const column of neededColumns(metadata)) {
     const value = valueOf(column);

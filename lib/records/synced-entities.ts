@@ -49,6 +49,11 @@ export class SyncedEntities {
       );
       const other = this.byStoredName.get(storedName);
       if (other) throw sameStoredName(entity, other);
+      for (const known of this.all()) {
+        if (!areNeighbours(known, entity)) continue;
+        known.neighbours.push(entity);
+        entity.neighbours.push(known);
+      }
       this.byClass.set(metadata.target, entity);
       this.byStoredName.set(storedName, entity);
       added.push(entity);
@@ -101,6 +106,12 @@ export class SyncedEntities {
 
 /** The root of a single-table hierarchy may have mappers for its children only. */
 const isAbstract = (metadata: EntityMetadata): boolean => metadata.childEntityMetadatas.length > 0;
+
+const areNeighbours = (one: SyncedEntity, other: SyncedEntity): boolean =>
+  one.dataSource === other.dataSource &&
+  one.mapper !== undefined &&
+  other.mapper !== undefined &&
+  (one.metadata.tablePath === other.metadata.tablePath || one.mapper.collection === other.mapper.collection);
 
 /** What does not change when a class is renamed, or its code is minified. */
 const tableNameOf = ({ tableName, tableType, discriminatorValue }: EntityMetadata): string =>

@@ -33,6 +33,8 @@ export class SyncedEntity {
   /** Whether its record may be made of other rows, too: those of an instance in hand may be old. */
   readonly hasRelations: boolean;
   private readonly cids = new KnownCids();
+  /** Other classes whose rows may hold an address that was of this class: they share its table, or its collection. */
+  readonly neighbours: SyncedEntity[] = [];
 
   constructor(
     readonly dataSource: DataSource,

@@ -179,8 +179,10 @@ export class InlineDispatcher extends SyncDispatcher {
       results.set(uri, result);
   }
 
-  protected quick(change: Change, run: SyncRun): Promise<SyncResult | null> {
-    return quickResult(change, run.runner?.());
+  protected async quick(change: Change, run: SyncRun): Promise<SyncResult | null> {
+    const quick = await quickResult(change, run.runner?.());
+    // A request without an answer may have made more of the address than its row knows.
+    return quick && (await this.options.engine.isInDoubt(change.address)) ? null : quick;
   }
 
   private async untilDeadline(work: Promise<unknown>, run: SyncRun): Promise<void> {

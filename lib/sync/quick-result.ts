@@ -4,6 +4,7 @@ import { SyncResult } from '../model/sync-result.js';
 import { atUri } from '../model/address.js';
 import { onCommittedData } from '../records/committed-data.js';
 import type { Change } from './change.js';
+import { demandOf } from './eligibility.js';
 
 /**
  * The result of a change that asks for nothing, told from the instance in hand, without loading the row again; null if there may
@@ -31,12 +32,13 @@ export async function foreseenResult({
   trigger,
   whole,
 }: Change): Promise<SyncResult | null> {
-  if (trigger !== 'auto' || !whole || entity.isSoftDeleted(whole)) return null;
+  if (trigger !== 'auto' || !whole) return null;
   const { uri, cid } = recordStateOf(whole);
   try {
-    if (!(await entity.shouldAutoSync(whole))) {
-      const kept = uri === null || entity.sync.whenNotEligible === 'keep';
-      return kept ? new SyncResult('skipped', { reason: 'shouldAutoSync() is false' }) : null;
+    const demand = await demandOf(entity, whole);
+    if (demand.kind !== 'record') {
+      const isLeft = demand.kind === 'leave' || (uri === null && !entity.isSoftDeleted(whole));
+      return isLeft ? new SyncResult('skipped', { reason: demand.reason }) : null;
     }
     if (uri === null || cid === null || uri !== atUri(address)) return null;
     return (await entity.toRecord(whole)).cid === cid ? new SyncResult('unchanged', { uri, cid }) : null;

@@ -1,3 +1,5 @@
+import { atUri, type Address } from '../model/address.js';
+import { isInDoubt } from '../pds/repository-state.store.js';
 import type { Change } from './change.js';
 import { failedOutcome, type Outcome } from './outcome.js';
 import { SyncPass, type SyncPassOptions } from './sync-pass.js';
@@ -14,6 +16,11 @@ const MAX_PASSES = 5;
  */
 export class SyncEngine {
   constructor(private readonly options: SyncPassOptions) {}
+
+  /** Whether a request whose outcome is not known may have changed an address, or still may. */
+  async isInDoubt(address: Address): Promise<boolean> {
+    return isInDoubt(await this.options.state.load(address.did), atUri(address));
+  }
 
   /** Never throws: failures are in the outcomes, one per change, in their order. */
   async run(did: string, changes: readonly Change[], run: SyncRun = {}): Promise<Outcome[]> {

@@ -9,7 +9,7 @@ import { classifyFailure, isOfRequest } from '../pds/failure.js';
 import { isInDoubt, type RepositoryState, type RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RecordWrite, RepositoryWriter } from '../pds/repository-writer.js';
 import { onCommittedData } from '../records/committed-data.js';
-import { RecordRows } from '../records/record-row.js';
+import { holdersOf, type Holder } from '../records/record-row.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from './change.js';
 import { decide } from './decision.js';
@@ -34,8 +34,6 @@ export interface SyncPassOptions {
   readonly validate: boolean | undefined;
   readonly warn: (message: string) => void;
 }
-
-const NONE: ReadonlyMap<string, string> = new Map();
 
 /** One run over changes of one DID: each pass decides, writes and settles, and says what has to be looked at again. */
 export class SyncPass {
@@ -80,24 +78,22 @@ export class SyncPass {
     const targets: Promise<Target>[] = [];
     for (const [entity, group] of Map.groupBy(changes, (change) => change.entity)) {
       const ids = [...new Set(group.map(({ entityId }) => entityId))];
-      const { rows, ids: claimants } = await onCommittedData(
+      const { rows, holders } = await onCommittedData(
         entity.dataSource,
         this.run.runner?.(),
         async (runner) => {
           const found = await entity.load(ids, runner.manager);
-          const gone = group.filter((change) => !found.has(change.entityId) && this.mayBeHeld(change));
-          if (gone.length === 0) return { rows: found, ids: NONE };
-          const held = await new RecordRows(entity).holding(
-            runner,
-            gone.map(({ address }) => address),
+          const left = group.filter(
+            (change) => !holdsAddress(change, found.get(change.entityId)) && this.mayBeHeld(change),
           );
-          const others = await entity.load([...held.values()], runner.manager);
-          return { rows: new Map([...found, ...others]), ids: held };
+          const addresses = left.map(({ address }) => address);
+          return { rows: found, holders: await holdersOf(entity, runner, addresses) };
         },
       );
       for (const given of group) {
-        const change = this.claimedBy(given, claimants.get(atUri(given.address)));
-        const row = rows.get(change.entityId);
+        const holder = holders.get(atUri(given.address));
+        const change = holder ? this.claimedBy(given, holder) : given;
+        const row = holder?.row ?? rows.get(change.entityId);
         // The instance that the caller holds may be older than its record.
         if (row && change.instance) entity.show(change.instance, recordStateOf(row));
         targets.push(targetOf(change, row, this.written.get(atUri(change.address)) ?? null));
@@ -107,7 +103,7 @@ export class SyncPass {
   }
 
   /**
-   * Whether a row under another primary key may hold the address of a change whose own row is not there. A row that was seen to go took
+   * Whether another row may hold the address of a change whose own row does not. A row that was seen to go took
    * its address along, unless the record key is not its own.
    */
   private mayBeHeld({ givenUp, entity }: Change): boolean {
@@ -115,9 +111,8 @@ export class SyncPass {
     return !givenUp || entity.hasFixedRkey || this.run.backfill === true;
   }
 
-  private claimedBy(change: Change, entityId: string | undefined): Change {
-    if (entityId === undefined) return change;
-    const claimed = { ...change, entityId };
+  private claimedBy(change: Change, { entity, entityId }: Holder): Change {
+    const claimed = { ...change, entity, entityId };
     this.given.set(claimed, this.given.get(change) ?? change);
     return claimed;
   }
@@ -264,6 +259,17 @@ export class SyncPass {
     if (open.length === 0) this.state.keeps(after);
     return withUntaken(after, untaken);
   }
+}
+
+/**
+ * Whether the row that a change names is the one that holds its address, without asking for its account: a migration may have given its
+ * primary key to another row. A fixed record key tells no rows apart; where no record is known there is none to keep.
+ */
+function holdsAddress({ address, entity, cid }: Change, row: object | undefined): boolean {
+  if (!row) return false;
+  const { uri, rkey } = recordStateOf(row);
+  if (uri === atUri(address)) return true;
+  return entity.hasFixedRkey ? uri === null && cid === null : rkey === address.rkey;
 }
 
 /** Whether what the database remembers is not enough: other applications write there too, and must not be overwritten. */

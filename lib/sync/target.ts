@@ -68,7 +68,10 @@ export async function movedOn(change: Change, row: object | undefined): Promise<
   // By hand a record can be published in any account.
   const next = trigger === 'renew' ? 'auto' : trigger;
   const isByHand = next !== 'auto' && uri === null;
-  const address = isByHand ? { ...change.address, rkey } : await entity.addressOf(row);
+  const { did, collection } = change.address;
+  const address = isByHand
+    ? { did, collection: entity.mapper?.collection ?? collection, rkey }
+    : await entity.addressOf(row);
   return address === null
     ? undefined
     : { ...change, trigger: next, address, operation: 'publish', cid: null, whole: undefined };
@@ -109,13 +112,14 @@ async function claimOf(change: Change, row: object | undefined): Promise<Claim> 
 async function claims(change: Change, row: object): Promise<boolean> {
   const { entity, address, trigger } = change;
   const { uri } = recordStateOf(row);
-  // By hand a record can be published in any account; until it is, only its key is known.
+  // By hand a record can be published in any account; until it is, only its key and its collection are known.
   if (trigger !== 'auto' && uri === null) return holds(change, row);
   const claimed = await entity.addressOf(row);
   return claimed !== null && atUri(claimed) === atUri(address);
 }
 
-const holds = ({ address }: Change, row: object): boolean => {
+const holds = ({ address, entity }: Change, row: object): boolean => {
   const { uri, rkey } = recordStateOf(row);
-  return uri === null ? rkey === address.rkey : uri === atUri(address);
+  if (uri !== null) return uri === atUri(address);
+  return rkey === address.rkey && address.collection === (entity.mapper?.collection ?? address.collection);
 };

@@ -21,48 +21,51 @@ afterAll(() => servers[Symbol.asyncDispose]());
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`a mapper that has another collection since a deployment (${kind})`, () => {
-    it.each(['inline', 'background'] as const)(
-      'moves the record of an edit that was waiting (%s)',
-      async (mode) => {
-        const { did, sessions } = await signedIn(servers);
-        const database = await freshDataSource(kind, [...notebook, ...parityEntities]);
-        const start = (mappers: typeof notebookMappers | [typeof LaterMapper, ...typeof notebookMappers]) =>
-          ParityApp.start({
-            entities: [...notebook, ...parityEntities] as Function[],
-            database,
-            parity: {
-              sessions,
-              pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-              sync: { mode },
-              mappers,
-            },
-          });
-        const records = async (collection: string): Promise<unknown[]> =>
-          (await servers.network.listRecords(did, collection)).map(({ value }) => value['text']);
+    it.each([
+      ['inline', 'an edit'],
+      ['background', 'an edit'],
+      ['inline', 'a draft published by hand'],
+    ] as const)('writes to it what was waiting (%s, %s)', async (mode, what) => {
+      const isDraft = what !== 'an edit';
+      const { did, sessions } = await signedIn(servers);
+      const database = await freshDataSource(kind, [...notebook, ...parityEntities]);
+      const start = (mappers: typeof notebookMappers | [typeof LaterMapper, ...typeof notebookMappers]) =>
+        ParityApp.start({
+          entities: [...notebook, ...parityEntities] as Function[],
+          database,
+          parity: {
+            sessions,
+            pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
+            sync: { mode },
+            mappers,
+          },
+        });
+      const records = async (collection: string): Promise<unknown[]> =>
+        (await servers.network.listRecords(did, collection)).map(({ value }) => value['text']);
 
-        const before = await start(notebookMappers);
-        const isDone = (app: ParityApp) => async () => !(await app.parity.hasPendingSyncs(did));
-        const notes = before.repository(Note);
-        const user = await before.repository(Owner).save(Object.assign(new Owner(), { id: 1, did }));
-        const note = await notes.save(notes.create({ text: 'a', open: true, user }));
-        await until(isDone(before));
-        sessions.revoke(did);
-        await notes.save(Object.assign(note, { text: 'edited' })).catch(() => undefined);
-        await before.stop();
+      const before = await start(notebookMappers);
+      const isDone = (app: ParityApp) => async () => !(await app.parity.hasPendingSyncs(did));
+      const notes = before.repository(Note);
+      const user = await before.repository(Owner).save(Object.assign(new Owner(), { id: 1, did }));
+      const note = await notes.save(notes.create({ text: 'a', open: !isDraft, user }));
+      await until(isDone(before));
+      sessions.revoke(did);
+      await notes.save(Object.assign(note, { text: 'edited' })).catch(() => undefined);
+      if (isDraft) await before.parity.publish(note).catch(() => undefined);
+      await before.stop();
 
-        const after = await start([LaterMapper, ...notebookMappers.slice(1)] as never);
-        sessions.signIn(did);
-        await after.parity.sessionAvailable(did);
-        await until(isDone(after));
-        expect([await records('com.example.note'), await records('com.example.later')]).toEqual([
-          [],
-          ['edited'],
-        ]);
-        const row = await after.repository(Note).findOneByOrFail({ id: note.id });
-        expect(row.getAtpCollection()).toBe('com.example.later');
-        await after.stop();
-        await database.cleanup();
-      },
-    );
+      const after = await start([LaterMapper, ...notebookMappers.slice(1)] as never);
+      sessions.signIn(did);
+      await after.parity.sessionAvailable(did);
+      await until(isDone(after));
+      expect([await records('com.example.note'), await records('com.example.later')]).toEqual([
+        [],
+        ['edited'],
+      ]);
+      const row = await after.repository(Note).findOneByOrFail({ id: note.id });
+      expect(row.getAtpCollection()).toBe('com.example.later');
+      await after.stop();
+      await database.cleanup();
+    });
   });
 }

@@ -57,6 +57,20 @@ for (const kind of databaseKinds) {
       expect((await records()).toSorted()).toEqual(['a', 'b']);
     });
 
+    it("keep their records where a key is another row's now", async () => {
+      const notes = app.repository(Note);
+      const rows = [await note('a'), await note('b')];
+      sessions.revoke(did);
+      for (const row of rows)
+        await notes.save(Object.assign(row, { text: `${row.text} edited` })).catch(() => undefined);
+      await app.dataSource.query('UPDATE note SET id = -1 - id');
+      await app.dataSource.query('UPDATE note SET id = -id');
+      sessions.signIn(did);
+      await app.parity.sessionAvailable(did);
+      await until(isDone);
+      expect((await records()).toSorted()).toEqual(['a edited', 'b edited']);
+    });
+
     it('lose the record of a row that is gone as well', async () => {
       await note('a');
       await note('b');

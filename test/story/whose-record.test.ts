@@ -1,4 +1,5 @@
-import { Column, Entity, ManyToOne, PrimaryGeneratedColumn } from 'typeorm';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import {
   AtpRecordEntity,
   AutoSyncsWithAtp,
@@ -75,6 +76,74 @@ class Tenancy extends AtpRecordEntity {
   }
 }
 
+/** The same where eligibility takes its time to tell. */
+@Entity()
+@AutoSyncsWithAtp()
+class SlowTenancy extends AtpRecordEntity {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column() text!: string;
+  @Column({ type: String, nullable: true }) tenant!: string | null;
+
+  async shouldAutoSync(): Promise<boolean> {
+    await sleep(5);
+    return this.tenant !== null;
+  }
+
+  syncAsDid(): string {
+    if (this.tenant === null) throw new TypeError('There is no tenant');
+    return this.tenant;
+  }
+}
+
+/** Its properties hold the keys of related rows, and the account is told by one. */
+@Entity()
+@AutoSyncsWithAtp({ whenNotEligible: 'unpublish' })
+class Reply extends AtpRecordEntity {
+  static fallback = '';
+  @PrimaryGeneratedColumn() id!: number;
+  @Column() text!: string;
+  @Column({ type: Number, nullable: true }) threadId!: number | null;
+  @ManyToOne(() => Owner) @JoinColumn({ name: 'threadId' }) thread!: Owner | null;
+  @Column({ type: String, nullable: true }) accountDid!: string | null;
+  @ManyToOne(() => Account) @JoinColumn({ name: 'accountDid' }) account!: Account | null;
+
+  syncAsDid(): string {
+    return this.accountDid ?? Reply.fallback;
+  }
+
+  shouldAutoSync(): boolean {
+    return !this.threadId;
+  }
+}
+
+/** The database computes the account. */
+@Entity()
+@AutoSyncsWithAtp()
+class Mirror extends AtpRecordEntity {
+  @PrimaryGeneratedColumn() id!: number;
+  @Column() text!: string;
+  @Column({ default: true }) open!: boolean;
+  @Column({ length: 80 }) account!: string;
+  @Column({
+    asExpression: 'account',
+    generatedType: 'STORED',
+    length: 80,
+    nullable: true,
+    insert: false,
+    update: false,
+  })
+  did!: string;
+
+  shouldAutoSync(): boolean {
+    return this.open;
+  }
+}
+
+@Entity()
+class Account {
+  @PrimaryColumn() did!: string;
+}
+
 type Text = AtpRecordEntity & { text: string };
 const mapperOf = (entity: EntityClass<Text>, collection: string, rkey?: string) => {
   class TextMapper extends RecordMapper<Text> {
@@ -95,6 +164,9 @@ const mappers = [
   mapperOf(Page, 'com.example.page', 'self'),
   mapperOf(Card, 'com.example.card'),
   mapperOf(Tenancy, 'com.example.tenancy'),
+  mapperOf(SlowTenancy, 'com.example.slow'),
+  mapperOf(Reply, 'com.example.reply'),
+  mapperOf(Mirror, 'com.example.mirror'),
 ];
 
 let servers: FaultyNetwork;
@@ -122,7 +194,18 @@ for (const [database, storage] of places) {
         }),
       )) as [string, string];
       app = await ParityApp.start({
-        entities: [Owner, Post, Page, Card, Tenancy, ...parityEntities] as Function[],
+        entities: [
+          Owner,
+          Account,
+          Post,
+          Page,
+          Card,
+          Tenancy,
+          SlowTenancy,
+          Reply,
+          Mirror,
+          ...parityEntities,
+        ] as Function[],
         database,
         parity: { sessions, pendingSyncs: { enabled: true, storage, autoRetry: true }, mappers },
       });
@@ -187,6 +270,41 @@ for (const [database, storage] of places) {
         Object.assign(card, { account: victim });
       });
       expect(await records('com.example.card')).toEqual(only('a'));
+    });
+
+    it.each([
+      ['the key', (did: string) => ({ accountDid: did })],
+      ['the row', (did: string) => ({ account: { did } })],
+    ])('is what the key of a related row says (%s is given)', async (_what, given) => {
+      Reply.fallback = victim;
+      sessions.revoke(victim);
+      await app.repository(Account).save([{ did: own }, { did: victim }]);
+      const replies = app.repository(Reply);
+      const reply = await replies.save(replies.create({ text: 'a', ...given(own) }));
+      expect(reply.getAtpDid()).toBe(own);
+      expect(await records('com.example.reply')).toEqual(only('a'));
+      sessions.revoke(own);
+      await replies.save(Object.assign(reply, { threadId: 1 })).catch(() => undefined);
+      expect(await app.module.get(PendingSyncManager).forDid(own)).toEqual([
+        expect.objectContaining({ operation: 'unpublish' }),
+      ]);
+    });
+
+    it('is what the database computes of what was written', async () => {
+      const mirrors = app.repository(Mirror);
+      const mirror = await mirrors.save(mirrors.create({ text: 'a', account: victim, open: false }));
+      sessions.revoke(victim);
+      await mirrors.save(Object.assign(mirror, { account: own, open: true }));
+      expect(await records('com.example.mirror')).toEqual(only('a'));
+    });
+
+    it('is not told as a failure of what turns out not to be eligible', async () => {
+      const rows = app.repository(SlowTenancy);
+      const row = await rows.save(rows.create({ text: 'a', tenant: null }));
+      await rows.save(Object.assign(row, { text: 'b' }));
+      await rows.remove(row);
+      expect(app.taken(SyncFailed)).toEqual([]);
+      expect(app.log.lines).toEqual([]);
     });
 
     it('is not asked of what is not eligible', async () => {

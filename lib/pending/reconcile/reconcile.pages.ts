@@ -1,7 +1,7 @@
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { atUri } from '../../model/address.js';
 import { onCommittedData } from '../../records/committed-data.js';
-import { RecordRows } from '../../records/record-row.js';
+import { holdersOf, RecordRows } from '../../records/record-row.js';
 import type { RecordRow } from '../../records/row-write.js';
 import { RowPages } from '../../records/row-pages.js';
 import type { SyncedEntity } from '../../records/synced-entity.js';
@@ -92,9 +92,9 @@ export async function nextGone(
     const table = new RecordRows(entity);
     const rows = await table.read(runner, ids);
     const unknown = written.filter((one) => !knows(rows.get(one.entityId), one));
-    // Primary keys may have changed: who holds the address keeps the record.
+    // Who holds the address keeps the record.
     const addresses = unknown.map(({ address }) => address);
-    const held = await table.holding(runner, addresses);
+    const held = await holdersOf(entity, runner, addresses);
     return unknown.filter(({ address }) => !held.has(atUri(address)));
   });
   const last = written.length < limit ? undefined : written.at(-1);
