@@ -4,6 +4,7 @@ import { SyncResult } from '../model/sync-result.js';
 import { isInDoubt } from '../pds/repository-state.store.js';
 import { onCommittedData } from '../records/committed-data.js';
 import { RecordRows } from '../records/record-row.js';
+import { rowsOfTransaction } from '../records/row-access.js';
 import { keptTrigger } from '../sync/asked-by-hand.js';
 import type { Change, Resolved, Touch, Unresolved } from '../sync/change.js';
 import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
@@ -13,6 +14,7 @@ import type { Outcome } from '../sync/outcome.js';
 import { quickResult } from '../sync/quick-result.js';
 import type { Dispatched } from '../sync/sync-dispatcher.js';
 import type { SyncRun } from '../sync/sync-run.js';
+import { NotToldYetError } from '../sync/told-at-once.js';
 import { Captures } from './captures.js';
 import { toPending } from './entry-change.js';
 import type { LaneTries, Tried } from './lane-tries.js';
@@ -46,7 +48,7 @@ export class PendingDispatcher extends InlineDispatcher {
   override async beforeCommit(touches: readonly Touch[], runner: QueryRunner): Promise<void> {
     const { store } = this.tries.options;
     if (!store.durable) return;
-    const resolved = await resolveTouches(touches, runner, this.settledCount);
+    const resolved = await resolveTouches(touches, rowsOfTransaction(runner), this.settledCount);
     const captured = await this.captures.capture(resolved, runner);
     if (resolved.unresolved.length > 0)
       await store.capture(resolved.unresolved.map(unresolvedChange).map(toPending), runner);
@@ -68,7 +70,7 @@ export class PendingDispatcher extends InlineDispatcher {
     return changes.every(({ settled }) => settled);
   }
 
-  /** What was captured before the commit is known; what joined the transaction after that is captured now. */
+  /** What was captured before the commit is known; what joined the transaction after that, or could not be told in it, is captured now. */
   protected override async resolve(
     dataSource: DataSource,
     touches: readonly Touch[],
@@ -77,7 +79,8 @@ export class PendingDispatcher extends InlineDispatcher {
     const { store } = this.tries.options;
     if (!store.durable) return super.resolve(dataSource, touches, run);
     const early = capturedOf(touches);
-    const rest = touches.filter((touch) => !touch.captured);
+    const untold = early.flatMap(({ unresolved }) => unresolved.filter(isUntold)).map(({ touch }) => touch);
+    const rest = [...touches.filter((touch) => !touch.captured), ...untold];
     const [only] = early;
     if (only && early.length === 1 && rest.length === 0) return only;
     const late =
@@ -90,10 +93,12 @@ export class PendingDispatcher extends InlineDispatcher {
         : late;
     // What joined the transaction after its capture, and could not be told.
     if (late.unresolved.length > 0) await store.capture(late.unresolved.map(unresolvedChange).map(toPending));
+    // What was kept of them meanwhile finds that there is nothing left to do.
+    if (untold.length > 0) await this.keepUnresolved([]);
     const all = [...early, captured];
     return {
       changes: all.flatMap(({ changes }) => changes),
-      unresolved: all.flatMap(({ unresolved }) => unresolved),
+      unresolved: all.flatMap(({ unresolved }) => unresolved.filter((one) => !isUntold(one))),
       unowned: all.flatMap(({ unowned }) => unowned),
     };
   }
@@ -258,6 +263,8 @@ export class PendingDispatcher extends InlineDispatcher {
     return results;
   }
 }
+
+const isUntold = ({ error }: Unresolved): boolean => error instanceof NotToldYetError;
 
 /** What touches came to that were captured with their commits. */
 const capturedOf = (touches: readonly Touch[]): Resolved[] =>

@@ -9,6 +9,7 @@ import { chunks } from '../records/chunks.js';
 import { onCommittedData } from '../records/committed-data.js';
 import { isRefusedStatement } from '../records/database-failure.js';
 import { RecordRows } from '../records/record-row.js';
+import { committedRows, type RowAccess } from '../records/row-access.js';
 import {
   freeRows,
   published,
@@ -170,9 +171,7 @@ class Settling {
 
   private async stillClaims(one: Plan): Promise<boolean> {
     const { dataSource, own } = this.options;
-    const claims =
-      !one.mayMove ||
-      (await onCommittedData(dataSource, own(), (runner) => isStillClaimed(one.target.change, runner)));
+    const claims = !one.mayMove || (await isStillClaimed(one.target.change, committedRows(dataSource, own)));
     if (!claims) this.stale.add(one);
     return claims;
   }
@@ -258,8 +257,8 @@ const refusedRow = ({ target: { change, uri } }: Plan, cause: unknown): RowRefus
   );
 
 /** A claim that cannot be told is looked into by the next pass. */
-async function isStillClaimed({ entity, entityId, address }: Change, runner: QueryRunner): Promise<boolean> {
-  const row = (await entity.load([entityId], runner.manager)).get(entityId);
+async function isStillClaimed({ entity, entityId, address }: Change, rows: RowAccess): Promise<boolean> {
+  const row = (await rows.use((runner) => entity.load([entityId], runner.manager))).get(entityId);
   const claimed = row && (await entity.addressOf(row).catch(() => null));
   return claimed != null && atUri(claimed) === atUri(address);
 }
