@@ -1,15 +1,16 @@
 import { MapperError } from '../errors/mapper.error.js';
 import { RetryLaterError } from '../errors/retry-later.error.js';
+import { RowRefusedError } from '../errors/row-refused.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri, type Address } from '../model/address.js';
 import { RecordRows } from '../records/record-row.js';
 import type { RowAccess } from '../records/row-access.js';
-import type { RecordRow } from '../records/row-write.js';
+import { renewed, reserved, type RecordRow } from '../records/row-write.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import { atOnce } from './at-once.js';
 import type { Change, Resolved, Touch } from './change.js';
 import { demandOf, type Demand } from './eligibility.js';
-import { heldRow } from './held-row.js';
+import { writeKey } from './held-row.js';
 import { NotToldYetError, ownerTold } from './told-at-once.js';
 
 /**
@@ -48,7 +49,7 @@ export async function resolveTouches(
       changes.push(...found);
     } catch (error) {
       // An error of SQL has to go on: inside a transaction, swallowing it would turn the commit into a silent rollback.
-      if (!(error instanceof MapperError || error instanceof RetryLaterError)) throw error;
+      if (!isOfOne(error)) throw error;
       if (isProven || error instanceof NotToldYetError) unresolved.push({ touch, error });
       else again.push(touch);
     }
@@ -61,6 +62,10 @@ export async function resolveTouches(
   }
   return resolved;
 }
+
+/** Whether an error concerns one entity and no others. */
+const isOfOne = (error: unknown): error is MapperError | RetryLaterError | RowRefusedError =>
+  error instanceof MapperError || error instanceof RetryLaterError || error instanceof RowRefusedError;
 
 /** Of which the row is read. */
 export const withoutStored = (touch: Touch): Touch => ({ ...touch, stored: undefined });
@@ -264,15 +269,9 @@ async function reserveKey(
   instance: object,
   access: RowAccess | undefined,
 ): Promise<void> {
-  const reserved = parseAtUri(recordStateOf(instance).uri)?.rkey ?? entity.newRkey(instance);
-  const rows = new RecordRows(entity);
-  if (await open(access).use((runner) => rows.reserve(runner, id, reserved)))
-    entity.show(instance, { rkey: reserved });
-  else {
-    const row = (await open(access).use((runner) => rows.read(runner, [id]))).get(id);
-    if (row && row.rkey === null) throw heldRow(entity, id);
-    entity.show(instance, { rkey: row?.rkey ?? null });
-  }
+  const next = parseAtUri(recordStateOf(instance).uri)?.rkey ?? entity.newRkey(instance);
+  const { rkey = null } = await writeKey(entity, reserved(id, next), open(access));
+  entity.show(instance, { rkey });
 }
 
 /**
@@ -291,14 +290,7 @@ async function renewKey(
   if (!address || (address.did !== published.did) === (rkey !== published.rkey)) return;
   const next = rkey === published.rkey ? entity.newRkey(instance) : published.rkey;
   if (next === rkey) return;
-  const rows = new RecordRows(entity);
-  if (await open(access).use((runner) => rows.renew(runner, id, { uri, rkey }, next)))
-    entity.show(instance, { rkey: next });
-  else {
-    const row = (await open(access).use((runner) => rows.read(runner, [id]))).get(id);
-    if (row?.uri === uri && row.rkey === rkey) throw heldRow(entity, id);
-    entity.show(instance, row ?? {});
-  }
+  entity.show(instance, await writeKey(entity, renewed(id, { uri, rkey }, next), open(access)));
 }
 
 const change = (
