@@ -15,9 +15,10 @@ export class RemovalWatch {
     log: TransactionLog,
   ): Promise<void> {
     for (const id of ids) log.removals.delete(key(entity, id));
-    for (const [id, row] of await entity.load(ids, runner.manager)) {
-      log.removals.set(key(entity, id), await removalOf(entity, row));
-    }
+    const rows = [...(await entity.load(ids, runner.manager))];
+    // Side by side: each answer may take as long as it is given.
+    const removals = await Promise.all(rows.map(([, row]) => removalOf(entity, row)));
+    removals.forEach((removal, index) => log.removals.set(key(entity, rows[index]![0]), removal));
   }
 
   /** After the delete; undefined if the row was not there. */

@@ -3,6 +3,7 @@ import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
 import { RecordRows } from '../records/record-row.js';
+import { rowsOfTransaction } from '../records/row-access.js';
 import { keptTrigger } from '../sync/asked-by-hand.js';
 import type { Change, Resolved, Touch, Unresolved } from '../sync/change.js';
 import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
@@ -45,7 +46,7 @@ export class PendingDispatcher extends InlineDispatcher {
   override async beforeCommit(touches: readonly Touch[], runner: QueryRunner): Promise<void> {
     const { store } = this.tries.options;
     if (!store.durable) return;
-    const resolved = await resolveTouches(touches, runner, this.settledCount);
+    const resolved = await resolveTouches(touches, rowsOfTransaction(runner), this.settledCount);
     const captured = await this.captures.capture(resolved, runner);
     if (resolved.unresolved.length > 0)
       await store.capture(resolved.unresolved.map(unresolvedChange).map(toPending), runner);
@@ -67,7 +68,7 @@ export class PendingDispatcher extends InlineDispatcher {
     return changes.every(({ settled }) => settled);
   }
 
-  /** What was captured before the commit is known; what joined the transaction after that is captured now. */
+  /** What was captured before the commit is known; what joined the transaction after that, or could not be told in it, is captured now. */
   protected override async resolve(
     dataSource: DataSource,
     touches: readonly Touch[],
@@ -76,7 +77,7 @@ export class PendingDispatcher extends InlineDispatcher {
     const { store } = this.tries.options;
     if (!store.durable) return super.resolve(dataSource, touches, run);
     const early = capturedOf(touches);
-    // In its transaction an entity may have had to tell its account before it could tell whether it is eligible.
+    // In its transaction an entity can tell only what it can at once.
     const again = early.flatMap(({ unresolved }) => unresolved.map(({ touch }) => touch));
     const rest = [...again, ...touches.filter((touch) => !touch.captured)];
     const [only] = early;

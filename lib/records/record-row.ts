@@ -2,8 +2,8 @@ import type { QueryRunner } from 'typeorm';
 import { atUri, type Address } from '../model/address.js';
 import { chunks } from './chunks.js';
 import { RecordSql } from './record-sql.js';
-import { renewed, reserved, writeRow, type RecordRow } from './row-write.js';
-import { runStep, runTogether } from './steps.js';
+import type { RecordRow } from './row-write.js';
+import { runStep } from './steps.js';
 import type { SyncedEntity } from './synced-entity.js';
 
 /** The record columns as they are in the database now, whatever an instance says. */
@@ -61,29 +61,6 @@ export class RecordRows {
     const text = `SELECT ${sql.selectedKey}, ${selected.join(', ')} FROM ${sql.table} WHERE ${condition(sql)}`;
     const { rows } = await runStep(sql.step(text), runner);
     return rows.map((row) => [sql.idOf(row), row as unknown as RecordRow] as const);
-  }
-
-  /**
-   * Reserves a key for a row that has none (it is older than the record columns).
-   *
-   * @returns false if there is one already, or another transaction holds the row
-   */
-  reserve(runner: QueryRunner, id: string, rkey: string): Promise<boolean> {
-    return runTogether(writeRow(this.entity, reserved(id, rkey)), runner);
-  }
-
-  /**
-   * Reserves another key for the row's next address.
-   *
-   * @returns false if its key or its record is not what it was, or another transaction holds the row
-   */
-  renew(
-    runner: QueryRunner,
-    id: string,
-    was: Pick<RecordRow, 'uri' | 'rkey'>,
-    next: string,
-  ): Promise<boolean> {
-    return runTogether(writeRow(this.entity, renewed(id, was, next)), runner);
   }
 }
 

@@ -16,6 +16,11 @@ export interface RowWrite {
   readonly was: Readonly<Partial<Record<'uri' | 'rkey', string | null>>>;
 }
 
+/** A {@link RowWrite} of a record key. */
+export interface KeyWrite extends RowWrite {
+  readonly set: { readonly rkey: string };
+}
+
 /**
  * The record is at `uri` now; not for a row that no longer holds the record key of that address.
  *
@@ -43,15 +48,19 @@ export function unpublished(
     : { id, set: { ...cleared, rkey: next }, was: { rkey } };
 }
 
+/** Whether a row is still what a write to it takes it for. */
+export const isAsBefore = (row: RecordRow, { was }: RowWrite): boolean =>
+  Object.entries(was).every(([name, value]) => row[name as keyof RecordRow] === value);
+
 /** A key for a row that has none: it is older than the record columns. */
-export const reserved = (id: string, rkey: string): RowWrite => ({ id, set: { rkey }, was: { rkey: null } });
+export const reserved = (id: string, rkey: string): KeyWrite => ({ id, set: { rkey }, was: { rkey: null } });
 
 /** Another key for the row's next address. */
 export const renewed = (
   id: string,
   { uri, rkey }: Pick<RecordRow, 'uri' | 'rkey'>,
   next: string,
-): RowWrite => ({ id, set: { rkey: next }, was: { uri, rkey } });
+): KeyWrite => ({ id, set: { rkey: next }, was: { uri, rkey } });
 
 /**
  * Writes the record columns of a row, by SQL of its own: they are `update: false`, so TypeORM cannot write them, and a write of ours
@@ -92,8 +101,16 @@ export function* writeRows(entity: SyncedEntity, writes: readonly RowWrite[]): S
     return written;
   }
   const free = yield* freeRows(entity, writes);
-  for (const { id } of free) written.add(id);
-  if (free.length > 0) yield updateOf(entity, free, (sql) => sql.keys([...written]));
+  const ids = free.map(({ id }) => id);
+  if (ids.length === 0) return written;
+  if (!writesAtOnce(entity)) {
+    yield updateOf(entity, free, (sql) => sql.keys(ids));
+    return new Set(ids);
+  }
+  // On PostgreSQL a trigger can pass over a row, which the statement does not tell otherwise.
+  const { rows } = yield updateOf(entity, free, (sql) => `${sql.keys(ids)} RETURNING ${sql.selectedKey}`);
+  const sql = new RecordSql(entity);
+  for (const row of rows) written.add(sql.idOf(row));
   return written;
 }
 

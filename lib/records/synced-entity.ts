@@ -213,29 +213,30 @@ export class SyncedEntity {
     return (await this.ask('shouldAutoUnsync', entity, () => true, removal)) === true;
   }
 
-  /**
-   * The address that the entity claims: where its record is, unless that moves (it follows its owner), or else the one reserved for it.
-   * null without a DID or a record key.
-   *
-   * @param did the account to reserve it in, instead of the one that `syncAsDid` gives
-   * @param published where its record is
-   */
-  async addressOf(
-    entity: object,
-    did?: string,
-    published = parseAtUri(recordStateOf(entity).uri),
-  ): Promise<Address | null> {
-    const { rkey } = recordStateOf(entity);
+  /** The address that the entity claims; null without a DID or a record key. */
+  async addressOf(entity: object): Promise<Address | null> {
+    const { uri, rkey } = recordStateOf(entity);
+    const isOwnerDue = (rkey !== null || parseAtUri(uri) !== null) && this.asksOwner(entity);
+    return this.addressIn(entity, isOwnerDue ? await this.didOf(entity) : null);
+  }
+
+  /** Whether the address depends on the account that owns the entity now: a record stays where it is, unless it follows its owner. */
+  asksOwner(entity: object): boolean {
+    if (parseAtUri(recordStateOf(entity).uri)) return this.sync.followOwner;
+    return this.mapper !== undefined;
+  }
+
+  /** The address that the entity claims if this is its owner: where its record is, unless that moves, or else the one reserved for it. */
+  addressIn(entity: object, owner: string | null): Address | null {
+    const { uri, rkey } = recordStateOf(entity);
+    const published = parseAtUri(uri);
     const collection = this.mapper?.collection;
     if (published) {
-      const owner = this.sync.followOwner ? await this.didOf(entity) : null;
       const place = { did: owner ?? published.did, collection: collection ?? published.collection };
       const stays = place.did === published.did && place.collection === published.collection;
       return { ...place, rkey: stays ? published.rkey : (rkey ?? published.rkey) };
     }
-    if (!collection || !rkey) return null;
-    const owner = did ?? (await this.didOf(entity));
-    return owner === null ? null : { did: owner, collection, rkey };
+    return !collection || !rkey || owner === null ? null : { did: owner, collection, rkey };
   }
 
   /** The record key to reserve: the mapper's fixed one, or a new TID. @throws MapperError for one that is no record key */

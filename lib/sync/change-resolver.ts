@@ -1,26 +1,28 @@
-import type { QueryRunner } from 'typeorm';
 import { MapperError } from '../errors/mapper.error.js';
 import { RetryLaterError } from '../errors/retry-later.error.js';
+import { RowRefusedError } from '../errors/row-refused.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri, type Address } from '../model/address.js';
 import { RecordRows } from '../records/record-row.js';
-import type { RecordRow } from '../records/row-write.js';
+import type { RowAccess } from '../records/row-access.js';
+import { renewed, reserved, type RecordRow } from '../records/row-write.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import { atOnce } from './at-once.js';
 import type { Change, Resolved, Touch } from './change.js';
 import { demandOf, type Demand } from './eligibility.js';
-import { heldRow } from './held-row.js';
+import { writeKey } from './held-row.js';
+import { NotToldYetError, ownerTold } from './told-at-once.js';
 
 /**
  * From touched entities to changed addresses: one per entity, two where its record moves.
- * Reads on `runner` alone, so it serves inside a transaction, and sees what that has written.
+ * Reads in `rows` alone, so it serves inside a transaction, and sees what that has written.
  *
- * @param runner undefined where {@link areKnown} says that nothing has to be read
+ * @param rows undefined where {@link areKnown} says that nothing has to be read
  * @param settledCount of the dispatcher: where nothing was settled since an update read its row, the row is not read again
  */
 export async function resolveTouches(
   touches: readonly Touch[],
-  runner: QueryRunner | undefined,
+  rows: RowAccess | undefined,
   settledCount = -1,
 ): Promise<Resolved> {
   const resolved: Resolved = { changes: [], unresolved: [], unowned: [] };
@@ -34,29 +36,39 @@ export async function resolveTouches(
   }
   /** Only the stored row proves that nothing has to be synced. */
   const again: Touch[] = [];
-  for (const [touch, seen] of await seenOf(written, runner, settledCount)) {
-    const isProven = seen.isRow || runner === undefined;
+  const all = await seenOf(written, rows, settledCount);
+  // Side by side: each answer may take as long as it is given.
+  const answers = await Promise.allSettled(all.map(([touch, seen]) => answerOf(touch, seen, rows)));
+  for (const [index, [touch, seen]] of all.entries()) {
+    const isProven = seen.isRow || rows === undefined;
     try {
-      const found = await changesOf(touch, seen, runner);
+      const answer = answers[index]!;
+      if (answer.status === 'rejected') throw answer.reason;
+      const found = await changesOf(touch, seen, answer.value, rows);
       if (found.length === 0) (isProven ? unowned : again).push(touch);
       changes.push(...found);
     } catch (error) {
       // An error of SQL has to go on: inside a transaction, swallowing it would turn the commit into a silent rollback.
-      if (!(error instanceof MapperError || error instanceof RetryLaterError)) throw error;
-      if (isProven) unresolved.push({ touch, error });
+      if (!isOfOne(error)) throw error;
+      if (isProven || error instanceof NotToldYetError) unresolved.push({ touch, error });
       else again.push(touch);
     }
   }
   if (again.length > 0) {
-    const rows = await resolveTouches(again.map(withoutStored), runner, settledCount);
-    changes.push(...rows.changes);
-    unresolved.push(...rows.unresolved);
-    unowned.push(...rows.unowned);
+    const found = await resolveTouches(again.map(withoutStored), rows, settledCount);
+    changes.push(...found.changes);
+    unresolved.push(...found.unresolved);
+    unowned.push(...found.unowned);
   }
   return resolved;
 }
 
-const withoutStored = (touch: Touch): Touch => ({ ...touch, stored: undefined });
+/** Whether an error concerns one entity and no others. */
+const isOfOne = (error: unknown): error is MapperError | RetryLaterError | RowRefusedError =>
+  error instanceof MapperError || error instanceof RetryLaterError || error instanceof RowRefusedError;
+
+/** Of which the row is read. */
+export const withoutStored = (touch: Touch): Touch => ({ ...touch, stored: undefined });
 
 /** Whether touches say all that their rows would: nothing has to be read to resolve them. */
 export const areKnown = (touches: readonly Touch[], settledCount: number): boolean =>
@@ -102,8 +114,8 @@ const joined = (before: Touch, touch: Touch): Touch => ({
   inserted: touch.inserted || (before.inserted && !touch.before?.row.uri),
 });
 
-function open(runner: QueryRunner | undefined): QueryRunner {
-  if (runner) return runner;
+function open(rows: RowAccess | undefined): RowAccess {
+  if (rows) return rows;
   throw new Error('A row has to be read, and there is no connection to read it on.');
 }
 
@@ -117,7 +129,7 @@ interface Seen {
 /** The touches whose rows are there. */
 async function seenOf(
   touches: readonly Touch[],
-  runner: QueryRunner | undefined,
+  access: RowAccess | undefined,
   settledCount: number,
 ): Promise<[Touch, Seen][]> {
   const seen = new Map<Touch, Seen>();
@@ -135,7 +147,7 @@ async function seenOf(
   for (const [entity, group] of Map.groupBy(unfresh, (touch) => touch.entity)) {
     // A worker may have written the record columns since the update read them.
     const ids = group.map(({ entityId }) => entityId);
-    const columns = await new RecordRows(entity).read(open(runner), ids);
+    const columns = await open(access).use((runner) => new RecordRows(entity).read(runner, ids));
     for (const touch of group) {
       const row = columns.get(touch.entityId);
       const { stored } = touch;
@@ -149,7 +161,7 @@ async function seenOf(
   }
   for (const [entity, group] of Map.groupBy(unread, (touch) => touch.entity)) {
     const ids = group.map(({ entityId }) => entityId);
-    const rows = await entity.load(ids, open(runner).manager);
+    const rows = await open(access).use((runner) => entity.load(ids, runner.manager));
     for (const touch of group) {
       const row = rows.get(touch.entityId);
       if (!row) continue;
@@ -175,26 +187,44 @@ function show({ entity, instance }: Touch, row: object, { uri, cid, rkey }: Reco
 
 const GIVEN_UP = { operation: 'unpublish', givenUp: true, mayDelete: true } as const;
 
+/** What an entity's own code answers. */
+interface Answer {
+  /** Undefined: related rows are in the hand of the caller at best. */
+  readonly whole: object | undefined;
+  readonly demand: Demand | undefined;
+  /** null: none, or it makes no difference. */
+  readonly owner: string | null;
+}
+
+async function answerOf(touch: Touch, { row, isRow }: Seen, rows: RowAccess | undefined): Promise<Answer> {
+  const { entity, instance, byHand, inserted } = touch;
+  const whole =
+    isRow || !entity.hasRelations ? row : instance && entity.isWhole(instance) ? instance : undefined;
+  const demand = byHand ? RECORD : whole && (await toldDemand(entity, whole, rows));
+  const wantsRecord = !demand || demand.kind === 'record';
+  const isPublished = parseAtUri(recordStateOf(row).uri) !== null;
+  if (byHand?.did !== undefined && !isPublished) return { whole, demand, owner: byHand.did };
+  const isAsked = entity.asksOwner(row) && (wantsRecord || !(isPublished || inserted));
+  if (!isAsked) return { whole, demand, owner: null };
+  const owner = ownerTold(entity, row, rows);
+  return { whole, demand, owner: await (wantsRecord ? owner : owner.catch(unlessFailed)) };
+}
+
 async function changesOf(
   touch: Touch,
   { row, isRow }: Seen,
-  runner: QueryRunner | undefined,
+  { whole, demand, owner }: Answer,
+  rows: RowAccess | undefined,
 ): Promise<Change[]> {
-  const { entity, entityId, instance, byHand } = touch;
-  // Related rows are in the hand of the caller at best.
-  const whole =
-    isRow || !entity.hasRelations ? row : instance && entity.isWhole(instance) ? instance : undefined;
-  const demand = byHand ? RECORD : whole && (await toldDemand(entity, whole, runner));
+  const { entity, entityId } = touch;
   const wantsRecord = !demand || demand.kind === 'record';
   const isNew = touch.inserted && recordStateOf(row).uri === null;
   if (isNew && !wantsRecord) return [];
-  if (recordStateOf(row).rkey === null) await reserveKey(entity, entityId, row, runner);
-  if (entity.sync.followOwner && wantsRecord) await renewKey(entity, entityId, row, runner);
+  if (recordStateOf(row).rkey === null) await reserveKey(entity, entityId, row, rows);
+  if (entity.sync.followOwner && wantsRecord) await renewKey(entity, entityId, row, owner, rows);
   const { uri, cid } = recordStateOf(row);
   const published = parseAtUri(uri);
-  const address = await (wantsRecord
-    ? entity.addressOf(row, byHand?.did, published)
-    : (published ?? entity.addressOf(row).catch(unlessFailed)));
+  const address = wantsRecord ? entity.addressIn(row, owner) : (published ?? entity.addressIn(row, owner));
   if (!address) return [];
   const moved = published !== null && atUri(published) !== atUri(address);
   const changes = [
@@ -224,12 +254,12 @@ const unlessFailed = (error: unknown): null => {
 async function toldDemand(
   entity: SyncedEntity,
   row: object,
-  runner: QueryRunner | undefined,
+  rows: RowAccess | undefined,
 ): Promise<Demand | undefined> {
   const demand = demandOf(entity, row);
   // The try that follows meets the same error, and reports it.
   const quiet = demand.catch(() => undefined);
-  return runner?.isTransactionActive ? (await atOnce([quiet]))[0] : quiet;
+  return rows?.isInTransaction ? (await atOnce([quiet]))[0] : quiet;
 }
 
 /** A row that is older than its record columns has no key; it has to be there before the first request names it. */
@@ -237,16 +267,11 @@ async function reserveKey(
   entity: SyncedEntity,
   id: string,
   instance: object,
-  runner: QueryRunner | undefined,
+  access: RowAccess | undefined,
 ): Promise<void> {
-  const reserved = parseAtUri(recordStateOf(instance).uri)?.rkey ?? entity.newRkey(instance);
-  const rows = new RecordRows(entity);
-  if (await rows.reserve(open(runner), id, reserved)) entity.show(instance, { rkey: reserved });
-  else {
-    const row = (await rows.read(open(runner), [id])).get(id);
-    if (row && row.rkey === null) throw heldRow(entity, id);
-    entity.show(instance, { rkey: row?.rkey ?? null });
-  }
+  const next = parseAtUri(recordStateOf(instance).uri)?.rkey ?? entity.newRkey(instance);
+  const { rkey = null } = await writeKey(entity, reserved(id, next), open(access));
+  entity.show(instance, { rkey });
 }
 
 /**
@@ -256,21 +281,16 @@ async function renewKey(
   entity: SyncedEntity,
   id: string,
   instance: object,
-  runner: QueryRunner | undefined,
+  owner: string | null,
+  access: RowAccess | undefined,
 ): Promise<void> {
   const { uri, rkey } = recordStateOf(instance);
   const published = parseAtUri(uri);
-  const address = published && (await entity.addressOf(instance));
+  const address = published && entity.addressIn(instance, owner);
   if (!address || (address.did !== published.did) === (rkey !== published.rkey)) return;
   const next = rkey === published.rkey ? entity.newRkey(instance) : published.rkey;
   if (next === rkey) return;
-  const rows = new RecordRows(entity);
-  if (await rows.renew(open(runner), id, { uri, rkey }, next)) entity.show(instance, { rkey: next });
-  else {
-    const row = (await rows.read(open(runner), [id])).get(id);
-    if (row?.uri === uri && row.rkey === rkey) throw heldRow(entity, id);
-    entity.show(instance, row ?? {});
-  }
+  entity.show(instance, await writeKey(entity, renewed(id, { uri, rkey }, next), open(access)));
 }
 
 const change = (

@@ -1,4 +1,17 @@
 import { RetryLaterError } from '../errors/retry-later.error.js';
+import { RowRefusedError } from '../errors/row-refused.error.js';
+import { isRefusedStatement } from '../records/database-failure.js';
+import type { RowAccess } from '../records/row-access.js';
+import { RecordRows } from '../records/record-row.js';
+import {
+  freeRows,
+  isAsBefore,
+  writeRow,
+  type KeyWrite,
+  type RecordRow,
+  type RowWrite,
+} from '../records/row-write.js';
+import { runTogether } from '../records/steps.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 
 /** In ms. */
@@ -11,3 +24,41 @@ export const heldRow = ({ name }: SyncedEntity, entityId: string): RetryLaterErr
     entityName: name,
     entityId,
   });
+
+/** Why the database did not write to a row that no transaction has: a trigger passed over it. */
+export const IGNORED = 'the update was ignored';
+
+/** Whether a row is as it was before a write that failed, although no transaction has it. */
+export async function isFreeRow(entity: SyncedEntity, write: RowWrite, rows: RowAccess): Promise<boolean> {
+  return (await rows.use((runner) => runTogether(freeRows(entity, [write]), runner))).length > 0;
+}
+
+/**
+ * Writes a record key to a row.
+ *
+ * @returns what the row has: that key, or what somebody else gave it; nothing once it is gone
+ * @throws RetryLaterError while another transaction has the row
+ * @throws RowRefusedError if the database refuses; inside a transaction its own error, which has broken that
+ */
+export async function writeKey(
+  entity: SyncedEntity,
+  write: KeyWrite,
+  rows: RowAccess,
+): Promise<Partial<RecordRow>> {
+  const refused = (cause: unknown): RowRefusedError =>
+    new RowRefusedError(
+      `The database refuses to write a record key to the row of ${entity.name} ${write.id}: ` +
+        (cause instanceof Error ? cause.message : String(cause)),
+      { entityName: entity.name, entityId: write.id, cause },
+    );
+  try {
+    if (await rows.use((runner) => runTogether(writeRow(entity, write), runner)))
+      return { rkey: write.set.rkey };
+  } catch (error) {
+    if (rows.isInTransaction || !isRefusedStatement(error)) throw error;
+    throw refused(error);
+  }
+  const row = (await rows.use((runner) => new RecordRows(entity).read(runner, [write.id]))).get(write.id);
+  if (!row || !isAsBefore(row, write)) return row ?? {};
+  throw (await isFreeRow(entity, write, rows)) ? refused(IGNORED) : heldRow(entity, write.id);
+}

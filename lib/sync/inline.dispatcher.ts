@@ -3,9 +3,9 @@ import { SyncFailed } from '../events/sync-failed.event.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { atUri, parseAtUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
-import { onCommittedData } from '../records/committed-data.js';
+import { committedRows } from '../records/row-access.js';
 import type { Change, Resolved, Touch, Unresolved } from './change.js';
-import { areKnown, resolveTouches } from './change-resolver.js';
+import { areKnown, resolveTouches, withoutStored } from './change-resolver.js';
 import { LaneQueue } from './lane-queue.js';
 import type { Outcome } from './outcome.js';
 import { mergedByAddress } from './merged-changes.js';
@@ -122,11 +122,9 @@ export class InlineDispatcher extends SyncDispatcher {
       const told = areKnown(touches, this.settledCount)
         ? await resolveTouches(touches, undefined, this.settledCount)
         : null;
-      return told && told.unowned.length + told.unresolved.length === 0
-        ? told
-        : await onCommittedData(dataSource, run.runner?.(), (runner) =>
-            resolveTouches(touches, runner, this.settledCount),
-          );
+      if (told && told.unowned.length + told.unresolved.length === 0) return told;
+      const unread = told ? touches.map(withoutStored) : touches;
+      return await resolveTouches(unread, committedRows(dataSource, run.runner), this.settledCount);
     } catch (error) {
       const unresolved = touches.map((touch) => ({ touch, error: error as Error }));
       return { changes: [], unresolved, unowned: [] };

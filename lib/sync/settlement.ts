@@ -9,21 +9,21 @@ import { chunks } from '../records/chunks.js';
 import { onCommittedData } from '../records/committed-data.js';
 import { isRefusedStatement } from '../records/database-failure.js';
 import { RecordRows } from '../records/record-row.js';
+import { committedRows, type RowAccess } from '../records/row-access.js';
 import {
-  freeRows,
+  isAsBefore,
   published,
   renewed,
   unpublished,
   writeRow,
   writeRows,
   writesAtOnce,
-  type RecordRow,
   type RowWrite,
 } from '../records/row-write.js';
-import { runSteps, runTogether, type Steps } from '../records/steps.js';
+import { locksRows, runSteps, runTogether, type Steps } from '../records/steps.js';
 import { newTid } from '../records/tid.js';
 import type { Change } from './change.js';
-import { heldRow } from './held-row.js';
+import { heldRow, IGNORED, isFreeRow } from './held-row.js';
 import type { SettlementLedger } from './settlement-ledger.js';
 import type { Target } from './target.js';
 
@@ -89,7 +89,9 @@ class Settling {
     for (const one of this.plans) if (await this.stillClaims(one)) claimed.push(one);
     for (const some of chunks(joint(claimed), TOGETHER)) await this.write(some);
     let left = claimed.filter((one) => one.write && this.isOpen(one));
-    for (const pause of this.options.ledger ? PAUSES : LONG_PAUSES) {
+    const pauses = this.options.ledger ? PAUSES : LONG_PAUSES;
+    // Elsewhere no transaction has a row: what is as it was has been passed over.
+    for (const pause of locksRows(this.options.dataSource) ? pauses : pauses.slice(0, 1)) {
       left = await this.held(left);
       if (left.length === 0) return;
       if (pause > 0) {
@@ -105,10 +107,10 @@ class Settling {
 
   private async hindranceOf(one: Plan): Promise<ParityError> {
     const { entity, entityId } = one.target.change;
-    const free = await onCommittedData(this.options.dataSource, this.options.own(), (runner) =>
-      runTogether(freeRows(entity, one.write ? [one.write] : []), runner),
-    );
-    return free.length === 0 ? heldRow(entity, entityId) : refusedRow(one, 'the update was ignored');
+    const isFree =
+      one.write !== undefined &&
+      (await isFreeRow(entity, one.write, committedRows(this.options.dataSource, this.options.own)));
+    return isFree ? refusedRow(one, IGNORED) : heldRow(entity, entityId);
   }
 
   private isOpen(one: Plan): boolean {
@@ -170,9 +172,7 @@ class Settling {
 
   private async stillClaims(one: Plan): Promise<boolean> {
     const { dataSource, own } = this.options;
-    const claims =
-      !one.mayMove ||
-      (await onCommittedData(dataSource, own(), (runner) => isStillClaimed(one.target.change, runner)));
+    const claims = !one.mayMove || (await isStillClaimed(one.target.change, committedRows(dataSource, own)));
     if (!claims) this.stale.add(one);
     return claims;
   }
@@ -247,9 +247,6 @@ function* writeAll(plans: readonly Plan[]): Steps<Plan[]> {
   return done;
 }
 
-const isAsBefore = (row: RecordRow, { was }: RowWrite): boolean =>
-  Object.entries(was).every(([name, value]) => row[name as keyof RecordRow] === value);
-
 const refusedRow = ({ target: { change, uri } }: Plan, cause: unknown): RowRefusedError =>
   new RowRefusedError(
     `The database refuses to write to the row of ${change.entity.name} ${change.entityId} what became of ${uri}: ` +
@@ -258,8 +255,8 @@ const refusedRow = ({ target: { change, uri } }: Plan, cause: unknown): RowRefus
   );
 
 /** A claim that cannot be told is looked into by the next pass. */
-async function isStillClaimed({ entity, entityId, address }: Change, runner: QueryRunner): Promise<boolean> {
-  const row = (await entity.load([entityId], runner.manager)).get(entityId);
+async function isStillClaimed({ entity, entityId, address }: Change, rows: RowAccess): Promise<boolean> {
+  const row = (await rows.use((runner) => entity.load([entityId], runner.manager))).get(entityId);
   const claimed = row && (await entity.addressOf(row).catch(() => null));
   return claimed != null && atUri(claimed) === atUri(address);
 }

@@ -4,6 +4,7 @@ import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
+import { committedRows } from '../records/row-access.js';
 import { isSharedTransactionOpen } from '../records/open-transaction.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
@@ -97,14 +98,11 @@ export class SyncService {
     if (this.isWithinCall() && isSharedTransactionOpen(entity.dataSource))
       return failed(`The transaction is not committed yet; ${trigger} ${entity.name} ${entityId} after it.`);
     const touch = { entity, entityId, instance, inserted: false, removal: undefined, origin: undefined };
-    const resolved = await onCommittedData(entity.dataSource, undefined, async (runner) => {
-      const found = await resolveTouches([{ ...touch, byHand: { did } }], runner);
-      return {
-        ...found,
-        whole: found.changes[0]?.whole ?? (await entity.load([entityId], runner.manager)).get(entityId),
-      };
-    });
-    const { changes, unresolved, whole } = resolved;
+    const rows = committedRows(entity.dataSource);
+    const { changes, unresolved } = await resolveTouches([{ ...touch, byHand: { did } }], rows);
+    const whole =
+      changes[0]?.whole ??
+      (await rows.use((runner) => entity.load([entityId], runner.manager))).get(entityId);
     if (unresolved[0]) return new SyncResult('failed', { error: unresolved[0].error });
     if (!whole)
       return failed(

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { atUri } from '../model/address.js';
+import { atUri, type Address } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
-import { onCommittedData } from '../records/committed-data.js';
+import { committedRows } from '../records/row-access.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
 import type { Change, Unresolved } from './change.js';
 import { resolveTouches } from './change-resolver.js';
 import { failedOutcome, type Outcome } from './outcome.js';
@@ -10,15 +11,20 @@ import type { SyncRun } from './sync-run.js';
 /** Stands in for the account of an entity whose own code failed to tell it. No PDS hears of it. */
 export const UNRESOLVED_DID = 'did:parity:unresolved';
 
+/** Under which an entity is kept whose address could not be told. */
+export function unresolvedAddress(entity: SyncedEntity, entityId: string): Address {
+  const rkey = createHash('sha256').update(`${entity.storedName} ${entityId}`).digest('hex').slice(0, 32);
+  const collection = entity.mapper?.collection ?? 'parity.unresolved.entity';
+  return { did: UNRESOLVED_DID, collection, rkey };
+}
+
 /** What is kept of a touched entity whose address could not be told: trying it means asking again. */
 export function unresolvedChange({ touch }: Unresolved): Change {
   const { entity, entityId, instance, origin } = touch;
-  const rkey = createHash('sha256').update(`${entity.name} ${entityId}`).digest('hex').slice(0, 32);
-  const collection = entity.mapper?.collection ?? 'parity.unresolved.entity';
   return {
     entity,
     entityId,
-    address: { did: UNRESOLVED_DID, collection, rkey },
+    address: unresolvedAddress(entity, entityId),
     trigger: 'auto',
     operation: 'publish',
     cid: null,
@@ -32,19 +38,16 @@ export function unresolvedChange({ touch }: Unresolved): Change {
 }
 
 /** The addresses of entities that could not be told before; what they ask for is to be captured. Never throws. */
-export async function resolveAgain(changes: readonly Change[], run: SyncRun): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
-  for (const change of changes) outcomes.push(await resolved(change, run));
-  return outcomes;
+export function resolveAgain(changes: readonly Change[], run: SyncRun): Promise<Outcome[]> {
+  return Promise.all(changes.map((change) => resolved(change, run)));
 }
 
 async function resolved(change: Change, run: SyncRun): Promise<Outcome> {
   const { entity, entityId, instance, origin } = change;
   const touch = { entity, entityId, instance, inserted: false, removal: undefined, origin };
   try {
-    const { changes, unresolved } = await onCommittedData(entity.dataSource, run.runner?.(), (runner) =>
-      resolveTouches([touch], runner),
-    );
+    const rows = committedRows(entity.dataSource, run.runner);
+    const { changes, unresolved } = await resolveTouches([touch], rows);
     if (unresolved[0]) return failedOutcome(change, unresolved[0].error, instance);
     const [first] = changes;
     const result = first

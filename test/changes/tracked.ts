@@ -3,8 +3,8 @@ import { OAuthSessionInvalidError, SyncResult, type RecordMapper } from 'nestjs-
 import { ChangeFeeds } from '../../lib/changes/change-feeds.js';
 import { trackChanges } from '../../lib/changes/change-tracker.js';
 import type { BulkWriteReaction } from '../../lib/changes/bulk-write.policy.js';
-import { onCommittedData } from '../../lib/records/committed-data.js';
 import { MapperRegistry } from '../../lib/records/mapper.registry.js';
+import { committedRows } from '../../lib/records/row-access.js';
 import { SyncedEntities } from '../../lib/records/synced-entities.js';
 import type { Change, Touch, Unresolved } from '../../lib/sync/change.js';
 import { resolveTouches } from '../../lib/sync/change-resolver.js';
@@ -31,9 +31,7 @@ export class RecordingDispatcher extends SyncDispatcher {
   override async afterCommit(touches: readonly Touch[], run: SyncRun = {}): Promise<Dispatched[]> {
     this.batches.push([...touches]);
     for (const [dataSource, group] of Map.groupBy(touches, ({ entity }) => entity.dataSource)) {
-      const { changes, unresolved } = await onCommittedData(dataSource, run.runner?.(), (runner) =>
-        resolveTouches(group, runner),
-      );
+      const { changes, unresolved } = await resolveTouches(group, committedRows(dataSource, run.runner));
       this.changes.push(...changes);
       this.unresolved.push(...unresolved);
     }

@@ -126,3 +126,54 @@ for (const kind of databaseKinds) {
     });
   });
 }
+
+const IGNORING: Record<'sqlite' | 'postgres', readonly string[]> = {
+  sqlite: REFUSING.sqlite.map((statement) =>
+    statement.replace("RAISE(ABORT, 'not this row')", 'RAISE(IGNORE)'),
+  ),
+  postgres: REFUSING.postgres.map((statement) =>
+    statement.replace("RAISE EXCEPTION 'not this row'", 'RETURN NULL'),
+  ),
+};
+
+for (const kind of ['sqlite', 'postgres'] as const) {
+  describeDatabase(kind)(`a row that the database passes over (${kind})`, () => {
+    it('is not told to have heard of its record, alone or in a batch', async () => {
+      await start(kind, 'inline', 1, 5);
+      for (const statement of IGNORING[kind]) await app.dataSource.query(statement);
+      const [owner] = owners as [Owner];
+      const notes = await app.repository(Note).save(['one', 'bad'].map((text) => note(owner, text)));
+      notes.push(await app.repository(Note).save(note(owner, 'bad')));
+      expect(notes.map((one) => one.hasAtpRecord())).toEqual([true, false, false]);
+      expect(app.taken(SyncFailed).map(({ error }) => error)).toEqual([
+        expect.any(RowRefusedError),
+        expect.any(RowRefusedError),
+      ]);
+      expect(await app.parity.countPendingSyncs(owner.did)).toBe(2);
+    });
+  });
+}
+
+for (const [how, triggers] of Object.entries({ refuses: REFUSING, 'passes over': IGNORING })) {
+  for (const kind of ['sqlite', 'postgres'] as const) {
+    describeDatabase(kind)(`a row without a record key that the database ${how} (${kind})`, () => {
+      it('fails alone and is told, by reconcile and by hand', async () => {
+        await start(kind, 'inline', 1, 5);
+        const [owner] = owners as [Owner];
+        await app.repository(Note).save(['one', 'bad', 'two'].map((text) => note(owner, text)));
+        await app.dataSource.query('UPDATE note SET "atpUri" = NULL, "atpCid" = NULL, "atpRkey" = NULL');
+        for (const statement of triggers[kind]) await app.dataSource.query(statement);
+        const { failed, errors } = await app.parity.reconcile(Note);
+        expect(failed).toBe(1);
+        expect(errors[0]?.message).toContain('refuses to write a record key');
+        await until(async () => {
+          const notes = await app.repository(Note).findBy([{ text: 'one' }, { text: 'two' }]);
+          return notes.every((one) => one.hasAtpRecord());
+        });
+        const bad = await app.repository(Note).findOneByOrFail({ text: 'bad' });
+        const { status, error } = await app.parity.publish(bad);
+        expect([status, error]).toEqual(['failed', expect.any(RowRefusedError)]);
+      });
+    });
+  }
+}

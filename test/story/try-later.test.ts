@@ -68,10 +68,16 @@ afterEach(async () => {
   await app.stop();
 });
 
-const start = async (database: DatabaseKind, storage: 'cache' | 'database', functionTimeoutMs = 10_000) => {
+const start = async (
+  database: DatabaseKind,
+  storage: 'cache' | 'database',
+  functionTimeoutMs = 10_000,
+  poolSize = 10,
+) => {
   app = await ParityApp.start({
     entities: [Leaf, ...parityEntities] as Function[],
     database,
+    dataSource: { poolSize },
     parity: {
       sessions,
       sync: { functionTimeoutMs },
@@ -138,6 +144,56 @@ for (const [database, storage] of places) {
         expect(await texts()).toEqual(['another']);
       },
     );
+
+    it('syncAsDid never answers: those of many are asked side by side, and none inside its transaction', async () => {
+      await start(database, storage, 300);
+      let open = 0;
+      let most = 0;
+      const fails = async (): Promise<void> => {
+        most = Math.max(most, ++open);
+        await sleep(3_000);
+        open -= 1;
+      };
+      Object.assign(outage, { of: 'syncAsDid', fails });
+      const leaves = Array.from({ length: 5 }, () =>
+        app.repository(Leaf).create({ account: did, text: 'asks' }),
+      );
+      await app.repository(Leaf).save(leaves);
+      expect(most).toBeGreaterThanOrEqual(leaves.length);
+      outage.of = null;
+      await until(async () => {
+        await app.parity.retryPendingSyncs('did:parity:unresolved');
+        return (await texts()).length === leaves.length;
+      });
+    });
+
+    it('statusOf finds what is kept of an entity whose account could not be told', async () => {
+      await start(database, storage);
+      const fails = (): never => {
+        throw new Error('broken');
+      };
+      Object.assign(outage, { of: 'syncAsDid', fails });
+      const leaf = await save('asks');
+      const uri = expect.stringContaining('did:parity:unresolved');
+      expect(await app.parity.statusOf(leaf)).toMatchObject({ status: 'pending', uri });
+      await app.parity.retryPendingSyncs('did:parity:unresolved');
+      await until(async () => (await app.parity.statusOf(leaf)).status === 'failed');
+      expect(await app.parity.statusOf(leaf)).toMatchObject({
+        uri,
+        error: expect.stringContaining('broken'),
+        deadLetter: null,
+      });
+    });
+
+    it('syncAsDid asks the database: one connection is enough', async () => {
+      await start(database, storage, 10_000, 1);
+      Object.assign(outage, { of: 'syncAsDid', fails: () => app.dataSource.query('SELECT 1') });
+      const leaves = await Promise.all(Array.from({ length: 5 }, () => save('asks')));
+      expect(leaves.every((leaf) => leaf.hasAtpRecord())).toBe(true);
+      expect(app.taken(SyncFailed)).toEqual([]);
+      await until(async () => (await app.parity.stats()).pending === 0);
+      expect((await servers.network.commits(did)).flatMap(({ ops }) => ops)).toHaveLength(leaves.length);
+    });
   });
 }
 

@@ -1,6 +1,6 @@
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { atUri } from '../../model/address.js';
-import { onCommittedData } from '../../records/committed-data.js';
+import { committedRows } from '../../records/row-access.js';
 import type { EntityClass } from '../../records/record-mapper.js';
 import type { RepositoryWriter } from '../../pds/repository-writer.js';
 import type { SyncedEntities } from '../../records/synced-entities.js';
@@ -162,9 +162,7 @@ export class Reconciler {
       removal: undefined,
       origin: undefined,
     }));
-    const { changes, unresolved } = await onCommittedData(entity.dataSource, undefined, (runner) =>
-      resolveTouches(touches, runner),
-    );
+    const { changes, unresolved } = await resolveTouches(touches, committedRows(entity.dataSource));
     for (const { touch, error } of unresolved) tally.fail(entity.name, touch.entityId, error);
     return changes;
   }

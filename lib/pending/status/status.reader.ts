@@ -5,6 +5,7 @@ import type { SyncedEntities } from '../../records/synced-entities.js';
 import type { SyncedEntity } from '../../records/synced-entity.js';
 import type { SessionProvider } from '../../sessions/session-provider.js';
 import { assess } from '../../sync/assessment.js';
+import { unresolvedAddress } from '../../sync/unresolved.js';
 import type { KeptSync, PendingStats } from '../kept-sync.js';
 import type { PendingSyncStore } from '../pending-sync.store.js';
 import type { EntityStatus } from './entity-status.js';
@@ -37,10 +38,12 @@ export class StatusReader {
         : await onCommittedData(entity.dataSource, undefined, async (runner) =>
             (await entity.load([id], runner.manager)).get(id),
           );
-    if (!row) return this.ofGone(instance);
+    if (!row || id === null) return this.ofGone(instance);
     let kept: KeptSync | null = null;
     try {
-      const uris = await addresses(entity, row);
+      // Without an answer of its own code, and until it was asked again, an entity is kept under no account.
+      const known = await addresses(entity, row).catch(() => []);
+      const uris = [...known, atUri(unresolvedAddress(entity, id))];
       kept = await this.kept(uris);
       if (kept && !kept.dead) return await this.ofPending(kept);
       const status = await ofRow(entity, row, kept);
