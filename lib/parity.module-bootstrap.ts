@@ -35,7 +35,10 @@ import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncService } from './sync/sync.service.js';
 import { SHUTDOWN_LIMIT, within } from './sync/within.js';
 
-/** Start-up and shutdown: finds the mappers and the marked entities, checks that they fit, and listens to their DataSources. */
+/**
+ * Start-up and shutdown: finds the mappers and the marked entities, checks that they fit, and listens to
+ * their DataSources.
+ */
 @Injectable()
 export class ParityBootstrap
   implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
@@ -93,7 +96,10 @@ export class ParityBootstrap
     await this.drain(this.loop?.stop());
   }
 
-  /** For DataSources that outlive the application; the others are released when they close, which may be later than this. */
+  /**
+   * For DataSources that outlive the application; the others are released when they close, which may be later
+   * than this.
+   */
   async onApplicationShutdown(): Promise<void> {
     const left = this.options.dataSources
       .filter((name) => !this.isClosedByItsModule(name))

@@ -15,11 +15,17 @@ import type { OAuthOptions } from './sessions/oauth/oauth-options.js';
 import type { SessionProvider } from './sessions/session-provider.js';
 
 export interface ParityModuleOptions extends ParityOptions {
-  /** The application as an OAuth client; makes `AtpOAuthService` injectable and its sessions the ones that are used. */
+  /**
+   * The application as an OAuth client; makes `AtpOAuthService` injectable and its sessions the ones that are
+   * used.
+   */
   readonly oauth?: OAuthOptions;
   /** How a request is answered whose account has to sign in again; see `ParityExceptionFilter`. */
   readonly http?: ParityHttpOptions;
-  /** Where sessions come from, instead of `oauth`: a class (instantiated with injection), an instance, or a provider that exists. */
+  /**
+   * Where sessions come from, instead of `oauth`: a class (instantiated with injection), an instance, or a
+   * provider that exists.
+   */
   readonly sessions?:
     | Type<SessionProvider>
     | SessionProvider
@@ -35,14 +41,19 @@ export interface ParityModuleExtras {
   /** Mappers that no module provides; they can inject what is global and what `imports` export. */
   mappers?: Type<RecordMapper>[];
   imports?: NonNullable<ModuleMetadata['imports']>;
-  /** As the option of the same name. With `forRootAsync` and database storage they are named here, because Nest has to know what to wait for. */
+  /**
+   * As the option of the same name. With `forRootAsync` and database storage they are named here, because
+   * Nest has to know what to wait for.
+   */
   dataSources?: readonly string[];
 }
 
 /** Mapper classes that were listed, as opposed to found by their decorator. */
 export const LISTED_MAPPERS = Symbol('parity:listed-mappers');
 
-/** The DataSource that keeps pending syncs, with storage 'database'; undefined if there is none of that name. */
+/**
+ * The DataSource that keeps pending syncs, with storage 'database'; undefined if there is none of that name.
+ */
 export const PENDING_DATA_SOURCE = Symbol('parity:pending-data-source');
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN: PARITY_OPTIONS } =

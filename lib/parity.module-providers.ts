@@ -180,7 +180,10 @@ async function sessionProvider(
   );
 }
 
-/** Nest makes providers in an order of its own: the one that is meant may not be made yet, so it is looked up when it is used. */
+/**
+ * Nest makes providers in an order of its own: the one that is meant may not be made yet, so it is looked up
+ * when it is used.
+ */
 function existingSessions(
   token: Type<SessionProvider> | string | symbol,
   moduleRef: ModuleRef,

@@ -26,7 +26,10 @@ export class ParityService {
     private readonly touches: Touches,
     private readonly reconciler: Reconciler,
     private readonly status: StatusReader,
-    /** What was given up: `list`, `requeue`, `purge`. With database storage only; otherwise there never are any. */
+    /**
+     * What was given up: `list`, `requeue`, `purge`. With database storage only; otherwise there never are
+     * any.
+     */
     readonly deadLetters: DeadLetterDesk,
   ) {}
 
@@ -70,7 +73,10 @@ export class ParityService {
     return this.status.of(entity);
   }
 
-  /** What is pending, over all accounts: of the whole database, or with storage 'cache' of this process. Zeros while disabled. */
+  /**
+   * What is pending, over all accounts: of the whole database, or with storage 'cache' of this process. Zeros
+   * while disabled.
+   */
   stats(): Promise<PendingStats> {
     return this.status.stats();
   }
@@ -99,7 +105,10 @@ export class ParityService {
     return this.pending.cleanup();
   }
 
-  /** For session providers: the account has a new session. Its lane is free; with `autoRetry` its pending syncs are retried. Never throws. */
+  /**
+   * For session providers: the account has a new session. Its lane is free; with `autoRetry` its pending
+   * syncs are retried. Never throws.
+   */
   sessionAvailable(did: string): Promise<void> {
     return this.sessions.onSessionAuthenticated(new SessionAuthenticated(did));
   }

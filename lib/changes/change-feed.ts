@@ -8,8 +8,8 @@ import { TransactionLogs, type TransactionLog } from './transaction-log.js';
 import { currentUnit, type UnitParticipant } from './unit-of-work.js';
 
 /**
- * From what the subscribers see to the dispatcher: held back until the outermost commit, then handed to the call that
- * committed it, and dispatched once that call has given its connection back.
+ * From what the subscribers see to the dispatcher: held back until the outermost commit, then handed to the
+ * call that committed it, and dispatched once that call has given its connection back.
  */
 export class ChangeFeed implements UnitParticipant {
   private readonly logs = new TransactionLogs();
@@ -18,10 +18,16 @@ export class ChangeFeed implements UnitParticipant {
 
   constructor(
     private readonly dispatcher: SyncDispatcher,
-    /** SQLite: everybody uses one connection, so throwing at a commit would make its caller roll back a stranger's transaction. */
+    /**
+     * SQLite: everybody uses one connection, so throwing at a commit would make its caller roll back a
+     * stranger's transaction.
+     */
     readonly sharesConnection: boolean,
     private readonly warn: (message: string) => void,
-    /** How many of them there may be: a slow PDS must not take the whole pool. Whoever comes later goes on at once. */
+    /**
+     * How many of them there may be: a slow PDS must not take the whole pool. Whoever comes later goes on at
+     * once.
+     */
     private readonly maxWaiting = Infinity,
   ) {}
 
@@ -33,7 +39,8 @@ export class ChangeFeed implements UnitParticipant {
   touched(touch: Touch, runner: QueryRunner): Promise<void> | void {
     const log = this.log(runner);
     const scope = currentScope();
-    // Not `isTransactionActive`: on SQLite a stranger's BEGIN may be under way, which starts the log only when it is done.
+    // Not `isTransactionActive`: on SQLite a stranger's BEGIN may be under way, which starts the log only
+    // when it is done.
     if (log.isOpen) log.add(touch);
     else if (scope) scope.committed.push(touch);
     else return this.loose(touch, log, runner);
@@ -47,13 +54,19 @@ export class ChangeFeed implements UnitParticipant {
     if (batch.length > 0) await this.committed(batch, runner);
   }
 
-  /** Gives no promise where there is nothing to wait for: these run for every transaction, marked entities in it or not. */
+  /**
+   * Gives no promise where there is nothing to wait for: these run for every transaction, marked entities in
+   * it or not.
+   */
   beforeCommit(runner: QueryRunner): Promise<void> | void {
     const log = this.log(runner);
     if (log.isOutermost && log.pending.length > 0) return this.capture(log, runner);
   }
 
-  /** On a shared connection other saves may join the transaction while its changes are captured: theirs are captured as well. */
+  /**
+   * On a shared connection other saves may join the transaction while its changes are captured: theirs are
+   * captured as well.
+   */
   private async capture(log: TransactionLog, runner: QueryRunner): Promise<void> {
     const captured = new Set<Touch>();
     for (;;) {
@@ -70,8 +83,8 @@ export class ChangeFeed implements UnitParticipant {
   }
 
   /**
-   * On a shared connection a write of somebody else that seems to be part of the transaction may have come just before its BEGIN:
-   * its row is looked at, which publishes nothing if it is not there.
+   * On a shared connection a write of somebody else that seems to be part of the transaction may have come
+   * just before its BEGIN: its row is looked at, which publishes nothing if it is not there.
    */
   async afterRollback(runner: QueryRunner): Promise<void> {
     const log = this.log(runner);
@@ -82,7 +95,10 @@ export class ChangeFeed implements UnitParticipant {
     else if (strangers.length > 0) await this.committed(strangers, runner);
   }
 
-  /** Runs a call of the application; resolves, or rejects for an auth failure, when what it committed is dispatched. */
+  /**
+   * Runs a call of the application; resolves, or rejects for an auth failure, when what it committed is
+   * dispatched.
+   */
   async managed<T>(
     runner: QueryRunner | undefined,
     call: () => Promise<T>,

@@ -84,7 +84,10 @@ export function trackChanges({
   };
 }
 
-/** What to listen to. A subscriber hears subclasses too, so one to a subclass of a marked class would hear everything twice. */
+/**
+ * What to listen to. A subscriber hears subclasses too, so one to a subclass of a marked class would hear
+ * everything twice.
+ */
 function roots(dataSource: DataSource, entities: SyncedEntities): Function[] {
   const marked = entities
     .all()

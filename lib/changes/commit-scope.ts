@@ -2,7 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
 import type { Touch } from '../sync/change.js';
 
-/** One call of the application into TypeORM, and what it committed. Its caller waits for the sync, and hears of an auth failure. */
+/**
+ * One call of the application into TypeORM, and what it committed. Its caller waits for the sync, and hears
+ * of an auth failure.
+ */
 export class CommitScope {
   readonly committed: Touch[] = [];
   /** Where its transaction runs. */

@@ -30,8 +30,8 @@ interface Found {
 export type WriteMethod = (...args: unknown[]) => Promise<unknown>;
 
 /**
- * Finds the rows of `repository.update(criteria)` and its like, for which TypeORM names none: before the write by the criteria,
- * in the same transaction.
+ * Finds the rows of `repository.update(criteria)` and its like, for which TypeORM names none: before the
+ * write by the criteria, in the same transaction.
  */
 export class CriteriaCapture {
   constructor(
@@ -97,15 +97,17 @@ export class CriteriaCapture {
     if (!keys.every(isKey))
       return this.lock(metadata, manager, criteria as FindOptionsWhere<object>, criteria);
     if (others.length > 0) return { found: new Map(), criteria };
-    // Other keys may be written in another way than in the row: a UUID in capitals, a text where case does not count.
+    // Other keys may be written in another way than in the row: a UUID in capitals, a text where case does
+    // not count.
     if (!key.isGenerated || !keys.every(Number.isSafeInteger))
       return this.lock(metadata, manager, key.createValueMap(In(keys)) as FindOptionsWhere<object>, criteria);
     return { found: await this.rows.ofIds(metadata, [...new Set(keys.map(String))], manager), criteria };
   }
 
   /**
-   * Other transactions may commit rows that match before the write is made, and rows may cease to match: the rows that are found are
-   * locked, and the write is for them and no others, as if all of it had happened at the time of the look.
+   * Other transactions may commit rows that match before the write is made, and rows may cease to match: the
+   * rows that are found are locked, and the write is for them and no others, as if all of it had happened at
+   * the time of the look.
    */
   private async lock(
     metadata: EntityMetadata,
@@ -114,7 +116,8 @@ export class CriteriaCapture {
     criteria: unknown,
   ): Promise<Found> {
     const dataSource = dataSourceOf(manager.queryRunner!);
-    // In a hierarchy, rows of classes that are not marked are written too, and are not among those that are found.
+    // In a hierarchy, rows of classes that are not marked are written too, and are not among those that are
+    // found.
     const isLocked = locksRows(dataSource) && metadata.childEntityMetadatas.length === 0;
     const lock = isLocked ? lockOf(dataSource, metadata) : undefined;
     const found = await this.rows.matching(metadata, where, manager, lock);
@@ -165,7 +168,10 @@ export class CriteriaCapture {
   }
 }
 
-/** As weak as an update takes it itself: a foreign key that refers to the row does not wait. Rows that criteria join are not locked. */
+/**
+ * As weak as an update takes it itself: a foreign key that refers to the row does not wait. Rows that
+ * criteria join are not locked.
+ */
 const lockOf = (
   { options }: DataSource,
   { tableNameWithoutPrefix }: EntityMetadata,

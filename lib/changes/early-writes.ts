@@ -23,8 +23,8 @@ export interface EarlyClass {
 }
 
 /**
- * Hears what is saved before the module can follow it, because mappers and other DataSources are still being made: in the factories of
- * providers, and in `onModuleInit` hooks that come first.
+ * Hears what is saved before the module can follow it, because mappers and other DataSources are still being
+ * made: in the factories of providers, and in `onModuleInit` hooks that come first.
  */
 export class EarlyWrites implements EntitySubscriberInterface<ObjectLiteral> {
   private readonly events: EntityEvent[] = [];

@@ -43,7 +43,10 @@ export interface EntityChangeSubscriberOptions {
   readonly inverse: InverseUpdates;
 }
 
-/** Hears the life of one marked class and its subclasses. One per class, because a subscriber to all would slow every entity down. */
+/**
+ * Hears the life of one marked class and its subclasses. One per class, because a subscriber to all would
+ * slow every entity down.
+ */
 export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectLiteral> {
   private readonly leaving = new EventBatches<EntityEvent>((events, runner) =>
     this.askLeaving(events, runner),
@@ -56,7 +59,10 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     return this.options.target;
   }
 
-  /** Reserves the record key, unless the mapper makes it of the row, and discards what was given: a cloned entity must not claim the original's record. */
+  /**
+   * Reserves the record key, unless the mapper makes it of the row, and discards what was given: a cloned
+   * entity must not claim the original's record.
+   */
   beforeInsert(event: InsertEvent<ObjectLiteral>): void {
     const entity = this.options.entities.find(event.metadata.target);
     if (!entity || !event.entity) return;
@@ -75,7 +81,10 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     return this.touched(entity, id, event, { inserted, stored });
   }
 
-  /** Not there where it has nothing to do: once a hook has run before a write, TypeORM computes all that it will write anew. */
+  /**
+   * Not there where it has nothing to do: once a hook has run before a write, TypeORM computes all that it
+   * will write anew.
+   */
   get beforeUpdate(): (event: UpdateEvent<ObjectLiteral>) => void {
     return (currentCall().isAlone ? undefined : this.expectUpdate) as (
       event: UpdateEvent<ObjectLiteral>,
@@ -97,7 +106,8 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
       });
     }
     if (!entity) return this.updatedFromOtherSide(event);
-    // By a query builder in a hook of the application, while it saves something else: the error takes that back.
+    // By a query builder in a hook of the application, while it saves something else: the error takes that
+    // back.
     if (currentCall().isAlone) this.bulkWrite(event, 'An update');
   }
 
@@ -159,7 +169,10 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     return Promise.all(named).then(() => undefined);
   }
 
-  /** What the events do not tell: the id of a row that was inserted without reload, or the class of one known by id. */
+  /**
+   * What the events do not tell: the id of a row that was inserted without reload, or the class of one known
+   * by id.
+   */
   private async find(events: readonly EntityEvent[], runner: QueryRunner): Promise<void> {
     const { rows, bulk } = this.options;
     for (const event of events) {

@@ -15,7 +15,10 @@ interface InsertBuilder {
   execute(): Promise<unknown>;
 }
 
-/** Inserts by query builders outside a transaction get one of their own, so that their rows are captured in it. */
+/**
+ * Inserts by query builders outside a transaction get one of their own, so that their rows are captured in
+ * it.
+ */
 export class InsertBuilders {
   constructor(
     private readonly feed: ChangeFeed,

@@ -34,8 +34,9 @@ export interface ManagedWritesOptions {
 }
 
 /**
- * Wraps the writing methods of an entity manager, for two things that subscribers cannot do: to sync after the connection is given
- * back (in a commit hook it is held, and an error there makes TypeORM roll back), and to learn the rows of a write by criteria.
+ * Wraps the writing methods of an entity manager, for two things that subscribers cannot do: to sync after
+ * the connection is given back (in a commit hook it is held, and an error there makes TypeORM roll back), and
+ * to learn the rows of a write by criteria.
  */
 export class ManagedWrites {
   /** Managers that somebody still holds keep their wrapping; it does nothing any more. */
@@ -45,7 +46,10 @@ export class ManagedWrites {
 
   constructor(private readonly options: ManagedWritesOptions) {}
 
-  /** The class of a manager with its writing methods wrapped: made once, because TypeORM makes a manager for every call. */
+  /**
+   * The class of a manager with its writing methods wrapped: made once, because TypeORM makes a manager for
+   * every call.
+   */
   managed(Base: ManagerClass): ManagerClass {
     const base = Base.prototype as unknown as Record<string, WriteMethod>;
     const Managed = class extends Base {};
@@ -104,7 +108,8 @@ export class ManagedWrites {
     }
     const inside = (other: EntityManager): Promise<unknown> =>
       (other as unknown as Record<string, WriteMethod>)[name]!(...args);
-    // On SQLite the transaction of a stranger is joined, as TypeORM would: a savepoint in it would be all that its rollback undoes.
+    // On SQLite the transaction of a stranger is joined, as TypeORM would: a savepoint in it would be all
+    // that its rollback undoes.
     const shared = feed.sharesConnection ? dataSource.createQueryRunner() : undefined;
     if (shared?.isTransactionActive) return feed.managed(undefined, () => inside(shared.manager));
     return manager.transaction(inside);
@@ -121,7 +126,10 @@ export class ManagedWrites {
     };
   }
 
-  /** @param subject the class, or without one the entity, that is saved or removed; of a list of entities nothing is said */
+  /**
+   * @param subject the class, or without one the entity, that is saved or removed; of a list of entities
+   *   nothing is said
+   */
   private concerns(subject: unknown): boolean {
     const isEntity = typeof subject === 'object' && subject !== null && !Array.isArray(subject);
     const metadata = this.metadataOf(isEntity ? subject.constructor : subject);

@@ -12,7 +12,10 @@ const cascades = ({
   isCascadeRecover,
 }: Relation): boolean => isCascadeInsert || isCascadeUpdate || isCascadeSoftRemove || isCascadeRecover;
 
-/** Of which marked class a row is: in a single-table hierarchy the class that was written to need not be the row's own. */
+/**
+ * Of which marked class a row is: in a single-table hierarchy the class that was written to need not be the
+ * row's own.
+ */
 export class MarkedRows {
   private readonly reached = new WeakMap<EntityMetadata, boolean>();
   private readonly alone = new WeakMap<EntityMetadata, boolean>();
@@ -41,7 +44,10 @@ export class MarkedRows {
     return reaches;
   }
 
-  /** Whether this is a marked class, and saving an entity of it writes its own row and no other, from whichever side of a relation. */
+  /**
+   * Whether this is a marked class, and saving an entity of it writes its own row and no other, from
+   * whichever side of a relation.
+   */
   isAlone(metadata: EntityMetadata): boolean {
     let isAlone = this.alone.get(metadata);
     if (isAlone === undefined) {
@@ -66,7 +72,9 @@ export class MarkedRows {
     return this.matching(metadata, entity.whereIds(ids), manager);
   }
 
-  /** By class, the ids of the rows that match; with a lock, they stay as they are until the transaction ends. */
+  /**
+   * By class, the ids of the rows that match; with a lock, they stay as they are until the transaction ends.
+   */
   async matching(
     metadata: EntityMetadata,
     where: Where,

@@ -1,7 +1,8 @@
 import type { DataSource } from 'typeorm';
 
 /**
- * When a DataSource closes, runs `before` while it still works, and `after` once it is closed: until then it may commit something.
+ * When a DataSource closes, runs `before` while it still works, and `after` once it is closed: until then it
+ * may commit something.
  * @returns stops listening
  */
 export function onClose(dataSource: DataSource, before: () => Promise<void>, after: () => void): () => void {

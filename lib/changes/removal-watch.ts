@@ -5,7 +5,10 @@ import type { SyncedEntity } from '../records/synced-entity.js';
 import type { Removal } from '../sync/change.js';
 import type { TransactionLog } from './transaction-log.js';
 
-/** Asks entities, while their rows are still there, what cannot be asked afterwards: their address, and whether the record may go. */
+/**
+ * Asks entities, while their rows are still there, what cannot be asked afterwards: their address, and
+ * whether the record may go.
+ */
 export class RemovalWatch {
   /** Before the delete. */
   async ask(

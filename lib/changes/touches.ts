@@ -19,11 +19,12 @@ export class Touches implements UnitParticipant {
   ) {}
 
   /**
-   * Something outside the row changed what the entity maps to (a many-to-many relation, another table, a file): its record is looked at
-   * again, as after a `save()`. Inside a unit of work, or a transaction of `DataSource.transaction()`, that happens at its end, and the
-   * result is 'pending'.
+   * Something outside the row changed what the entity maps to (a many-to-many relation, another table, a
+   * file): its record is looked at again, as after a `save()`. Inside a unit of work, or a transaction of
+   * `DataSource.transaction()`, that happens at its end, and the result is 'pending'.
    *
-   * @param manager of a transaction that you manage yourself (`queryRunner.manager`): the touch is part of it. Without it, call after the commit
+   * @param manager of a transaction that you manage yourself (`queryRunner.manager`): the touch is part of
+   *   it. Without it, call after the commit
    * @throws AuthenticationError if the account has to act
    * @throws ParityOptionsError for an entity that is not marked with `@AutoSyncsWithAtp()`
    */

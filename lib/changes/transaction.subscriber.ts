@@ -7,7 +7,10 @@ import type {
 import type { ChangeFeed } from './change-feed.js';
 import { currentScope } from './commit-scope.js';
 
-/** Follows the transactions and savepoints of a DataSource; no entity events, so that unmarked entities cost nothing. */
+/**
+ * Follows the transactions and savepoints of a DataSource; no entity events, so that unmarked entities cost
+ * nothing.
+ */
 export class TransactionSubscriber implements EntitySubscriberInterface {
   constructor(private readonly feed: ChangeFeed) {}
 

@@ -9,8 +9,9 @@ type EntityClassDecorator<E> = (target: abstract new (...args: never[]) => E) =>
 
 export interface SyncNameOption {
   /**
-   * The name under which pending syncs remember the class, whatever it is called in the code of a process. Default: the name of its table, for
-   * a child of a single table followed by its discriminator value; in any but the first of `dataSources` the name of the DataSource comes first.
+   * The name under which pending syncs remember the class, whatever it is called in the code of a process.
+   * Default: the name of its table, for a child of a single table followed by its discriminator value; in any
+   * but the first of `dataSources` the name of the DataSource comes first.
    */
   readonly name?: string;
 }

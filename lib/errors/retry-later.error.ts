@@ -1,8 +1,9 @@
 import { ParityError, type ParityErrorContext } from './parity.error.js';
 
 /**
- * Not now: the same may work later as it is. A mapper, `shouldAutoSync`, `shouldAutoUnsync` or `syncAsDid` throws it when what they ask
- * is away (a service, a file); the sync is then kept and tried again, and spends no attempt. It holds up no other entity.
+ * Not now: the same may work later as it is. A mapper, `shouldAutoSync`, `shouldAutoUnsync` or `syncAsDid`
+ * throws it when what they ask is away (a service, a file); the sync is then kept and tried again, and spends
+ * no attempt. It holds up no other entity.
  */
 export class RetryLaterError extends ParityError {
   readonly code = 'RETRY_LATER';

@@ -16,16 +16,18 @@ import { AwaitsSync } from './awaits-sync.decorator.js';
 const SSE = '__sse__';
 
 /**
- * One unit of work per HTTP request: what the handler commits is written together, one write per account, after the
- * handler and before the response. An account that has to sign in again becomes the answer: the error is thrown, for
- * `ParityExceptionFilter`. An error of the handler's own stays as it is, and what was committed before it is synced.
+ * One unit of work per HTTP request: what the handler commits is written together, one write per account,
+ * after the handler and before the response. An account that has to sign in again becomes the answer: the
+ * error is thrown, for `ParityExceptionFilter`. An error of the handler's own stays as it is, and what was
+ * committed before it is synced.
  *
- * Bound to all handlers by `sync.mode: 'request'`; in other modes bind it with `@UseInterceptors(ParityInterceptor)`.
- * See `@AwaitsSync(false)` for handlers whose response is not to wait.
+ * Bound to all handlers by `sync.mode: 'request'`; in other modes bind it with
+ * `@UseInterceptors(ParityInterceptor)`. See `@AwaitsSync(false)` for handlers whose response is not to wait.
  *
- * Values pass through as they come, and only the end waits, which Nest awaits before it answers. Without a unit, each
- * save by itself: `@Sse()` handlers, whose end may never come, and everything that is no HTTP request. A stream that the
- * handler returned is sent after the unit. A handler that answers by itself (`@Res()`) does not wait for the sync.
+ * Values pass through as they come, and only the end waits, which Nest awaits before it answers. Without a
+ * unit, each save by itself: `@Sse()` handlers, whose end may never come, and everything that is no HTTP
+ * request. A stream that the handler returned is sent after the unit. A handler that answers by itself
+ * (`@Res()`) does not wait for the sync.
  */
 @Injectable()
 export class ParityInterceptor implements NestInterceptor, BeforeApplicationShutdown {
@@ -47,7 +49,8 @@ export class ParityInterceptor implements NestInterceptor, BeforeApplicationShut
       let isHandled = false;
       const unit = unitOfWork(() => {
         const { promise, resolve, reject } = Promise.withResolvers<void>();
-        // The client has gone, or somebody lost patience: what was committed until now is synced all the same.
+        // The client has gone, or somebody lost patience: what was committed until now is synced all the
+        // same.
         subscription.add(resolve);
         subscription.add(
           // Not before the unit is there: Nest binds the handler to the async context of this call.

@@ -5,7 +5,10 @@ export type SyncLevel = 'has-record' | 'publishes' | 'auto';
 
 type MaybePromise<T> = T | Promise<T>;
 
-/** The three functions that decide about an entity's record. As methods on the class they win over the decorator's options. */
+/**
+ * The three functions that decide about an entity's record. As methods on the class they win over the
+ * decorator's options.
+ */
 export interface SyncFunctions<E> {
   /** The DID of the account that owns the record; nothing for "no account, so nothing to sync". */
   syncAsDid?(entity: E): MaybePromise<string | null | undefined>;
@@ -21,8 +24,9 @@ export interface AutoSyncBehaviour {
   /** Whether the record moves when `syncAsDid` gives another DID than the one it is published under. */
   readonly followOwner: boolean;
   /**
-   * What happens to a record of ours that another application changed or deleted; 'overwrite' logs a warning. undefined, the default:
-   * 'overwrite'; but a record that was never ours (at a fixed record key) is overwritten only where 'overwrite' is given.
+   * What happens to a record of ours that another application changed or deleted; 'overwrite' logs a warning.
+   * undefined, the default: 'overwrite'; but a record that was never ours (at a fixed record key) is
+   * overwritten only where 'overwrite' is given.
    */
   readonly onConflict: 'overwrite' | 'fail' | undefined;
 }

@@ -3,9 +3,14 @@ import { ParityOptionsError } from '../errors/parity-options.error.js';
 export interface PendingSyncOptions {
   /** Keeps what could not be synced, and retries it. Default false. */
   readonly enabled?: boolean;
-  /** 'cache' (default): best effort, for one process. 'database': durable, written in the entity's own transaction. */
+  /**
+   * 'cache' (default): best effort, for one process. 'database': durable, written in the entity's own
+   * transaction.
+   */
   readonly storage?: 'cache' | 'database';
-  /** Seconds until a pending sync is given up; null: never. Default 3600 with 'cache', null with 'database'. */
+  /**
+   * Seconds until a pending sync is given up; null: never. Default 3600 with 'cache', null with 'database'.
+   */
   readonly ttl?: number | null;
   /** Failures of the record itself until it is given up; null: no limit. Default 3. */
   readonly maxAttempts?: number | null;
@@ -18,8 +23,9 @@ export interface PendingSyncOptions {
    */
   readonly whenParked?: 'throw' | 'keep';
   /**
-   * PostgreSQL with storage 'database': whether the statements on many pending syncs are prepared, once per connection. Default true; false
-   * behind a pooler that knows no prepared statements (PgBouncer before 1.21, or without `max_prepared_statements`).
+   * PostgreSQL with storage 'database': whether the statements on many pending syncs are prepared, once per
+   * connection. Default true; false behind a pooler that knows no prepared statements (PgBouncer before 1.21,
+   * or without `max_prepared_statements`).
    */
   readonly preparedStatements?: boolean;
 }
@@ -28,19 +34,22 @@ export type SyncMode = 'inline' | 'request' | 'background';
 
 export interface SyncOptions {
   /**
-   * 'inline' (default): `save()` resolves after the record is written. 'request': what one HTTP request changes is written together,
-   * after the handler and before the response. 'background': `save()` resolves at once, and a worker in the process does the rest;
-   * needs pending syncs.
+   * 'inline' (default): `save()` resolves after the record is written. 'request': what one HTTP request
+   * changes is written together, after the handler and before the response. 'background': `save()` resolves
+   * at once, and a worker in the process does the rest; needs pending syncs.
    */
   readonly mode?: SyncMode;
   /** Milliseconds that a caller waits for the record; the work goes on without it. Default 5000. */
   readonly deadlineMs?: number;
   /**
-   * Milliseconds that a mapper and the functions `syncAsDid`, `shouldAutoSync` and `shouldAutoUnsync` have for an answer; then the try has
-   * failed. Default 10000.
+   * Milliseconds that a mapper and the functions `syncAsDid`, `shouldAutoSync` and `shouldAutoUnsync` have
+   * for an answer; then the try has failed. Default 10000.
    */
   readonly functionTimeoutMs?: number;
-  /** Whether the PDS checks records against their lexicon: true, false, or undefined (default) to leave it to the PDS. */
+  /**
+   * Whether the PDS checks records against their lexicon: true, false, or undefined (default) to leave it to
+   * the PDS.
+   */
   readonly validate?: boolean;
 }
 
@@ -54,8 +63,9 @@ export interface PdsOptions {
   /** Milliseconds until one request to a PDS is given up. Default 15000. */
   readonly timeoutMs?: number;
   /**
-   * What a PDS lets one account write; it is kept from this side, because a refused write costs its points too. Default: 5,000 points in an
-   * hour and 35,000 in a day, as the reference PDS has it. Empty: no limit is kept.
+   * What a PDS lets one account write; it is kept from this side, because a refused write costs its points
+   * too. Default: 5,000 points in an hour and 35,000 in a day, as the reference PDS has it. Empty: no limit
+   * is kept.
    */
   readonly writeLimits?: readonly WriteLimit[];
   /** The part of each limit that `reconcile()` may use; the rest is for what users do now. Default 0.8. */
@@ -75,7 +85,10 @@ export interface ParityOptions {
   readonly sync?: SyncOptions;
   readonly pds?: PdsOptions;
   readonly pendingSyncs?: PendingSyncOptions;
-  /** What happens when a query builder writes rows of a marked entity. Default 'warn'; 'throw' prevents the write. */
+  /**
+   * What happens when a query builder writes rows of a marked entity. Default 'warn'; 'throw' prevents the
+   * write.
+   */
   readonly onBulkWrite?: 'warn' | 'throw' | 'ignore';
   /** Names of the DataSources with marked entities. Default: the one without a name. */
   readonly dataSources?: readonly string[];

@@ -8,9 +8,10 @@ export interface Replacement {
 }
 
 /**
- * Keeps apart what must not be in one commit. A PDS stores a record's content once for all its keys. When one commit takes a content
- * from a key and gives it to another, the reference PDS (0.5.35) deletes what it has just stored, depending on the order of the keys
- * and on the shape of its tree: the record is gone, and the answer is 200. So what takes a content and what gives it never meet.
+ * Keeps apart what must not be in one commit. A PDS stores a record's content once for all its keys. When one
+ * commit takes a content from a key and gives it to another, the reference PDS (0.5.35) deletes what it has
+ * just stored, depending on the order of the keys and on the shape of its tree: the record is gone, and the
+ * answer is 200. So what takes a content and what gives it never meet.
  */
 export class ContentClash {
   private readonly given = new Set<string | null>();

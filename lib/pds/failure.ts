@@ -19,8 +19,10 @@ import { rateLimited, type RateLimitContext } from './rate-limit.js';
 import { invalidRecord, isInvalidSwap, isServerError, isXrpcAnswer } from './refusal.js';
 
 /**
- * - `transient`: it may work later as it is (network, 5xx, a rate limit), and so may everything else of the account.
- * - `later`: this one entity cannot be synced now (its row is held, what its mapper asks is away); the others can.
+ * - `transient`: it may work later as it is (network, 5xx, a rate limit), and so may everything else of the
+ *   account.
+ * - `later`: this one entity cannot be synced now (its row is held, what its mapper asks is away); the others
+ *   can.
  * - `auth`: the account cannot write until somebody does something: sign in, activate it again.
  * - `scope`: the session lives, but does not allow this.
  * - `conflict`: somebody else's record is in the way.
@@ -63,7 +65,10 @@ const BROKEN: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SO
 export const isConnectionBroken = (error: unknown): boolean =>
   [...causesOf(error)].some((cause) => BROKEN.has((cause as { readonly code?: unknown }).code));
 
-/** Whether an error is one that {@link classifyFailure} knows: of this package, of a client, or of a connection. */
+/**
+ * Whether an error is one that {@link classifyFailure} knows: of this package, of a client, or of a
+ * connection.
+ */
 export const isOfRequest = (error: unknown): boolean =>
   findCause(
     error,

@@ -145,7 +145,9 @@ export class LaneTries {
     }
   }
 
-  /** Captures changes that are not tried now (a durable store has done it already), and gives their entries. */
+  /**
+   * Captures changes that are not tried now (a durable store has done it already), and gives their entries.
+   */
   async capture(did: string, changes: readonly Change[]): Promise<Map<string, PendingEntry>> {
     const { store } = this.options;
     if (!store.durable) await store.capture(changes.map(toPending));
@@ -189,7 +191,10 @@ export class LaneTries {
     return discarded.length;
   }
 
-  /** Before the change is settled: from then on nothing else would remember what it asks for at its entity's new address. */
+  /**
+   * Before the change is settled: from then on nothing else would remember what it asks for at its entity's
+   * new address.
+   */
   private async captureElsewhere(outcomes: readonly Outcome[]): Promise<void> {
     const changes = outcomes.flatMap(({ elsewhere }) => elsewhere ?? []);
     if (changes.length === 0) return;
@@ -218,7 +223,10 @@ export class LaneTries {
     }
   }
 
-  /** What failed is kept. A durable store has it already; another captures each new change, which may ask for something else than before. */
+  /**
+   * What failed is kept. A durable store has it already; another captures each new change, which may ask for
+   * something else than before.
+   */
   private async keep(
     lease: Lease,
     failed: readonly Outcome[],

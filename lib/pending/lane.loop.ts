@@ -20,7 +20,9 @@ export interface LaneLoopOptions {
 /** In ms. */
 const TIDY_INTERVAL = 60_000;
 
-/** Works on the lanes that are ready, for as long as the application runs. It keeps no process from exiting. */
+/**
+ * Works on the lanes that are ready, for as long as the application runs. It keeps no process from exiting.
+ */
 export class LaneLoop {
   private readonly working = new Set<string>();
   /** Lanes that were ready at the last look, for the workers that become free. */
@@ -59,7 +61,10 @@ export class LaneLoop {
       });
   }
 
-  /** Begins nothing new, and resolves when what was begun is done, or the limit is over; what is left stays pending. */
+  /**
+   * Begins nothing new, and resolves when what was begun is done, or the limit is over; what is left stays
+   * pending.
+   */
   async stop(): Promise<void> {
     this.stopped = true;
     this.timers.forEach(clearInterval);

@@ -8,10 +8,15 @@ export interface LaneWakerOptions {
   readonly log: { error(message: string): void };
 }
 
-/** In ms: saves that come one after the other wake their lanes once in a while, and the first of them at once. */
+/**
+ * In ms: saves that come one after the other wake their lanes once in a while, and the first of them at once.
+ */
 const INTERVAL = 50;
 
-/** Wakes lanes for commits that wait for nobody. A wake that is lost with its process is made up for by the store's sweep. */
+/**
+ * Wakes lanes for commits that wait for nobody. A wake that is lost with its process is made up for by the
+ * store's sweep.
+ */
 export class LaneWaker {
   /** By DID, the changes that wake it. */
   private changed = new Map<string, Address[]>();

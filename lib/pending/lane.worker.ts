@@ -30,8 +30,9 @@ interface Taken {
 /** Entries of one try: one request to the PDS, and the most that a crash makes uncertain. */
 const BATCH = 200;
 /**
- * Entries of all tries that are under way, as far as the batches don't get too small for it (25 of each of ten accounts go through a
- * PDS as fast as 200): what has to wait for its answer longer than it takes to make as much garbage again is garbage that stays.
+ * Entries of all tries that are under way, as far as the batches don't get too small for it (25 of each of
+ * ten accounts go through a PDS as fast as 200): what has to wait for its answer longer than it takes to make
+ * as much garbage again is garbage that stays.
  */
 const UNDER_WAY = 250;
 const SMALL_BATCH = 25;
@@ -43,18 +44,23 @@ const HELD_UP = 1_000;
 /** Works off what is pending in a lane. */
 export class LaneWorker {
   private readonly queue = new LaneQueue();
-  /** By DID, what has failed since the lane was last asleep, as of a version: not tried again before, unless it changes meanwhile. */
+  /**
+   * By DID, what has failed since the lane was last asleep, as of a version: not tried again before, unless
+   * it changes meanwhile.
+   */
   private readonly failed = new Map<string, Set<string>>();
 
   constructor(private readonly options: LaneWorkerOptions) {}
 
   /**
-   * Tries each pending sync of the lane once. Two calls for one DID come one after the other, so that nothing is tried twice.
+   * Tries each pending sync of the lane once. Two calls for one DID come one after the other, so that nothing
+   * is tried twice.
    *
    * @param options.backlog also what was captured before the account signed in last
-   * @param options.turn asked after each request: whether it is another account's turn, and the rest of the lane waits for its next one.
-   *   Whoever takes turns has seen that something is due
-   * @throws AuthenticationError if the account still has to act; everything is left as it was, and the lane is parked
+   * @param options.turn asked after each request: whether it is another account's turn, and the rest of the
+   *   lane waits for its next one. Whoever takes turns has seen that something is due
+   * @throws AuthenticationError if the account still has to act; everything is left as it was, and the lane
+   *   is parked
    */
   work(did: string, options: { backlog: boolean; turn?: () => boolean }): Promise<PendingSyncRetryResult> {
     return this.queue.run(did, () => this.round(did, options));
@@ -71,7 +77,8 @@ export class LaneWorker {
   ): Promise<PendingSyncRetryResult> {
     const { store } = this.options.tries.options;
     const tally = new Tally();
-    // Here, in the queue: before it, a worker that sees the lane free would take what the caller wants to hear of.
+    // Here, in the queue: before it, a worker that sees the lane free would take what the caller wants to
+    // hear of.
     if (options.backlog) await store.unpark(did, { retry: true });
     const byHand = !options.turn;
     // A lease that finds nothing to do would send an inline save away meanwhile.
@@ -117,7 +124,10 @@ export class LaneWorker {
       tally.fail(`Another process still works on ${did}, and ${sync.uri} is pending.`, false);
   }
 
-  /** The next entries to be tried together, and what becomes of the lane after them; none: nothing is due, or has to wait. */
+  /**
+   * The next entries to be tried together, and what becomes of the lane after them; none: nothing is due, or
+   * has to wait.
+   */
   private async take(held: HeldLane, options: { backlog: boolean }): Promise<Taken> {
     const { writer } = this.options.tries.options;
     const { did } = held.lease;
@@ -179,8 +189,8 @@ export class LaneWorker {
   }
 
   /**
-   * Whether something that is done could not be settled, because an open transaction holds it. Should that be rolled back, nobody wakes
-   * the lane; what was never tried before is found by the store's sweep.
+   * Whether something that is done could not be settled, because an open transaction holds it. Should that be
+   * rolled back, nobody wakes the lane; what was never tried before is found by the store's sweep.
    */
   private async isHeldUp(
     did: string,

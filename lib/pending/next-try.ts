@@ -18,7 +18,10 @@ export const backedOff = (failures: number): LaneAfter & { readonly next: { read
   failures: failures + 1,
 });
 
-/** Nothing was sent, so nothing has failed: the lane waits until then, or if it came to its backfill, that does. */
+/**
+ * Nothing was sent, so nothing has failed: the lane waits until then, or if it came to its backfill, that
+ * does.
+ */
 export const heldBack = (retryAt: Date, backfill: boolean): LaneNext =>
   backfill ? { backfillAt: retryAt } : { retryAt: new Date(retryAt.getTime() + Math.random() * SPREAD) };
 
@@ -31,7 +34,10 @@ const soonest = (errors: readonly ParityError[], failures: number): Date => {
   return new Date(Math.min(...times));
 };
 
-/** What becomes of a lane after these failures: not tried before a PDS that limits us has said; `next` if none of them was transient. */
+/**
+ * What becomes of a lane after these failures: not tried before a PDS that limits us has said; `next` if none
+ * of them was transient.
+ */
 export function nextTry(
   failed: readonly Outcome[],
   { failures, next, backfill }: { failures: number; next: LaneNext; backfill: boolean },

@@ -2,7 +2,9 @@ import type { Address } from '../model/address.js';
 import type { PendingSync, SyncOperation } from '../model/pending-sync.js';
 import type { Trigger } from '../sync/change.js';
 
-/** A change as a store keeps it. It says where to look, and what cannot be known later; never what to write. */
+/**
+ * A change as a store keeps it. It says where to look, and what cannot be known later; never what to write.
+ */
 export interface PendingChange {
   readonly address: Address;
   /** As it is kept: `SyncedEntity.storedName`. */
@@ -12,15 +14,24 @@ export interface PendingChange {
   readonly operation: SyncOperation;
   /** Who asked: the entity's life, or somebody by hand. */
   readonly trigger: Trigger;
-  /** The record's CID as the row knew it when the change was made, for an address that no row remembers any more. */
+  /**
+   * The record's CID as the row knew it when the change was made, for an address that no row remembers any
+   * more.
+   */
   readonly cid: string | null;
   /** `shouldAutoUnsync` said no when the row was removed. */
   readonly keepRecord: boolean;
-  /** The entity gave the address up (its row is gone, or its record has moved): whoever claims it already goes on claiming it. */
+  /**
+   * The entity gave the address up (its row is gone, or its record has moved): whoever claims it already goes
+   * on claiming it.
+   */
   readonly givenUp: boolean;
   /** The row is gone, and no other can hold the address: what is left to do takes no entity class. */
   readonly orphaned: boolean;
-  /** A record may have to be deleted, though that is not known yet. Like an unpublish, such a change never expires. */
+  /**
+   * A record may have to be deleted, though that is not known yet. Like an unpublish, such a change never
+   * expires.
+   */
   readonly mayDelete: boolean;
   /** Found by a reconciliation: what users do now comes first. */
   readonly backfill: boolean;
@@ -29,8 +40,9 @@ export interface PendingChange {
 /** A change as it is given to a store. */
 export interface OfferedChange extends PendingChange {
   /**
-   * The entity asks for no more than its row knows: the record that `cid` names, or without one none at all. There is nothing to do if
-   * that record is what was settled there last, or if of an address without one nothing was ever kept; and everything otherwise.
+   * The entity asks for no more than its row knows: the record that `cid` names, or without one none at all.
+   * There is nothing to do if that record is what was settled there last, or if of an address without one
+   * nothing was ever kept; and everything otherwise.
    */
   readonly unlessSettled?: boolean;
 }
@@ -46,7 +58,10 @@ export interface PendingEntry extends PendingChange {
 export interface Park {
   /** For people; no token. */
   readonly reason: string;
-  /** The session that failed (`SessionProvider.sessionId`); a newer one voids the park. null: the provider names none. */
+  /**
+   * The session that failed (`SessionProvider.sessionId`); a newer one voids the park. null: the provider
+   * names none.
+   */
   readonly sessionId: string | null;
   /** `code` of the error that parked it: whoever meets the park gets the same. */
   readonly code: string;
@@ -66,17 +81,25 @@ export interface Lane {
   readonly failures: number;
 }
 
-/** The right to work on a lane. `token` grows with every lease: what a former holder still writes is refused by it. */
+/**
+ * The right to work on a lane. `token` grows with every lease: what a former holder still writes is refused
+ * by it.
+ */
 export interface Lease {
   readonly did: string;
   readonly token: number;
-  /** When the lease ends, by this process's monotonic clock (`performance.now()`), measured from before it was asked for. */
+  /**
+   * When the lease ends, by this process's monotonic clock (`performance.now()`), measured from before it was
+   * asked for.
+   */
   readonly endsAt: number;
 }
 
 /**
- * What becomes of a lane that is given back. Whatever it is, a wake while it was leased makes it ready, unless it backs off.
- * - `asleep`: all that was due was tried; what is left has failed, and trying it again at once would only spend its attempts.
+ * What becomes of a lane that is given back. Whatever it is, a wake while it was leased makes it ready,
+ * unless it backs off.
+ * - `asleep`: all that was due was tried; what is left has failed, and trying it again at once would only
+ *   spend its attempts.
  * - `as-before`: its holder saw to something of its own only.
  * - `ready`: more is due.
  * - `retryAt`: nothing of it is tried before.
@@ -90,7 +113,10 @@ export interface LaneAfter {
   readonly next: LaneNext;
   /** Transient failures in a row. */
   readonly failures: number;
-  /** One entry is to be tried again by then: the lane becomes ready, and stays open for everything else meanwhile. */
+  /**
+   * One entry is to be tried again by then: the lane becomes ready, and stays open for everything else
+   * meanwhile.
+   */
   readonly wakeAt?: Date | undefined;
 }
 
@@ -100,7 +126,10 @@ export interface SettledEntry {
   readonly version: number;
   /** What is there now; null for no record. */
   readonly cid: string | null;
-  /** Whatever is there was left alone, unseen: `cid` is what was known of it before, and an earlier request may have changed it. */
+  /**
+   * Whatever is there was left alone, unseen: `cid` is what was known of it before, and an earlier request
+   * may have changed it.
+   */
   readonly asIs?: boolean;
   /** It is pending all the same: only its `cid` is known by now. */
   readonly stays?: boolean;

@@ -26,8 +26,9 @@ export class PendingSyncManager {
   }
 
   /**
-   * Keeps a sync of a saved entity for later, without trying it now; null if they are disabled, or the entity has no DID.
-   * What will be done is decided from the entity when it is tried; `operation` 'unpublish' asks for its record to go.
+   * Keeps a sync of a saved entity for later, without trying it now; null if they are disabled, or the entity
+   * has no DID. What will be done is decided from the entity when it is tried; `operation` 'unpublish' asks
+   * for its record to go.
    */
   async capture(entity: object, operation: SyncOperation = 'publish'): Promise<PendingSync | null> {
     const change = this.pending && (await this.sync.changeOf(entity, operation));
@@ -42,10 +43,12 @@ export class PendingSyncManager {
   }
 
   /**
-   * Tries each pending sync of an account once, now, whatever it waits for. Two calls at a time try nothing twice. While another process works on
-   * the account it waits, up to 30 seconds: what that has done counts as succeeded, and what is pending after that as failed.
+   * Tries each pending sync of an account once, now, whatever it waits for. Two calls at a time try nothing
+   * twice. While another process works on the account it waits, up to 30 seconds: what that has done counts
+   * as succeeded, and what is pending after that as failed.
    *
-   * @throws OAuthSessionInvalidError (AuthenticationError) if the account still has to sign in: nothing is spent or lost
+   * @throws OAuthSessionInvalidError (AuthenticationError) if the account still has to sign in: nothing is
+   *   spent or lost
    */
   async retryForDid(did: string): Promise<PendingSyncRetryResult> {
     if (!this.pending) return new PendingSyncRetryResult(0, 0, 0, 0);

@@ -21,43 +21,49 @@ import type {
 export const SWEPT = 500;
 
 /**
- * Where pending syncs are kept: at most one per address. This port is the specification; the contract suite of
- * `nestjs-parity/testing` tests it, and every store passes it.
+ * Where pending syncs are kept: at most one per address. This port is the specification; the contract suite
+ * of `nestjs-parity/testing` tests it, and every store passes it.
  */
 export abstract class PendingSyncStore {
   /**
-   * Whether {@link capture} can join the entity's own transaction. If so every change is captured before its commit, and what is
-   * settled stays as a clean row; if not, a change is captured when it has failed.
+   * Whether {@link capture} can join the entity's own transaction. If so every change is captured before its
+   * commit, and what is settled stays as a clean row; if not, a change is captured when it has failed.
    */
   abstract readonly durable: boolean;
 
   /**
-   * Keeps changes. Rule: one entry per address. A second capture raises its version, takes over trigger, operation and claimant, and keeps
-   * its id, place and createdAt. It has all its attempts, since what failed was another record, unless it is `backfill`: that takes
-   * over nothing from what is none, and the entry is backfill if both are; what was asked for by hand of the same entity stays as
-   * `keptTrigger` says, with its operation; a `givenUp` change of another entity leaves the claimant as it is, within one call too. What is
-   * captured is no backlog and waits for no session, whatever it waited for before. An entry that was discarded, settled or removed
-   * begins anew, with a version that is greater still. Race: two captures of one DID at once lose neither.
+   * Keeps changes. Rule: one entry per address. A second capture raises its version, takes over trigger,
+   * operation and claimant, and keeps its id, place and createdAt. It has all its attempts, since what failed
+   * was another record, unless it is `backfill`: that takes over nothing from what is none, and the entry is
+   * backfill if both are; what was asked for by hand of the same entity stays as `keptTrigger` says, with its
+   * operation; a `givenUp` change of another entity leaves the claimant as it is, within one call too. What
+   * is captured is no backlog and waits for no session, whatever it waited for before. An entry that was
+   * discarded, settled or removed begins anew, with a version that is greater still. Race: two captures of
+   * one DID at once lose neither.
    *
-   * A change with `unlessSettled` may be left alone, and is then returned by its at-uri: if nothing is pending or dead at the address, and the
-   * last {@link settle} there was of the same `cid` for the same claimant, and not `asIs`; or if it has no `cid`, and nothing was ever kept there. In doubt it is kept like any other, as what was
-   * removed or discarded is: a request for it may still be under way. Race: what is left alone stays as it is until the transaction of `runner` ends.
+   * A change with `unlessSettled` may be left alone, and is then returned by its at-uri: if nothing is
+   * pending or dead at the address, and the last {@link settle} there was of the same `cid` for the same
+   * claimant, and not `asIs`; or if it has no `cid`, and nothing was ever kept there. In doubt it is kept
+   * like any other, as what was removed or discarded is: a request for it may still be under way. Race: what
+   * is left alone stays as it is until the transaction of `runner` ends.
    *
-   * @param runner the entity's open transaction (durable stores): one statement in it, whatever the number of changes; it touches no lane
-   * beyond making a missing one. An error has to roll that transaction back.
+   * @param runner the entity's open transaction (durable stores): one statement in it, whatever the number of
+   *   changes; it touches no lane beyond making a missing one. An error has to roll that transaction back.
    */
   abstract capture(changes: readonly OfferedChange[], runner?: QueryRunner): Promise<ReadonlySet<string>>;
 
   /**
-   * The entries of a lane that can be tried: backfill last, and not before the `backfillAt` of the last {@link release}, otherwise the oldest first. Left out: those that wait for another session, and unless `backlog`
-   * is set the backlog that {@link unpark} left, and records that failed and rest (`restAfter`): until they are captured again, or the account
-   * signs in. Empty: nothing to do.
+   * The entries of a lane that can be tried: backfill last, and not before the `backfillAt` of the last
+   * {@link release}, otherwise the oldest first. Left out: those that wait for another session, and unless
+   * `backlog` is set the backlog that {@link unpark} left, and records that failed and rest (`restAfter`):
+   * until they are captured again, or the account signs in. Empty: nothing to do.
    */
   abstract due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]>;
 
   /**
-   * This process does not know the class whose changes are kept under this name: its entries are left to other processes from now on, save those of
-   * rows that are gone. {@link due} and {@link readyLanes} leave them out, and a lane that holds one which is due is never put to sleep for them.
+   * This process does not know the class whose changes are kept under this name: its entries are left to
+   * other processes from now on, save those of rows that are gone. {@link due} and {@link readyLanes} leave
+   * them out, and a lane that holds one which is due is never put to sleep for them.
    *
    * @returns false if they are left already
    */
@@ -67,14 +73,15 @@ export abstract class PendingSyncStore {
   abstract at(did: string, uris: readonly string[]): Promise<PendingEntry[]>;
 
   /**
-   * The addresses are as they should be, as of the versions that were read. Race: an entry whose version has moved meanwhile stays.
-   * Refused (false) if the lease is no longer ours.
+   * The addresses are as they should be, as of the versions that were read. Race: an entry whose version has
+   * moved meanwhile stays. Refused (false) if the lease is no longer ours.
    */
   abstract settle(lease: Lease, done: readonly SettledEntry[]): Promise<boolean>;
 
   /**
-   * {@link settle} in one transaction with other `work` in the database of the entities, which comes first; with what is remembered of the
-   * repository, too, if that is kept there. All or nothing. Only for a durable store.
+   * {@link settle} in one transaction with other `work` in the database of the entities, which comes first;
+   * with what is remembered of the repository, too, if that is kept there. All or nothing. Only for a durable
+   * store.
    *
    * @param along what to settle, as the result of the work tells
    * @throws LeaseLostError, and nothing is done, if the lease is no longer ours
@@ -88,12 +95,15 @@ export abstract class PendingSyncStore {
     },
   ): Promise<T>;
 
-  /** Tries failed: remembers the error, and the attempt where it counts. Race: an entry whose version has moved keeps its attempts. */
+  /**
+   * Tries failed: remembers the error, and the attempt where it counts. Race: an entry whose version has
+   * moved keeps its attempts.
+   */
   abstract failed(lease: Lease, tries: readonly FailedTry[]): Promise<boolean>;
 
   /**
-   * Gives entries up, as of a version. A durable store keeps them as dead letters. Returns what was given up: an entry whose version has
-   * moved, or that is gone, is not.
+   * Gives entries up, as of a version. A durable store keeps them as dead letters. Returns what was given up:
+   * an entry whose version has moved, or that is gone, is not.
    */
   abstract discard(
     lease: Lease,
@@ -101,8 +111,8 @@ export abstract class PendingSyncStore {
   ): Promise<Discarded[]>;
 
   /**
-   * Takes the lane for `milliseconds`; null while somebody else has it. Race: of two that ask at once one gets it. A lease that has ended can
-   * be taken, with a greater token.
+   * Takes the lane for `milliseconds`; null while somebody else has it. Race: of two that ask at once one
+   * gets it. A lease that has ended can be taken, with a greater token.
    */
   abstract lease(did: string, milliseconds: number): Promise<Lease | null>;
 
@@ -110,9 +120,9 @@ export abstract class PendingSyncStore {
   abstract extend(lease: Lease, milliseconds: number): Promise<Lease | null>;
 
   /**
-   * Gives the lane back; nothing happens if it is no longer ours.
-   * Race: a {@link wake} that came while the lane was leased is not lost; the lane is ready at once then. With `wakeAt` a lane that would
-   * sleep becomes ready then; it backs off from nothing, and a wake makes it ready before.
+   * Gives the lane back; nothing happens if it is no longer ours. Race: a {@link wake} that came while the
+   * lane was leased is not lost; the lane is ready at once then. With `wakeAt` a lane that would sleep
+   * becomes ready then; it backs off from nothing, and a wake makes it ready before.
    */
   abstract release(lease: Lease, after: LaneAfter): Promise<void>;
 
@@ -144,16 +154,18 @@ export abstract class PendingSyncStore {
   abstract renew(did: string, uris: readonly string[]): Promise<void>;
 
   /**
-   * The lane has new work: makes it ready now, unless it is parked or backed off. After the commit, never in the entity's transaction.
-   * A lane that nobody wakes stays asleep, whatever it holds.
+   * The lane has new work: makes it ready now, unless it is parked or backed off. After the commit, never in
+   * the entity's transaction. A lane that nobody wakes stays asleep, whatever it holds.
    *
-   * @param options.backfill all of the new work is: its turn comes after every other account's, and when its own backfill may go on
+   * @param options.backfill all of the new work is: its turn comes after every other account's, and when its
+   *   own backfill may go on
    */
   abstract wake(did: string, options?: { readonly backfill: boolean }): Promise<void>;
 
   /**
-   * DIDs of lanes that are ready: woken, or past their `retryAt`, or unparked with `retry`; not parked, not leased, not asleep. Those that
-   * have only backfill come last, otherwise the one that waits longest comes first. Empty: none.
+   * DIDs of lanes that are ready: woken, or past their `retryAt`, or unparked with `retry`; not parked, not
+   * leased, not asleep. Those that have only backfill come last, otherwise the one that waits longest comes
+   * first. Empty: none.
    */
   abstract readyLanes(limit: number): Promise<string[]>;
 
@@ -174,12 +186,16 @@ export abstract class PendingSyncStore {
   abstract removeForDid(did: string): Promise<number>;
 
   /**
-   * Gives up, as {@link discard} does, what is older than the ttl, and of the classes that are {@link leave | left} what was due for 7 days, and which no
-   * process has tried; unpublishes never expire. Bounded per call; empty: nothing more to do.
+   * Gives up, as {@link discard} does, what is older than the ttl, and of the classes that are {@link leave |
+   * left} what was due for 7 days, and which no process has tried; unpublishes never expire. Bounded per
+   * call; empty: nothing more to do.
    */
   abstract cleanup(): Promise<Discarded[]>;
 
-  /** Wakes lanes that sleep although they hold something that was never tried: a process died before its {@link wake}. Returns how many: with {@link SWEPT} there may be more. */
+  /**
+   * Wakes lanes that sleep although they hold something that was never tried: a process died before its
+   * {@link wake}. Returns how many: with {@link SWEPT} there may be more.
+   */
   sweep(): Promise<number> {
     return Promise.resolve(0);
   }
@@ -198,14 +214,16 @@ export abstract class PendingSyncStore {
     return { sync, tried: sync.lastError !== null, needsSession: false, backlog: false, dead: null };
   }
 
-  /** Of all accounts; of those that this process knows, where the store cannot count. null: it does not know. */
+  /**
+   * Of all accounts; of those that this process knows, where the store cannot count. null: it does not know.
+   */
   stats(): Promise<PendingStats | null> {
     return Promise.resolve(null);
   }
 
   /**
-   * The next addresses, in an order of their own, of a class that have a record and nothing pending, save those whose record is kept
-   * on purpose. Empty: no more, or a store that forgets what is done.
+   * The next addresses, in an order of their own, of a class that have a record and nothing pending, save
+   * those whose record is kept on purpose. Empty: no more, or a store that forgets what is done.
    *
    * @param after the last one of the page before; null: the first page
    */
@@ -217,8 +235,8 @@ export abstract class PendingSyncStore {
   }
 
   /**
-   * This store on the caller's connection, after its commit and for as long as `own` gives it: with a pool of one there is no second.
-   * A store on connections of its own, or on none, is the same store.
+   * This store on the caller's connection, after its commit and for as long as `own` gives it: with a pool of
+   * one there is no second. A store on connections of its own, or on none, is the same store.
    */
   on(_own: () => QueryRunner | undefined): PendingSyncStore {
     return this;

@@ -25,7 +25,10 @@ export interface PendingDispatcherOptions extends InlineDispatcherOptions {
   readonly whenParked: 'throw' | 'keep';
 }
 
-/** Inline with pending syncs: what fails, or meets a lane where nothing can be done now, is kept, and its caller goes on. */
+/**
+ * Inline with pending syncs: what fails, or meets a lane where nothing can be done now, is kept, and its
+ * caller goes on.
+ */
 export class PendingDispatcher extends InlineDispatcher {
   protected readonly tries: LaneTries;
   private readonly captures: Captures;
@@ -42,7 +45,9 @@ export class PendingDispatcher extends InlineDispatcher {
     return super.settledCount + this.tries.endedCount;
   }
 
-  /** With a durable store the changes are captured here, in the entity's transaction; an error rolls it back. */
+  /**
+   * With a durable store the changes are captured here, in the entity's transaction; an error rolls it back.
+   */
   override async beforeCommit(touches: readonly Touch[], runner: QueryRunner): Promise<void> {
     const { store } = this.tries.options;
     if (!store.durable) return;
@@ -68,7 +73,10 @@ export class PendingDispatcher extends InlineDispatcher {
     return changes.every(({ settled }) => settled);
   }
 
-  /** What was captured before the commit is known; what joined the transaction after that, or could not be told in it, is captured now. */
+  /**
+   * What was captured before the commit is known; what joined the transaction after that, or could not be
+   * told in it, is captured now.
+   */
   protected override async resolve(
     dataSource: DataSource,
     touches: readonly Touch[],
@@ -122,7 +130,9 @@ export class PendingDispatcher extends InlineDispatcher {
     return super.dispatch(changes);
   }
 
-  /** While the application shuts down, what is kept durably is left to its next start, or to another process. */
+  /**
+   * While the application shuts down, what is kept durably is left to its next start, or to another process.
+   */
   protected override async deliver(
     changes: readonly Change[],
     run: SyncRun,
@@ -142,7 +152,10 @@ export class PendingDispatcher extends InlineDispatcher {
     );
   }
 
-  /** Whether no entity has a record, and none is on its way: then there is nothing to keep until an account signs in. */
+  /**
+   * Whether no entity has a record, and none is on its way: then there is nothing to keep until an account
+   * signs in.
+   */
   private async areGone(changes: readonly Change[]): Promise<boolean> {
     for (const { entity, entityId, address } of changes) {
       if (this.tries.isRunning(address.did) || (await this.tries.options.store.inspect(atUri(address))))
@@ -285,7 +298,9 @@ function withKept(change: Change, entry: PendingEntry | undefined): Change {
   return { ...change, cid, ...(trigger && { trigger, operation, keepRecord }) };
 }
 
-/** A failure of the record itself stays a failure; every other one is only a matter of time, or of signing in. */
+/**
+ * A failure of the record itself stays a failure; every other one is only a matter of time, or of signing in.
+ */
 function asPending({ result, failure, change }: Outcome, kept: boolean): SyncResult {
   if (!kept || !failure || failure.kind === 'permanent' || failure.kind === 'conflict') return result;
   return new SyncResult('pending', { error: failure.error, uri: atUri(change.address) });

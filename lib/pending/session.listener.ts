@@ -12,8 +12,8 @@ export interface SessionListenerOptions {
 }
 
 /**
- * Frees an account's lane when it has signed in. Whether this ran decides nothing: a park names the session that failed, and the next
- * change, or a retry, sees that there is a newer one.
+ * Frees an account's lane when it has signed in. Whether this ran decides nothing: a park names the session
+ * that failed, and the next change, or a retry, sees that there is a newer one.
  */
 export class SessionListener {
   /** @param options null while pending syncs are disabled */
@@ -25,7 +25,8 @@ export class SessionListener {
     if (!this.options) return;
     const { store, loop, autoRetry, log } = this.options;
     try {
-      // A lane with nothing in it stays asleep: a worker that looks into it would send the next inline save away.
+      // A lane with nothing in it stays asleep: a worker that looks into it would send the next inline save
+      // away.
       if (autoRetry && !(await store.hasForDid(did))) await store.voidPark(did);
       else await store.unpark(did, { retry: autoRetry });
       loop.poke();

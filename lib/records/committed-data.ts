@@ -10,12 +10,12 @@ const PATIENCE = 5_000;
 const SOON = 1_000;
 
 /**
- * Runs `fn` on a connection to the primary that is in no transaction: what it reads is committed, and what it writes stays.
- * On SQLite all callers share one connection, so this waits until no transaction is open there.
+ * Runs `fn` on a connection to the primary that is in no transaction: what it reads is committed, and what it
+ * writes stays. On SQLite all callers share one connection, so this waits until no transaction is open there.
  *
  * @param own the caller's connection, after its commit: with a pool of one there is no second
- * @throws RetryLaterError if a transaction is still open on a shared connection after five seconds: what was read inside it could be
- *   rolled back
+ * @throws RetryLaterError if a transaction is still open on a shared connection after five seconds: what was
+ *   read inside it could be rolled back
  */
 export function onCommittedData<T>(
   dataSource: DataSource,
@@ -24,7 +24,8 @@ export function onCommittedData<T>(
 ): Promise<T> {
   return withConnection(dataSource, own, async (runner) => {
     const end = Date.now() + PATIENCE;
-    // A BEGIN that TypeORM has announced comes before the next timer, so an open one is missed twice only if there is none.
+    // A BEGIN that TypeORM has announced comes before the next timer, so an open one is missed twice only if
+    // there is none.
     for (let misses = 0; runner.isTransactionActive && misses < 2; await sleep(2)) {
       if (Date.now() >= end) throw transactionIsOpen();
       misses = isTransactionOpen(runner) === false ? misses + 1 : 0;

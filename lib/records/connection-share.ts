@@ -5,8 +5,8 @@ import { locksRows } from './steps.js';
 const shares = new WeakMap<DataSource, BulkheadPolicy>();
 
 /**
- * Runs `fn` on the caller's connection, or on one of the pool to the primary. The module's own work takes at most half of the pool, so that
- * whatever it does, the application gets to its connections.
+ * Runs `fn` on the caller's connection, or on one of the pool to the primary. The module's own work takes at
+ * most half of the pool, so that whatever it does, the application gets to its connections.
  */
 export function withConnection<T>(
   dataSource: DataSource,
@@ -31,7 +31,10 @@ function shareOf(dataSource: DataSource): BulkheadPolicy {
   return share;
 }
 
-/** Half of the pool, as the options that the drivers take have it; `pg` and `mysql2` open 10 connections by default. */
+/**
+ * Half of the pool, as the options that the drivers take have it; `pg` and `mysql2` open 10 connections by
+ * default.
+ */
 export function halfOf({ options }: DataSource): number {
   const { poolSize, extra } = options as { poolSize?: number; extra?: Record<string, unknown> };
   const size = poolSize ?? Number(extra?.['max'] ?? extra?.['connectionLimit'] ?? 10);

@@ -1,6 +1,9 @@
 import { QueryFailedError, TypeORMError } from 'typeorm';
 
-/** SQLSTATE classes: connection, transaction rollback, resources, operator intervention, system; and a lock that was not to be had. */
+/**
+ * SQLSTATE classes: connection, transaction rollback, resources, operator intervention, system; and a lock
+ * that was not to be had.
+ */
 const PASSING_STATES = /^(08|40|53|57|58|55P03)/;
 
 /** Codes of drivers that say the same. */

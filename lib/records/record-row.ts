@@ -21,8 +21,8 @@ export class RecordRows {
   }
 
   /**
-   * The ids of rows by the at-uri of the address that they hold: their record is there, or reserved for there. A reservation under a fixed
-   * record key is left out, as it names no account.
+   * The ids of rows by the at-uri of the address that they hold: their record is there, or reserved for
+   * there. A reservation under a fixed record key is left out, as it names no account.
    */
   async holding(runner: QueryRunner, addresses: readonly Address[]): Promise<Map<string, string>> {
     const { uri, rkey } = this.entity.columns;
@@ -71,7 +71,10 @@ export interface Holder {
   readonly row: object;
 }
 
-/** Who holds addresses, by at-uri: a migration may have given a row another primary key, another class or another table. */
+/**
+ * Who holds addresses, by at-uri: a migration may have given a row another primary key, another class or
+ * another table.
+ */
 export async function holdersOf(
   entity: SyncedEntity,
   runner: QueryRunner,

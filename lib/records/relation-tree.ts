@@ -44,7 +44,10 @@ function branches(metadata: EntityMetadata, tree: RelationTree): [string, Entity
   });
 }
 
-/** Whether an instance has its class, every selected column and every relation of the tree, so that nothing has to be loaded. */
+/**
+ * Whether an instance has its class, every selected column and every relation of the tree, so that nothing
+ * has to be loaded.
+ */
 export function isWhole(instance: object, metadata: EntityMetadata, relations: RelationTree): boolean {
   return (
     typeof metadata.target === 'function' &&
@@ -56,8 +59,8 @@ export function isWhole(instance: object, metadata: EntityMetadata, relations: R
 }
 
 /**
- * Whether there are properties of which only the row tells what is in them: keys of related rows, as a caller may have set the relation
- * beside them, and what the database computes of other columns.
+ * Whether there are properties of which only the row tells what is in them: keys of related rows, as a caller
+ * may have set the relation beside them, and what the database computes of other columns.
  */
 export const onlyRowTells = ({ columns, relationIds }: EntityMetadata): boolean =>
   relationIds.length > 0 ||

@@ -1,9 +1,15 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { onCommittedData } from './committed-data.js';
 
-/** How rows are read and written by what also asks the application's own code: no connection is held while that answers. */
+/**
+ * How rows are read and written by what also asks the application's own code: no connection is held while
+ * that answers.
+ */
 export interface RowAccess {
-  /** The caller's transaction, for whose end that code may have to wait: it may ask the pool for a second connection. */
+  /**
+   * The caller's transaction, for whose end that code may have to wait: it may ask the pool for a second
+   * connection.
+   */
   readonly isInTransaction: boolean;
   use<T>(fn: (runner: QueryRunner) => Promise<T>): Promise<T>;
 }

@@ -3,8 +3,8 @@ import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { onlyRowTells, neededColumns } from './relation-tree.js';
 
 /**
- * A row as an instance of its own: it has the mapped columns and nothing that a caller hung on theirs, and keeps them when the caller
- * changes theirs.
+ * A row as an instance of its own: it has the mapped columns and nothing that a caller hung on theirs, and
+ * keeps them when the caller changes theirs.
  *
  * @param valueOf undefined where the value in the row is not known
  * @returns undefined if one of the columns is not known
@@ -27,7 +27,10 @@ export function snapshotOf(
   return row;
 }
 
-/** What TypeORM or the database sets in an update beside what the caller changed, and then shows on the caller's instance. */
+/**
+ * What TypeORM or the database sets in an update beside what the caller changed, and then shows on the
+ * caller's instance.
+ */
 export const isSetByUpdate = ({ isUpdateDate, isVersion, onUpdate }: ColumnMetadata): boolean =>
   isUpdateDate || isVersion || onUpdate !== undefined;
 

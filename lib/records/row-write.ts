@@ -24,7 +24,8 @@ export interface KeyWrite extends RowWrite {
 /**
  * The record is at `uri` now; not for a row that no longer holds the record key of that address.
  *
- * @param was the uri that the row had when that was decided: another account's worker may have given it one meanwhile
+ * @param was the uri that the row had when that was decided: another account's worker may have given it one
+ *   meanwhile
  */
 export const published = (
   id: string,
@@ -34,8 +35,8 @@ export const published = (
 ): RowWrite => ({ id, set: { uri, cid, syncedAt }, was: { uri: was, rkey } });
 
 /**
- * The record at the row's address is deleted. `next` is reserved for the next one, because a late request may still name the
- * old key; null keeps the key (it is fixed, or the record has moved to another account).
+ * The record at the row's address is deleted. `next` is reserved for the next one, because a late request may
+ * still name the old key; null keeps the key (it is fixed, or the record has moved to another account).
  */
 export function unpublished(
   id: string,
@@ -63,9 +64,10 @@ export const renewed = (
 ): KeyWrite => ({ id, set: { rkey: next }, was: { uri, rkey } });
 
 /**
- * Writes the record columns of a row, by SQL of its own: they are `update: false`, so TypeORM cannot write them, and a write of ours
- * raises no event and touches no version or update-date column. It waits for no transaction that holds the row: on MySQL and MariaDB that
- * takes two statements, which have to be in one transaction.
+ * Writes the record columns of a row, by SQL of its own: they are `update: false`, so TypeORM cannot write
+ * them, and a write of ours raises no event and touches no version or update-date column. It waits for no
+ * transaction that holds the row: on MySQL and MariaDB that takes two statements, which have to be in one
+ * transaction.
  *
  * @returns false if the row is gone, or not what it was, or held by another transaction
  */
@@ -92,7 +94,8 @@ const wasOf = ({ was }: RowWrite) => Object.entries(was) as ['uri' | 'rkey', str
 /**
  * The same for several rows, as part of a transaction.
  *
- * @returns the ids of the rows that were written: the others are gone, or have changed, or another transaction holds them
+ * @returns the ids of the rows that were written: the others are gone, or have changed, or another
+ *   transaction holds them
  */
 export function* writeRows(entity: SyncedEntity, writes: readonly RowWrite[]): Steps<Set<string>> {
   const written = new Set<string>();
@@ -114,7 +117,10 @@ export function* writeRows(entity: SyncedEntity, writes: readonly RowWrite[]): S
   return written;
 }
 
-/** The writes whose rows are what they were, and which no other transaction holds: until the end of this one none does. */
+/**
+ * The writes whose rows are what they were, and which no other transaction holds: until the end of this one
+ * none does.
+ */
 export function* freeRows(entity: SyncedEntity, writes: readonly RowWrite[]): Steps<readonly RowWrite[]> {
   if (!locksRows(entity.dataSource)) return writes;
   const { columns, dataSource } = entity;

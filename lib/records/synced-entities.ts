@@ -61,7 +61,9 @@ export class SyncedEntities {
     return added;
   }
 
-  /** @throws ParityOptionsError for an entity that is not marked, or of no DataSource that the module knows */
+  /**
+   * @throws ParityOptionsError for an entity that is not marked, or of no DataSource that the module knows
+   */
   of(entityOrClass: object): SyncedEntity {
     const entityClass = typeof entityOrClass === 'function' ? entityOrClass : entityOrClass.constructor;
     const found = this.byClass.get(entityClass);

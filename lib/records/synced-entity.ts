@@ -33,7 +33,10 @@ export class SyncedEntity {
   /** Whether its record may be made of other rows, too: those of an instance in hand may be old. */
   readonly hasRelations: boolean;
   private readonly cids = new KnownCids();
-  /** Other classes whose rows may hold an address that was of this class: they share its table, or its collection. */
+  /**
+   * Other classes whose rows may hold an address that was of this class: they share its table, or its
+   * collection.
+   */
   readonly neighbours: SyncedEntity[] = [];
 
   constructor(
@@ -71,7 +74,9 @@ export class SyncedEntity {
     return values.length === 1 ? String(values[0]) : JSON.stringify(values);
   }
 
-  /** A key may be given in another form than the one that the row has: a date as a string, a UUID in capitals. */
+  /**
+   * A key may be given in another form than the one that the row has: a date as a string, a UUID in capitals.
+   */
   asInRow(value: unknown, column: ColumnMetadata | undefined): unknown {
     if (!column || !(typeof value === 'string' || value instanceof Date)) return value;
     const { driver } = this.dataSource;
@@ -96,7 +101,10 @@ export class SyncedEntity {
     return map;
   }
 
-  /** The id that a row has once these values are written to it; null if they do not tell (SQL of the caller's). */
+  /**
+   * The id that a row has once these values are written to it; null if they do not tell (SQL of the
+   * caller's).
+   */
   idAfter(id: string, written: object): string | null {
     const before = this.keyOf(id);
     const key = this.metadata.primaryColumns.map((column, index): unknown => {
@@ -140,19 +148,28 @@ export class SyncedEntity {
     );
   }
 
-  /** Whether the columns of a row alone tell the account that owns it; otherwise related rows may be needed for that. */
+  /**
+   * Whether the columns of a row alone tell the account that owns it; otherwise related rows may be needed
+   * for that.
+   */
   isOwnerInRow(row: object): boolean {
     if (!this.hasRelations) return true;
     const did = this.metadata.findColumnWithPropertyName('did')?.getEntityValue(row) as unknown;
     return did != null && this.functionOf('syncAsDid', row) === undefined;
   }
 
-  /** Whether something is computed when a row is loaded: an instance that was written to lacks it, or has it of the row before. */
+  /**
+   * Whether something is computed when a row is loaded: an instance that was written to lacks it, or has it
+   * of the row before.
+   */
   get hasLoadHooks(): boolean {
     return this.isComputed || this.dataSource.subscribers.some(({ afterLoad }) => afterLoad);
   }
 
-  /** Whole instances by id, soft-deleted ones included; of one that is not, what is related to it and soft-deleted is left out. */
+  /**
+   * Whole instances by id, soft-deleted ones included; of one that is not, what is related to it and
+   * soft-deleted is left out.
+   */
   async load(ids: readonly string[], manager: EntityManager): Promise<Map<string, object>> {
     const found = new Map<string, object>();
     const { relations } = this;
@@ -220,13 +237,19 @@ export class SyncedEntity {
     return this.addressIn(entity, isOwnerDue ? await this.didOf(entity) : null);
   }
 
-  /** Whether the address depends on the account that owns the entity now: a record stays where it is, unless it follows its owner. */
+  /**
+   * Whether the address depends on the account that owns the entity now: a record stays where it is, unless
+   * it follows its owner.
+   */
   asksOwner(entity: object): boolean {
     if (parseAtUri(recordStateOf(entity).uri)) return this.sync.followOwner;
     return this.mapper !== undefined;
   }
 
-  /** The address that the entity claims if this is its owner: where its record is, unless that moves, or else the one reserved for it. */
+  /**
+   * The address that the entity claims if this is its owner: where its record is, unless that moves, or else
+   * the one reserved for it.
+   */
   addressIn(entity: object, owner: string | null): Address | null {
     const { uri, rkey } = recordStateOf(entity);
     const published = parseAtUri(uri);
@@ -239,7 +262,10 @@ export class SyncedEntity {
     return !collection || !rkey || owner === null ? null : { did: owner, collection, rkey };
   }
 
-  /** The record key to reserve: the mapper's fixed one, or a new TID. @throws MapperError for one that is no record key */
+  /**
+   * The record key to reserve: the mapper's fixed one, or a new TID. @throws MapperError for one that is no
+   * record key
+   */
   newRkey(entity: object): string {
     const fixed = this.guard('rkey', entity, () => this.mapper?.rkey?.(entity));
     if (fixed === undefined) return newTid();

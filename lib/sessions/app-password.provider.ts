@@ -40,8 +40,8 @@ const LOGIN_TIMEOUT = 20_000;
 const REFUSALS = new Set(['AuthenticationRequired', 'AuthFactorTokenRequired']);
 
 /**
- * Sessions for scripts and bots: logs in with an app password when a session is first needed, refreshes it, and logs in
- * again when it ends. Keeps nothing but memory.
+ * Sessions for scripts and bots: logs in with an app password when a session is first needed, refreshes it,
+ * and logs in again when it ends. Keeps nothing but memory.
  */
 export class AppPasswordSessionProvider extends SessionProvider {
   readonly #credentials: CredentialsLookup;
@@ -63,8 +63,8 @@ export class AppPasswordSessionProvider extends SessionProvider {
     super();
     const fetch = config.fetch ?? globalThis.fetch;
     this.#fetch = async (input, init) =>
-      // The session sends API calls, which have their caller's signal, as a Request, and its own calls as URL and
-      // init; these would hold everybody up for as long as a PDS keeps silent.
+      // The session sends API calls, which have their caller's signal, as a Request, and its own calls as URL
+      // and init; these would hold everybody up for as long as a PDS keeps silent.
       input instanceof Request
         ? fetch(input)
         : fetch(input, { ...init, signal: AbortSignal.timeout(LOGIN_TIMEOUT) });
@@ -75,8 +75,9 @@ export class AppPasswordSessionProvider extends SessionProvider {
   }
 
   /**
-   * @throws OAuthSessionInvalidError when the DID is unknown, its password is refused or belongs to another account;
-   * what the client throws for any other reason (the PDS does not answer, the account is taken down)
+   * @throws OAuthSessionInvalidError when the DID is unknown, its password is refused or belongs to another
+   *   account; what the client throws for any other reason (the PDS does not answer, the account is taken
+   *   down)
    */
   override async agentFor(did: string): Promise<Agent> {
     await this.#session(did);

@@ -19,7 +19,8 @@ export type Assessment =
   | { readonly kind: 'unwanted'; readonly address: Address; readonly cid: string | null };
 
 /**
- * Whether a row and its record, as the row remembers it, are in step. Without the network: what other applications did is not seen.
+ * Whether a row and its record, as the row remembers it, are in step. Without the network: what other
+ * applications did is not seen.
  *
  * @param row a whole instance
  * @throws MapperError, InvalidRecordError where the entity's own code cannot tell

@@ -17,7 +17,9 @@ export interface Touch {
   readonly entityId: string;
   /** The instance that the caller holds, if there is one: it gets to see uri and cid. */
   readonly instance: object | undefined;
-  /** The row as the write left it, beside its record columns; undefined: the event does not tell all of it. */
+  /**
+   * The row as the write left it, beside its record columns; undefined: the event does not tell all of it.
+   */
   readonly stored?: object | undefined;
   /** The record columns as the update read them, while `settledCount` of the dispatcher was this at most. */
   readonly before?: { readonly row: RecordState; readonly settledCount: number } | undefined;
@@ -27,7 +29,10 @@ export interface Touch {
   readonly removal: Removal | undefined;
   /** The managed call that wrote it; only its caller hears of an auth failure. */
   readonly origin: object | undefined;
-  /** A caller asks by hand, which needs no eligibility; `did` names the account, for an entity that has no record yet. */
+  /**
+   * A caller asks by hand, which needs no eligibility; `did` names the account, for an entity that has no
+   * record yet.
+   */
   readonly byHand?: { readonly did: string | undefined };
   /** What it came to when it was captured in its transaction, together with others. */
   captured?: Resolved | undefined;
@@ -42,7 +47,10 @@ export interface Removal {
   readonly keepRecord: boolean;
 }
 
-/** "What is at this address may no longer match." Carries no record content: what to do is decided when it is tried. */
+/**
+ * "What is at this address may no longer match." Carries no record content: what to do is decided when it is
+ * tried.
+ */
 export interface Change {
   readonly entity: SyncedEntity;
   readonly entityId: string;

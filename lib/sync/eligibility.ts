@@ -1,6 +1,9 @@
 import type { SyncedEntity } from '../records/synced-entity.js';
 
-/** What an entity asks for at the address of its record, as long as its row is there and no caller asks for something else. */
+/**
+ * What an entity asks for at the address of its record, as long as its row is there and no caller asks for
+ * something else.
+ */
 export type Demand =
   | { readonly kind: 'record' }
   /** There is to be no record. */
@@ -9,7 +12,8 @@ export type Demand =
   | { readonly kind: 'leave'; readonly reason: string; readonly isAsked: boolean };
 
 /**
- * The one answer to "what does this row ask for?". The account is a question of its own, asked of what is eligible.
+ * The one answer to "what does this row ask for?". The account is a question of its own, asked of what is
+ * eligible.
  *
  * @param row a whole instance
  * @throws MapperError when `shouldAutoSync` or `shouldAutoUnsync` throws

@@ -5,7 +5,7 @@ import { atUri, parseAtUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { committedRows } from '../records/row-access.js';
 import type { Change, Resolved, Touch, Unresolved } from './change.js';
-import { areKnown, resolveTouches, withoutStored } from './change-resolver.js';
+import { resolveTouches } from './change-resolver.js';
 import { LaneQueue } from './lane-queue.js';
 import type { Outcome } from './outcome.js';
 import { mergedByAddress } from './merged-changes.js';
@@ -14,6 +14,7 @@ import { SyncDispatcher, type Dispatched } from './sync-dispatcher.js';
 import type { SyncEngine } from './sync-engine.js';
 import type { SyncRun } from './sync-run.js';
 import { within } from './within.js';
+import { areKnown, withoutStored } from './touched-rows.js';
 
 /** By at-uri. */
 export type Results = Map<string, SyncResult>;
@@ -26,7 +27,9 @@ export interface InlineDispatcherOptions {
   readonly log: { debug(message: string): void; error(message: string): void };
 }
 
-/** Does at once what changed, while the caller waits. Nothing is kept of what fails: that takes pending syncs. */
+/**
+ * Does at once what changed, while the caller waits. Nothing is kept of what fails: that takes pending syncs.
+ */
 export class InlineDispatcher extends SyncDispatcher {
   protected readonly lanes = new LaneQueue();
   protected isStopped = false;
@@ -99,7 +102,10 @@ export class InlineDispatcher extends SyncDispatcher {
     );
   }
 
-  /** Accounts are worked on side by side, but a record that moves is in its new place before it leaves the old one. */
+  /**
+   * Accounts are worked on side by side, but a record that moves is in its new place before it leaves the old
+   * one.
+   */
   private async workAll(
     changes: readonly Change[],
     run: SyncRun,

@@ -1,4 +1,7 @@
-/** One worker per DID in this process: a repository takes one commit at a time, and what is decided later sees what was settled before. */
+/**
+ * One worker per DID in this process: a repository takes one commit at a time, and what is decided later sees
+ * what was settled before.
+ */
 export class LaneQueue {
   private readonly tails = new Map<string, Promise<unknown>>();
 
@@ -7,7 +10,9 @@ export class LaneQueue {
 
   private readonly watches = new Set<Set<string>>();
 
-  /** Collects the DIDs whose work ends from now on: what was read of them may be older than what was settled. */
+  /**
+   * Collects the DIDs whose work ends from now on: what was read of them may be older than what was settled.
+   */
   watch(): { readonly ended: ReadonlySet<string>; stop(): void } {
     const ended = new Set<string>();
     this.watches.add(ended);

@@ -44,14 +44,20 @@ export function failedOutcome(
   };
 }
 
-/** What is at the PDS is as it should be, and the row does not say so yet. A row that is only held hears of it soon, which is no failure to tell. */
+/**
+ * What is at the PDS is as it should be, and the row does not say so yet. A row that is only held hears of it
+ * soon, which is no failure to tell.
+ */
 export function unsettledOutcome({ change, row, uri }: Target, error: ParityError): Outcome {
   const outcome = failedOutcome(change, error, row);
   if (outcome.failure?.kind !== 'later') return outcome;
   return { ...outcome, result: new SyncResult('pending', { reason: error.message, uri }) };
 }
 
-/** The outcome of what needs no request; null if it may need one. `inDoubt`: an earlier request may have changed the address, or still may. */
+/**
+ * The outcome of what needs no request; null if it may need one. `inDoubt`: an earlier request may have
+ * changed the address, or still may.
+ */
 export function outcomeWithoutWrite(target: Target, inDoubt: boolean): Outcome | null {
   const { change, desired, known, row, uri } = target;
   const entity = row && (change.instance ?? row);
@@ -68,7 +74,10 @@ export function outcomeWithoutWrite(target: Target, inDoubt: boolean): Outcome |
   return null;
 }
 
-/** The outcome of a settled target, told as an event. `action` is undefined if nothing had to be written any more. */
+/**
+ * The outcome of a settled target, told as an event. `action` is undefined if nothing had to be written any
+ * more.
+ */
 export function settledOutcome(
   target: Target,
   action: RecordWrite['action'] | undefined,

@@ -7,9 +7,10 @@ import type { Change } from './change.js';
 import { demandOf } from './eligibility.js';
 
 /**
- * The result of a change that asks for nothing, told from the instance in hand, without loading the row again; null if there may
- * be something to do. Only sound while nothing of that DID is under way: a write in flight has not come to the row yet.
- * An instance that misses what somebody else committed to its row cannot mislead it for long: that commit asks for itself.
+ * The result of a change that asks for nothing, told from the instance in hand, without loading the row
+ * again; null if there may be something to do. Only sound while nothing of that DID is under way: a write in
+ * flight has not come to the row yet. An instance that misses what somebody else committed to its row cannot
+ * mislead it for long: that commit asks for itself.
  *
  * @param own the caller's connection after its commit
  */
@@ -49,8 +50,8 @@ export async function foreseenResult({
 }
 
 /**
- * Whether the row has to confirm that there is nothing to do: what a caller gave as a string is a date in the row, and related rows may have
- * changed since the caller loaded them.
+ * Whether the row has to confirm that there is nothing to do: what a caller gave as a string is a date in the
+ * row, and related rows may have changed since the caller loaded them.
  */
 export const needsRow = ({ entity, isRow = false }: Change, { status }: SyncResult): boolean =>
   !isRow && (status === 'skipped' || entity.hasRelations);

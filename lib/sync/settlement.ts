@@ -29,9 +29,15 @@ import type { Target } from './target.js';
 
 export interface Settled {
   readonly target: Target;
-  /** The row went, or changed its address, while the record was written: the address has to be looked at again. */
+  /**
+   * The row went, or changed its address, while the record was written: the address has to be looked at
+   * again.
+   */
   readonly stale: boolean;
-  /** Why the row does not say what became of its record: another transaction holds it, or the database refuses the update. */
+  /**
+   * Why the row does not say what became of its record: another transaction holds it, or the database refuses
+   * the update.
+   */
   readonly error?: ParityError | undefined;
 }
 
@@ -43,13 +49,19 @@ export interface SettlementOptions {
   readonly leaveOwn: () => void;
   /** Settles together with the rows; undefined: there is none. */
   readonly ledger: SettlementLedger | undefined;
-  /** What is to be remembered of the repository, as long as these rows have not taken up their records; kept by the ledger. */
+  /**
+   * What is to be remembered of the repository, as long as these rows have not taken up their records; kept
+   * by the ledger.
+   */
   readonly state: (open: readonly Target[]) => RepositoryState | undefined;
 }
 
 /** Targets of one transaction. */
 const TOGETHER = 200;
-/** How long to wait for a row before each further look at it, in ms; at first not at all, as another target may have written it. */
+/**
+ * How long to wait for a row before each further look at it, in ms; at first not at all, as another target
+ * may have written it.
+ */
 const PAUSES = [0, 25, 50, 100, 200, 400];
 /** The same where nothing comes back to it later. */
 const LONG_PAUSES = [...PAUSES, 800, ...Array.from({ length: 8 }, () => 1_000)];
@@ -117,7 +129,10 @@ class Settling {
     return this.open.has(one) && !this.errors.has(one);
   }
 
-  /** Those whose rows are as they were, so that another transaction has them; the rows of the others went, or changed. */
+  /**
+   * Those whose rows are as they were, so that another transaction has them; the rows of the others went, or
+   * changed.
+   */
   private async held(plans: readonly Plan[]): Promise<Plan[]> {
     const held: Plan[] = [];
     for (const [entity, group] of Map.groupBy(plans, ({ target }) => target.change.entity)) {
@@ -182,7 +197,9 @@ interface Plan {
   readonly target: Target;
   /** Undefined: there is no row any more, or its record has moved away. */
   readonly write: RowWrite | undefined;
-  /** While its first record is written an entity may get another owner, and nobody else knows of the record. */
+  /**
+   * While its first record is written an entity may get another owner, and nobody else knows of the record.
+   */
   readonly mayMove: boolean;
   readonly isFinal: boolean;
   readonly show: () => void;

@@ -15,16 +15,19 @@ export const authFailure = (dispatched: readonly Dispatched[]): AuthenticationEr
   dispatched.map(({ result }) => result.error).find((error) => error instanceof AuthenticationError);
 
 /**
- * What is done about changes, and when. The subscriber and the service know this port; the module binds what the
- * options ask for.
+ * What is done about changes, and when. The subscriber and the service know this port; the module binds what
+ * the options ask for.
  */
 export abstract class SyncDispatcher {
-  /** How many pieces of work have ended in this process: while it stays the same, no record column of a row was written by it. */
+  /**
+   * How many pieces of work have ended in this process: while it stays the same, no record column of a row
+   * was written by it.
+   */
   abstract readonly settledCount: number;
 
   /**
-   * Just before the outermost commit, in the entity's transaction: makes the changes durable, where the storage can.
-   * An error rolls the transaction back. It must not use another connection.
+   * Just before the outermost commit, in the entity's transaction: makes the changes durable, where the
+   * storage can. An error rolls the transaction back. It must not use another connection.
    */
   abstract beforeCommit(touches: readonly Touch[], runner: QueryRunner): Promise<void>;
 
@@ -35,8 +38,9 @@ export abstract class SyncDispatcher {
   abstract dispatch(changes: readonly Change[]): Promise<SyncResult[]>;
 
   /**
-   * The application shuts down: from now on no work begins on a change that is kept durably, and its caller goes on with 'pending'. Any
-   * other change is worked on as before, because its record would be lost otherwise.
+   * The application shuts down: from now on no work begins on a change that is kept durably, and its caller
+   * goes on with 'pending'. Any other change is worked on as before, because its record would be lost
+   * otherwise.
    */
   abstract stop(): void;
 

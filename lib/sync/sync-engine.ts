@@ -10,9 +10,9 @@ import { resolveAgain, UNRESOLVED_DID } from './unresolved.js';
 const MAX_PASSES = 5;
 
 /**
- * Brings the addresses of one DID to what they should be now. It never replays an operation: it asks which entity claims an
- * address, so ten edits make one write, and an entity that changed meanwhile is seen as it is.
- * The caller sees to it that one run per DID is under way.
+ * Brings the addresses of one DID to what they should be now. It never replays an operation: it asks which
+ * entity claims an address, so ten edits make one write, and an entity that changed meanwhile is seen as it
+ * is. The caller sees to it that one run per DID is under way.
  */
 export class SyncEngine {
   constructor(private readonly options: SyncPassOptions) {}

@@ -8,10 +8,9 @@ import { atUri } from '../model/address.js';
 import { classifyFailure, isOfRequest } from '../pds/failure.js';
 import { isInDoubt, type RepositoryState, type RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RecordWrite, RepositoryWriter } from '../pds/repository-writer.js';
-import { onCommittedData } from '../records/committed-data.js';
-import { holdersOf, type Holder } from '../records/record-row.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from './change.js';
+import { Claimants } from './claimants.js';
 import { decide } from './decision.js';
 import {
   failedOutcome,
@@ -35,15 +34,16 @@ export interface SyncPassOptions {
   readonly warn: (message: string) => void;
 }
 
-/** One run over changes of one DID: each pass decides, writes and settles, and says what has to be looked at again. */
+/**
+ * One run over changes of one DID: each pass decides, writes and settles, and says what has to be looked at
+ * again.
+ */
 export class SyncPass {
   readonly outcomes = new Map<Change, Outcome>();
   /** By at-uri, what this run wrote to addresses whose rows could not take it up. */
   private readonly written = new Map<string, string | null>();
 
-  /** The changes that the run was given, by those that name another row. */
-  private readonly given = new Map<Change, Change>();
-
+  private readonly claimants: Claimants;
   private readonly state: UntakenState;
 
   constructor(
@@ -52,9 +52,12 @@ export class SyncPass {
     private readonly run: SyncRun,
   ) {
     this.state = new UntakenState(run.state ?? options.state, this.written);
+    this.claimants = new Claimants(run);
   }
 
-  /** @returns the changes whose row went or changed its address under the write: they have to be decided again */
+  /**
+   * @returns the changes whose row went or changed its address under the write: they have to be decided again
+   */
   async over(changes: readonly Change[]): Promise<Change[]> {
     try {
       const targets = await this.targets(changes);
@@ -67,58 +70,25 @@ export class SyncPass {
       }
       return work.length === 0 ? [] : await this.write(work);
     } catch (error) {
-      const open = changes.filter((change) => !this.outcomes.has(this.given.get(change) ?? change));
+      const open = changes.filter((change) => !this.outcomes.has(this.claimants.givenOf(change)));
       for (const change of open) this.end(failedOutcome(change, error, change.whole, open.length > 1));
       return [];
     }
   }
 
-  /** One query per entity class, on committed data. */
   private async targets(changes: readonly Change[]): Promise<Target[]> {
-    const targets: Promise<Target>[] = [];
-    for (const [entity, group] of Map.groupBy(changes, (change) => change.entity)) {
-      const ids = [...new Set(group.map(({ entityId }) => entityId))];
-      const { rows, holders } = await onCommittedData(
-        entity.dataSource,
-        this.run.runner?.(),
-        async (runner) => {
-          const found = await entity.load(ids, runner.manager);
-          const left = group.filter(
-            (change) => !holdsAddress(change, found.get(change.entityId)) && this.mayBeHeld(change),
-          );
-          const addresses = left.map(({ address }) => address);
-          return { rows: found, holders: await holdersOf(entity, runner, addresses) };
-        },
-      );
-      for (const given of group) {
-        const holder = holders.get(atUri(given.address));
-        const change = holder ? this.claimedBy(given, holder) : given;
-        const row = holder?.row ?? rows.get(change.entityId);
+    const claimants = await this.claimants.of(changes);
+    return Promise.all(
+      claimants.map(({ change, row }) => {
         // The instance that the caller holds may be older than its record.
-        if (row && change.instance) entity.show(change.instance, recordStateOf(row));
-        targets.push(targetOf(change, row, this.written.get(atUri(change.address)) ?? null));
-      }
-    }
-    return Promise.all(targets);
-  }
-
-  /**
-   * Whether another row may hold the address of a change whose own row does not. A row that was seen to go took
-   * its address along, unless the record key is not its own.
-   */
-  private mayBeHeld({ givenUp, entity }: Change): boolean {
-    if (!entity.mapper) return false;
-    return !givenUp || entity.hasFixedRkey || this.run.backfill === true;
-  }
-
-  private claimedBy(change: Change, { entity, entityId }: Holder): Change {
-    const claimed = { ...change, entity, entityId };
-    this.given.set(claimed, this.given.get(change) ?? change);
-    return claimed;
+        if (row && change.instance) change.entity.show(change.instance, recordStateOf(row));
+        return targetOf(change, row, this.written.get(atUri(change.address)) ?? null);
+      }),
+    );
   }
 
   private end(outcome: Outcome): void {
-    const change = this.given.get(outcome.change) ?? outcome.change;
+    const change = this.claimants.givenOf(outcome.change);
     this.outcomes.set(change, { ...outcome, change });
   }
 
@@ -128,7 +98,7 @@ export class SyncPass {
     try {
       return await this.send(targets, actions);
     } catch (error) {
-      const open = targets.filter(({ change }) => !this.outcomes.has(this.given.get(change) ?? change));
+      const open = targets.filter(({ change }) => !this.outcomes.has(this.claimants.givenOf(change)));
       const [lacking, rest] = partition(open, (target) => needs(error, target, actions.get(target)));
       if (lacking.length === 0 || rest.length === 0) throw error;
       for (const { change, row } of lacking) this.end(failedOutcome(change, error, row));
@@ -218,7 +188,8 @@ export class SyncPass {
           }),
           after,
         ),
-      // An answer was lost: the record is as it should be, or its key is spent, and the rows do not know it yet.
+      // An answer was lost: the record is as it should be, or its key is spent, and the rows do not know it
+      // yet.
       onFound: (found, after) =>
         settleAll(
           targets
@@ -246,7 +217,9 @@ export class SyncPass {
     }
   }
 
-  /** What is kept with the rows that have taken up their records; the `open` ones among the targets have not. */
+  /**
+   * What is kept with the rows that have taken up their records; the `open` ones among the targets have not.
+   */
   private stateAfter(
     after: RepositoryState,
     targets: readonly Target[],
@@ -262,17 +235,9 @@ export class SyncPass {
 }
 
 /**
- * Whether the row that a change names is the one that holds its address, without asking for its account: a migration may have given its
- * primary key to another row. A fixed record key tells no rows apart; where no record is known there is none to keep.
+ * Whether what the database remembers is not enough: other applications write there too, and must not be
+ * overwritten.
  */
-function holdsAddress({ address, entity, cid }: Change, row: object | undefined): boolean {
-  if (!row) return false;
-  const { uri, rkey } = recordStateOf(row);
-  if (uri === atUri(address)) return true;
-  return entity.hasFixedRkey ? uri === null && cid === null : rkey === address.rkey;
-}
-
-/** Whether what the database remembers is not enough: other applications write there too, and must not be overwritten. */
 const needsLook = ({ change: { entity }, known }: Target): boolean =>
   known === null ? entity.hasFixedRkey : entity.sync.onConflict === 'fail';
 

@@ -15,9 +15,10 @@ import { misuse } from './misuse.js';
 import type { SyncDispatcher } from './sync-dispatcher.js';
 
 /**
- * Publishing by hand. Every method takes a saved entity, works on the row as it is committed, and shows the result on the instance.
- * Each throws AuthenticationError, OAuthSessionInvalidError or MissingScopeError when the account has to act, and
- * ParityOptionsError for an entity that is not marked for it; every other failure is in the result.
+ * Publishing by hand. Every method takes a saved entity, works on the row as it is committed, and shows the
+ * result on the instance. Each throws AuthenticationError, OAuthSessionInvalidError or MissingScopeError when
+ * the account has to act, and ParityOptionsError for an entity that is not marked for it; every other failure
+ * is in the result.
  */
 export class SyncService {
   constructor(
@@ -32,7 +33,10 @@ export class SyncService {
     return this.sync(entity, 'publish');
   }
 
-  /** Creates the record in the repository of `did`, where it stays. Fails for an entity that is published in another one. */
+  /**
+   * Creates the record in the repository of `did`, where it stays. Fails for an entity that is published in
+   * another one.
+   */
   async publishAs(did: string, entity: object): Promise<SyncResult> {
     if (!isValidDid(did))
       return misuse(
@@ -52,7 +56,10 @@ export class SyncService {
     return this.sync(entity, 'unpublish');
   }
 
-  /** The record that the mapper makes of the entity as it is in memory, with what it lacks loaded; null without a mapper. */
+  /**
+   * The record that the mapper makes of the entity as it is in memory, with what it lacks loaded; null
+   * without a mapper.
+   */
   async toRecord(entity: object): Promise<Record<string, unknown> | null> {
     const synced = this.entities.of(entity);
     if (!synced.mapper) return null;
@@ -60,7 +67,10 @@ export class SyncService {
     return (await synced.toRecord(whole)).record;
   }
 
-  /** The changed address of a saved entity, for whoever keeps it for later; null where there is nothing to sync. */
+  /**
+   * The changed address of a saved entity, for whoever keeps it for later; null where there is nothing to
+   * sync.
+   */
   async changeOf(entity: object, operation: SyncOperation): Promise<Change | null> {
     const changes = await this.changes(entity, operation);
     return changes instanceof SyncResult ? null : (changes[0] ?? null);

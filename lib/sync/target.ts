@@ -23,7 +23,9 @@ export interface Target {
   /** The CID that we wrote there last; null: none that we know of. */
   readonly known: string | null;
   readonly desired: Desired;
-  /** The entity has another address by now, and no record yet: the key was renewed while this change waited. */
+  /**
+   * The entity has another address by now, and no record yet: the key was renewed while this change waited.
+   */
   readonly elsewhere?: Change | undefined;
   /** Its entity gets another address as it is settled. */
   readonly spent?: boolean;
@@ -57,8 +59,8 @@ export async function targetOf(
 }
 
 /**
- * What the change asks for at the address that its entity has by now: its key was renewed while the change waited, or its mapper has
- * another collection by now. No other change tells of that address.
+ * What the change asks for at the address that its entity has by now: its key was renewed while the change
+ * waited, or its mapper has another collection by now. No other change tells of that address.
  */
 export async function movedOn(change: Change, row: object | undefined): Promise<Change | undefined> {
   const { entity, trigger } = change;

@@ -9,7 +9,8 @@ export class NotToldYetError extends RetryLaterError {}
 /**
  * The account that owns a row.
  *
- * @throws NotToldYetError inside a transaction, where there is no waiting for the world, which may wait for the transaction
+ * @throws NotToldYetError inside a transaction, where there is no waiting for the world, which may wait for
+ *   the transaction
  */
 export async function ownerTold(
   entity: SyncedEntity,

@@ -37,7 +37,9 @@ export function unresolvedChange({ touch }: Unresolved): Change {
   };
 }
 
-/** The addresses of entities that could not be told before; what they ask for is to be captured. Never throws. */
+/**
+ * The addresses of entities that could not be told before; what they ask for is to be captured. Never throws.
+ */
 export function resolveAgain(changes: readonly Change[], run: SyncRun): Promise<Outcome[]> {
   return Promise.all(changes.map((change) => resolved(change, run)));
 }

@@ -1,4 +1,6 @@
-/** In ms: how long a shutdown waits for the work under way. What is left then stays pending, where it is kept. */
+/**
+ * In ms: how long a shutdown waits for the work under way. What is left then stays pending, where it is kept.
+ */
 export const SHUTDOWN_LIMIT = 10_000;
 
 /** Resolves when the work has ended, or after so many milliseconds; then the work goes on. */

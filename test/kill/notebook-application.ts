@@ -14,7 +14,9 @@ import { notebook, notebookMappers } from '../property/notebook.js';
 /** The other modules of an application take their time, and users go on meanwhile. */
 const slowToStop = { onApplicationShutdown: () => sleep(200) };
 
-/** The notebook as a process of its own, on tables that exist; SIGTERM stops it as Nest stops applications. */
+/**
+ * The notebook as a process of its own, on tables that exist; SIGTERM stops it as Nest stops applications.
+ */
 export async function notebookApplication(
   database: object,
   parity: ParityModuleOptions & ParityModuleExtras,

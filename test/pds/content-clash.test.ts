@@ -35,7 +35,10 @@ describe('ContentClash', () => {
   });
 });
 
-/** What the reference PDS does with one commit of two writes; the order of the writes in the request changes nothing. */
+/**
+ * What the reference PDS does with one commit of two writes; the order of the writes in the request changes
+ * nothing.
+ */
 describe('a commit of the reference PDS with one content in two writes', () => {
   const other = create('other');
   const never = { alone: '--', amongOthers: '--' };
@@ -61,7 +64,10 @@ describe('a commit of the reference PDS with one content in two writes', () => {
       })) as never,
     });
 
-  /** Whether a record is lost, with the key of the first write before that of the second, and after it: `-` or `L`. */
+  /**
+   * Whether a record is lost, with the key of the first write before that of the second, and after it: `-` or
+   * `L`.
+   */
   const outcome = async (
     first: Replacement,
     second: Replacement,

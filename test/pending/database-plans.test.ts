@@ -31,8 +31,9 @@ const EACH = 3;
 const LATER = 4_102_444_800_000_000;
 
 /**
- * 30,000 addresses, of which 2,000 are pending, 1,100 of them backfill, and 100 dead; 10,000 lanes, of which 100 are awake, 10 of them for
- * nothing but backfill; in 100 the backfill waits for its turn, in 200 for its time.
+ * 30,000 addresses, of which 2,000 are pending, 1,100 of them backfill, and 100 dead; 10,000 lanes, of which
+ * 100 are awake, 10 of them for nothing but backfill; in 100 the backfill waits for its turn, in 200 for its
+ * time.
  */
 async function fill({ dataSource, store }: Ledger): Promise<void> {
   const dids = Array.from({ length: ACCOUNTS }, (_, index) => `did:plc:${String(index).padStart(24, '2')}`);

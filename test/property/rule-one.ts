@@ -4,7 +4,10 @@ import { Card, Note, Profile } from './notebook.js';
 
 const COLLECTIONS = ['com.example.note', 'com.example.card', 'com.example.profile'];
 
-/** At-uri to text, both of what should be at the PDS and of what is there; records that are kept on purpose are left out of both. */
+/**
+ * At-uri to text, both of what should be at the PDS and of what is there; records that are kept on purpose
+ * are left out of both.
+ */
 export interface Parity {
   readonly expected: Record<string, string>;
   readonly actual: Record<string, unknown>;
@@ -17,7 +20,8 @@ export async function parityOf(
   dids: readonly string[],
 ): Promise<Parity> {
   const expected: Record<string, string> = {};
-  // A record that was published just before its card was hidden stays, though its row may not have heard of it.
+  // A record that was published just before its card was hidden stays, though its row may not have heard of
+  // it.
   const kept = new Set<string>();
   const expect = (row: Note | Card | Profile, did: string | undefined, hidden: boolean): void => {
     const label = `${row.constructor.name} ${JSON.stringify(row)}`;

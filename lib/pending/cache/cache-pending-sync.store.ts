@@ -43,9 +43,10 @@ export interface CachePendingSyncStoreConfig {
 }
 
 /**
- * Pending syncs in a cache: best effort, for one process. All of an account is one value, which costs more to write the more is pending
- * there; a crash between a change and its failure loses the change; leases are known to this process only, and two processes on one
- * cache overwrite each other's values. Several processes, or changes that must not be lost, need the database.
+ * Pending syncs in a cache: best effort, for one process. All of an account is one value, which costs more to
+ * write the more is pending there; a crash between a change and its failure loses the change; leases are
+ * known to this process only, and two processes on one cache overwrite each other's values. Several
+ * processes, or changes that must not be lost, need the database.
  */
 export class CachePendingSyncStore extends PendingSyncStore {
   readonly durable = false;
@@ -289,7 +290,10 @@ export class CachePendingSyncStore extends PendingSyncStore {
     );
   }
 
-  /** Keeps the index from growing where nobody calls cleanup. The changes are kept already, so its failure is no failure. */
+  /**
+   * Keeps the index from growing where nobody calls cleanup. The changes are kept already, so its failure is
+   * no failure.
+   */
   private async forgetOne(): Promise<void> {
     const did = this.lanes.index.next();
     if (did !== undefined && this.lanes.index.hasEnded(did, this.now())) {
@@ -301,7 +305,10 @@ export class CachePendingSyncStore extends PendingSyncStore {
     return this.lanes.update(lease.did, (lane) => (this.leases.owns(lease) ? step(lane) : [lane, refused]));
   }
 
-  /** Above the clock, so that an address whose value was forgotten, with the versions in it, does not get one of them again. */
+  /**
+   * Above the clock, so that an address whose value was forgotten, with the versions in it, does not get one
+   * of them again.
+   */
   private nextVersion(lane: CachedLane): number {
     this.version = Math.max(this.version, lane.version, this.now()) + 1;
     return this.version;

@@ -19,7 +19,9 @@ export interface CachedEntry extends Omit<PendingChange, 'address'> {
   readonly restsUntil: number;
 }
 
-/** What the cache keeps for one DID: its lane and its entries, in one value, so that one write changes both. */
+/**
+ * What the cache keeps for one DID: its lane and its entries, in one value, so that one write changes both.
+ */
 export interface CachedLane {
   readonly park: Park | null;
   /** Backed off until then; ready from then on. */

@@ -8,7 +8,9 @@ import { LaneValues } from './lane-values.js';
 const HOUR = 60 * 60 * 1_000;
 /** What expires stays this long for `cleanup`, which tells of it; then the cache drops it in silence. */
 const GRACE = HOUR;
-/** How long the cache keeps a lane without entries. To forget that it is parked or backs off costs one try. */
+/**
+ * How long the cache keeps a lane without entries. To forget that it is parked or backs off costs one try.
+ */
 const EMPTY_LANE_LIFE = 24 * HOUR;
 
 /** Reads and changes the cached lanes: one change of a DID at a time, each seen by the index. */
@@ -52,7 +54,10 @@ export class CachedLanes {
     }
   }
 
-  /** Forgets a value that has ended: a Keyv in memory frees it only when it is read, and nobody reads an abandoned one. */
+  /**
+   * Forgets a value that has ended: a Keyv in memory frees it only when it is read, and nobody reads an
+   * abandoned one.
+   */
   async forgetEnded(did: string): Promise<void> {
     await this.lock.run(did, async () => {
       // It may have been written while this waited.

@@ -2,9 +2,15 @@ import { canExpire, type CachedLane, isDue } from './cached-lane.js';
 
 /** What is known of a cached lane without reading it. */
 export interface LaneSummary {
-  /** Since when it waits for its turn; null: nothing in it is due but backfill, or it is parked, or asleep. A time to come: it is backed off until then. */
+  /**
+   * Since when it waits for its turn; null: nothing in it is due but backfill, or it is parked, or asleep. A
+   * time to come: it is backed off until then.
+   */
   readonly waitingSince: number | null;
-  /** Since when its backfill waits for its turn; null: there is none, or something live waits with it. May be a time to come. */
+  /**
+   * Since when its backfill waits for its turn; null: there is none, or something live waits with it. May be
+   * a time to come.
+   */
   readonly backfillSince: number | null;
   /** It sleeps, although something in it is due and was never tried. */
   readonly missed: boolean;
@@ -19,8 +25,9 @@ export interface LaneSummary {
 }
 
 /**
- * The DIDs that have a value in the cache. It is kept in the process and made anew from what is written, so it is as big as what is pending,
- * cannot differ from the values, and answers what is ready without reading any.
+ * The DIDs that have a value in the cache. It is kept in the process and made anew from what is written, so
+ * it is as big as what is pending, cannot differ from the values, and answers what is ready without reading
+ * any.
  */
 export class LaneIndex {
   private readonly summaries = new Map<string, LaneSummary>();

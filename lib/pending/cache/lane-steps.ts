@@ -4,7 +4,10 @@ import { keptTrigger } from '../../sync/asked-by-hand.js';
 import { restAfter } from '../record-rest.js';
 import { canExpire, type CachedEntry, type CachedLane, entryAt, hasDue } from './cached-lane.js';
 
-/** What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may hand out its own object. */
+/**
+ * What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may
+ * hand out its own object.
+ */
 export type LaneStep<T> = readonly [after: CachedLane, result: T];
 
 export function capture(

@@ -1,4 +1,7 @@
-/** The columns that a capture writes, with what a new row gets; `d` is the change, in the short names of CaptureRow. */
+/**
+ * The columns that a capture writes, with what a new row gets; `d` is the change, in the short names of
+ * CaptureRow.
+ */
 export const CAPTURED: Readonly<Record<string, string>> = {
   rkey: 'd.r',
   did: 'd.d',
@@ -21,10 +24,10 @@ export const CAPTURED: Readonly<Record<string, string>> = {
 };
 
 /**
- * What a row that is there gets. In this order: MySQL sees what was set further up. Of an address that another
- * entity gives up the claimant stays as it is, and so does what users did when it is found again. What was
- * asked for by hand stays as `keptTrigger` says. A row that is not pending begins anew, with a version that
- * goes on. What failed was another record: a change has all its attempts.
+ * What a row that is there gets. In this order: MySQL sees what was set further up. Of an address that
+ * another entity gives up the claimant stays as it is, and so does what users did when it is found again.
+ * What was asked for by hand stays as `keptTrigger` says. A row that is not pending begins anew, with a
+ * version that goes on. What failed was another record: a change has all its attempts.
  *
  * @param old a column as it is
  * @param fresh a column as a new row would get it
@@ -85,10 +88,12 @@ export function recaptured(
 }
 
 /**
- * Of the row (`l`) that a change (`excluded`) meets: what the change asks for is so. The row tells what was settled last, and takes part in
- * everything that could make that untrue: a capture makes it pending; a request is sent only for what is pending; and what is no longer
- * pending without having been settled has no `tried_at` (removed, settled as it is) or is dead. Whoever comes at the same time waits:
- * on PostgreSQL for the lock on the row, which the statement takes of those that it leaves alone, too; on SQLite there is one writer.
+ * Of the row (`l`) that a change (`excluded`) meets: what the change asks for is so. The row tells what was
+ * settled last, and takes part in everything that could make that untrue: a capture makes it pending; a
+ * request is sent only for what is pending; and what is no longer pending without having been settled has no
+ * `tried_at` (removed, settled as it is) or is dead. Whoever comes at the same time waits: on PostgreSQL for
+ * the lock on the row, which the statement takes of those that it leaves alone, too; on SQLite there is one
+ * writer.
  */
 const SETTLED =
   'l.pending_since IS NULL AND l.dead_at IS NULL AND l.tried_at IS NOT NULL AND l.cid = excluded.cid ' +
@@ -100,7 +105,10 @@ const UNTOUCHED = 'l.version = 0 AND excluded.version = 0';
 /** Whether a change that may be left alone is. */
 export const LEFT_ALONE = `(${UNTOUCHED} OR ${SETTLED}) IS TRUE`;
 
-/** What a new row gets where a change may be left alone: one for no record is clean from the start, for others to wait for. */
+/**
+ * What a new row gets where a change may be left alone: one for no record is clean from the start, for others
+ * to wait for.
+ */
 export const CAPTURED_UNLESS_SETTLED: Readonly<Record<string, string>> = {
   ...CAPTURED,
   version: 'd.v',

@@ -40,7 +40,10 @@ export interface DatabasePendingSyncStoreOptions {
   readonly nameOf?: (storedName: string) => string;
 }
 
-/** How many rows {@link DatabasePendingSyncStore.cleanup} gives up, {@link DatabasePendingSyncStore.removeForDid} removes in a statement. */
+/**
+ * How many rows {@link DatabasePendingSyncStore.cleanup} gives up, {@link
+ * DatabasePendingSyncStore.removeForDid} removes in a statement.
+ */
 const PAGE = 500;
 
 /** Keeps pending syncs in the tables of `parityEntities`, in the application's own database. */

@@ -62,7 +62,10 @@ export interface Updated {
   readonly keys: readonly { readonly did: string; readonly collection: string; readonly rkey: string }[];
 }
 
-/** What the databases do differently. Statements use `$1` and `$now` (see Query), the ledger as `l` and the lane as `a`. */
+/**
+ * What the databases do differently. Statements use `$1` and `$now` (see Query), the ledger as `l` and the
+ * lane as `a`.
+ */
 export abstract class SqlDialect {
   readonly ledger: string;
   readonly lane: string;
@@ -76,7 +79,8 @@ export abstract class SqlDialect {
   abstract connect(own: () => QueryRunner | undefined): Connection;
 
   /**
-   * One statement, whatever the number of rows. Gives the rows that were left alone, because what they ask for is settled.
+   * One statement, whatever the number of rows. Gives the rows that were left alone, because what they ask
+   * for is settled.
    *
    * @param runner a connection that is in a transaction or not; undefined: one of our own
    */
@@ -89,7 +93,10 @@ export abstract class SqlDialect {
   /** JSON objects in the parameter `$number`, as a table. */
   abstract table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string;
 
-  /** Changes rows by key and version, under a lease if there is one. Skips what somebody's open transaction holds. */
+  /**
+   * Changes rows by key and version, under a lease if there is one. Skips what somebody's open transaction
+   * holds.
+   */
   abstract update(
     connection: Connection,
     update: RowUpdate,
@@ -97,7 +104,10 @@ export abstract class SqlDialect {
     fence?: Fence,
   ): Steps<Updated>;
 
-  /** An insert of a lane that becomes an update if there is one. `old('x')` in `update` is the column as it is. */
+  /**
+   * An insert of a lane that becomes an update if there is one. `old('x')` in `update` is the column as it
+   * is.
+   */
   abstract upsertLane(
     insert: Readonly<Record<string, string>>,
     update: (old: (column: string) => string) => Record<string, string>,
@@ -106,7 +116,10 @@ export abstract class SqlDialect {
   /** Takes a lane that nobody has, or whose lease has ended. Gives the new token, or null. */
   abstract lease(query: Query, did: string, microseconds: number): Promise<number | null>;
 
-  /** The DIDs, at most `$1` of them, whose lane (`a`; all NULL: it has none) and one of whose pending entries (`l`) are as the conditions say. */
+  /**
+   * The DIDs, at most `$1` of them, whose lane (`a`; all NULL: it has none) and one of whose pending entries
+   * (`l`) are as the conditions say.
+   */
   abstract pendingDids(lane: string, entry: string): string;
 
   /** Whether an {@link update} is one statement, which needs no transaction. */

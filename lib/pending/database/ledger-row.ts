@@ -20,15 +20,19 @@ export interface CaptureRow {
   readonly x: 0 | 1;
   readonly b: 0 | 1;
   readonly m: 0 | 1;
-  /** The version of a new row, by which the statement knows what may be left alone: 2, or 0 for an address without a record. */
+  /**
+   * The version of a new row, by which the statement knows what may be left alone: 2, or 0 for an address
+   * without a record.
+   */
   readonly v: 0 | 1 | 2;
 }
 
 export const uriOf = ({ d, c, r }: CaptureRow): string => atUri({ did: d, collection: c, rkey: r });
 
 /**
- * One row per address, in one order for everybody, so that two transactions with the same addresses never wait for each other. An
- * entity that claims an address wins over one that gave it up; otherwise the last change does.
+ * One row per address, in one order for everybody, so that two transactions with the same addresses never
+ * wait for each other. An entity that claims an address wins over one that gave it up; otherwise the last
+ * change does.
  */
 export function captureRows(changes: readonly OfferedChange[]): CaptureRow[] {
   if (changes.length < 2) return changes.map(captureRow);

@@ -17,7 +17,9 @@ const texts = new WeakMap<SqlDialect, Texts>();
 
 /** The tables of one DataSource, for as long as it takes: what the classes here have in common. */
 export class LedgerAccess {
-  /** @param own the caller's connection after its commit, for as long as it waits; undefined: one of the pool */
+  /**
+   * @param own the caller's connection after its commit, for as long as it waits; undefined: one of the pool
+   */
   constructor(
     readonly dataSource: DataSource,
     private readonly own: () => QueryRunner | undefined = () => undefined,

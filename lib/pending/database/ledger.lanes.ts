@@ -24,7 +24,9 @@ interface ReadyRow {
 /** The database's clock may differ from ours: it is told how long, not when. */
 const until = (at: Date): number => micros(at.getTime() - Date.now());
 
-/** The lanes of a ledger: who works on them, and when. Each method does what `PendingSyncStore` says of it. */
+/**
+ * The lanes of a ledger: who works on them, and when. Each method does what `PendingSyncStore` says of it.
+ */
 export class LedgerLanes {
   constructor(
     private readonly access: LedgerAccess,

@@ -4,8 +4,9 @@ const isDone = 'l.version = d.version AND d.stays = 0';
 const unlessDone = (column: string): string => `CASE WHEN NOT (${isDone}) THEN l.${column} END`;
 
 /**
- * The changes of ledger rows by version. A row that is neither pending nor dead has a `tried_at` if its `cid` was made sure of. What is at an
- * address is true of any version: a removal may have read its row before the record came into it.
+ * The changes of ledger rows by version. A row that is neither pending nor dead has a `tried_at` if its `cid`
+ * was made sure of. What is at an address is true of any version: a removal may have read its row before the
+ * record came into it.
  */
 export const SETTLE: RowUpdate = {
   fields: { cid: 'key', seen: 'int', stays: 'int' },

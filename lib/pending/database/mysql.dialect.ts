@@ -59,8 +59,8 @@ export class MysqlDialect extends SqlDialect {
   }
 
   /**
-   * Each statement locks rows by their whole key, never a range of them, so that no capture has to wait for a gap: first the lane, which
-   * a capture leaves alone, then what no transaction holds.
+   * Each statement locks rows by their whole key, never a range of them, so that no capture has to wait for a
+   * gap: first the lane, which a capture leaves alone, then what no transaction holds.
    */
   override *update(
     connection: Connection,

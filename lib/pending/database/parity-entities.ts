@@ -9,7 +9,8 @@ interface Column {
 }
 
 const LEDGER_COLUMNS = {
-  // First in the key: record keys mostly grow with time, so new rows go to one end of the index, whoever's they are.
+  // First in the key: record keys mostly grow with time, so new rows go to one end of the index, whoever's
+  // they are.
   rkey: { kind: 'key(512)', primary: true },
   did: { kind: 'key(512)', primary: true },
   collection: { kind: 'key(317)', primary: true },
@@ -61,8 +62,9 @@ const LANE_COLUMNS = {
 const MYSQL_ONLY = 'pending_since';
 
 /**
- * TypeORM builds the metadata of an entity without knowing for which database, and calls this once it knows: after the metadata is
- * built and before it is compared with the schema. The collation of the keys has no name that all databases understand.
+ * TypeORM builds the metadata of an entity without knowing for which database, and calls this once it knows:
+ * after the metadata is built and before it is compared with the schema. The collation of the keys has no
+ * name that all databases understand.
  */
 function fitDialect(dataSource: DataSource, target: Function, columns: Record<string, Column>): void {
   const dialect = dialectOf(dataSource);
@@ -91,8 +93,8 @@ class ParityLane extends BaseEntity {
 }
 
 /**
- * The tables of pending syncs in the database, for `entities` of a DataSource without `autoLoadEntities`. They are the module's
- * own: read them if you like, and write them through `ParityService` only.
+ * The tables of pending syncs in the database, for `entities` of a DataSource without `autoLoadEntities`.
+ * They are the module's own: read them if you like, and write them through `ParityService` only.
  */
 export const parityEntities: EntitySchema[] = [
   new EntitySchema({

@@ -43,7 +43,10 @@ export class PostgresDialect extends OnConflictDialect {
 
   constructor(
     dataSource: DataSource,
-    /** Whether the statements that take many rows are prepared; poolers of whole transactions may not know those. */
+    /**
+     * Whether the statements that take many rows are prepared; poolers of whole transactions may not know
+     * those.
+     */
     private readonly prepares: boolean,
   ) {
     super(dataSource);
@@ -115,7 +118,8 @@ export class PostgresDialect extends OnConflictDialect {
   /** One row per changed row, one without a key if none was, and none without the lease. */
   protected updateTexts(update: RowUpdate): { plain: string; fenced: string } {
     const rows = this.table(1, 'd', { ...UPDATE_FIELDS, ...update.fields });
-    // SKIP LOCKED: what a transaction holds gets a new version by its commit, or is settled in the next round.
+    // SKIP LOCKED: what a transaction holds gets a new version by its commit, or is settled in the next
+    // round.
     const text = (fence: string): string =>
       `WITH fence AS MATERIALIZED (${fence}), free AS MATERIALIZED (SELECT d.* FROM fence, ${rows} JOIN ${this.ledger} l ` +
       `ON ${this.sameKey} AND ${versionOf(update)} WHERE ${update.where} FOR UPDATE OF l SKIP LOCKED), ` +

@@ -24,9 +24,10 @@ interface Prepared {
 }
 
 /**
- * All callers share one connection. A statement of the module's own waits until no transaction is open, and then runs on the driver's
- * handle at once: no caller can begin a transaction in between, and roll it back with its own. After five seconds what only reads goes on
- * all the same, because the transaction may be its caller's; what writes comes back later.
+ * All callers share one connection. A statement of the module's own waits until no transaction is open, and
+ * then runs on the driver's handle at once: no caller can begin a transaction in between, and roll it back
+ * with its own. After five seconds what only reads goes on all the same, because the transaction may be its
+ * caller's; what writes comes back later.
  */
 export class SqliteConnection implements Connection {
   private readonly prepared = new Map<string, Prepared>();
@@ -94,14 +95,18 @@ export class SqliteConnection implements Connection {
     this.dataSource.logger.logQuery(text, [...parameters]);
     const statement = this.statement(text);
     if (statement.reader) {
-      // An array of the driver belongs to whoever loaded it first, which under a test runner is another realm.
+      // An array of the driver belongs to whoever loaded it first, which under a test runner is another
+      // realm.
       const rows = [...statement.all(...parameters)];
       return { rows, affected: rows.length, insertId: 0 };
     }
     return { rows: [], affected: statement.run(...parameters).changes, insertId: 0 };
   }
 
-  /** The same statement once per row: binding a prepared one again is cheaper than taking rows out of JSON. Gives the row that each returned. */
+  /**
+   * The same statement once per row: binding a prepared one again is cheaper than taking rows out of JSON.
+   * Gives the row that each returned.
+   */
   runEach(sql: string, rows: readonly (readonly unknown[])[]): (Record<string, unknown> | undefined)[] {
     if (rows.length === 0) return [];
     const { text, order } = this.statements.of(sql);
@@ -118,7 +123,10 @@ export class SqliteConnection implements Connection {
     return this.database.inTransaction || rows.length === 1 ? run() : this.database.transaction(run)();
   }
 
-  /** SQLite has no clock but the machine's, and that in milliseconds. Two captures in one of them keep their order. */
+  /**
+   * SQLite has no clock but the machine's, and that in milliseconds. Two captures in one of them keep their
+   * order.
+   */
   private now(): number {
     const time = Date.now() * 1_000;
     const setBack = this.time - time > 1_000_000;

@@ -30,7 +30,10 @@ const hasTurn = (lane: (column: string) => string): string =>
 const hasSession = (lane: (column: string) => string): string =>
   `(l.session_wanted_at IS NULL OR l.session_wanted_at <= COALESCE(${lane('unparked_at')}, 0))`;
 
-/** Of a class that this process knows, or an entry that takes none. `$number` has the names of the others, as JSON. */
+/**
+ * Of a class that this process knows, or an entry that takes none. `$number` has the names of the others, as
+ * JSON.
+ */
 const isKnown = (dialect: SqlDialect, number: number): string =>
   `(l.orphaned OR l.entity_name NOT IN (SELECT n.name FROM ${dialect.table(number, 'n', { name: 'text' })}))`;
 
@@ -65,7 +68,10 @@ export function ledgerStatements(dialect: SqlDialect) {
       `SELECT ${LEDGER_COLUMNS} FROM ${ledger} l LEFT JOIN ${lane} a ON a.did = l.did WHERE ${canExpire} AND NOT ${isKnown(dialect, 3)} ` +
       `AND ${isDue((column) => `a.${column}`)} AND l.tried_at IS NULL AND l.changed_at < $now - $1 ` +
       'AND COALESCE(a.unparked_at, 0) < $now - $1 AND a.park_reason IS NULL AND COALESCE(a.ready_at, 0) <= $now LIMIT $2',
-    /** DIDs whose lane sleeps although something in it was never tried: the process that should have woken it died. */
+    /**
+     * DIDs whose lane sleeps although something in it was never tried: the process that should have woken it
+     * died.
+     */
     lost: dialect.pendingDids(
       // Or wakes by itself, later, for an entry that was tried.
       '(a.ready_at IS NULL OR a.ready_at > $now AND NOT a.leased AND a.retry_at IS NULL) AND a.park_reason IS NULL',
@@ -83,9 +89,10 @@ export function ledgerStatements(dialect: SqlDialect) {
 }
 
 /**
- * What `LaneNext` makes of the times of a lane. `when` says what makes it ready now, `otherwise` until when it sleeps: `retry` takes until when
- * as `$4`, and how long that is as `$5`; `backfill` takes how long as `$4`. A lane that would sleep takes next how long it may at most, or
- * null. `left` is what keeps it awake all the same, if it is of a class that this process leaves to others, and where their names are.
+ * What `LaneNext` makes of the times of a lane. `when` says what makes it ready now, `otherwise` until when
+ * it sleeps: `retry` takes until when as `$4`, and how long that is as `$5`; `backfill` takes how long as
+ * `$4`. A lane that would sleep takes next how long it may at most, or null. `left` is what keeps it awake
+ * all the same, if it is of a class that this process leaves to others, and where their names are.
  */
 const RELEASED: Readonly<
   Record<
@@ -120,7 +127,10 @@ const RELEASED: Readonly<
   },
 };
 
-/** Not since the lane became ready: in a lane that stays so for others, what has failed is not tried again and again. */
+/**
+ * Not since the lane became ready: in a lane that stays so for others, what has failed is not tried again and
+ * again.
+ */
 const isUntried = (readySince: string): string => `(l.tried_at IS NULL OR l.tried_at < ${readySince})`;
 
 /** Nobody has woken or taken the lane since it was looked at. */
@@ -188,7 +198,8 @@ export function laneStatements(dialect: SqlDialect) {
     voidPark: `UPDATE ${lane} SET ${assignments(FREED)} WHERE did = $1`,
     /** While the lane is leased its time is the end of the lease; that it was woken is counted. */
     wake: dialect.upsertLane({ did: '$1', ready_at: '$now' }, (old) => ({
-      // A time to come is the end of a lease, or of a pause; without one it is only when the lane would wake by itself.
+      // A time to come is the end of a lease, or of a pause; without one it is only when the lane would wake
+      // by itself.
       ready_at:
         `CASE WHEN ${old('park_reason')} IS NOT NULL AND NOT ${old('leased')} THEN NULL ` +
         `WHEN ${old('ready_at')} IS NULL OR (${old('ready_at')} > $now AND NOT ${old('leased')} AND ${old('retry_at')} IS NULL) THEN $now ` +
@@ -200,7 +211,10 @@ export function laneStatements(dialect: SqlDialect) {
       backfill_at: `COALESCE(${old('backfill_at')}, $now)`,
       wakes: `${old('wakes')} + 1`,
     })),
-    /** @param leaves without lanes in which all that is due is left to other processes; `$2` has the names of its classes */
+    /**
+     * @param leaves without lanes in which all that is due is left to other processes; `$2` has the names of
+     *   its classes
+     */
     ready: (column: 'ready_at' | 'backfill_at', leaves: boolean) => {
       const what = column === 'backfill_at' ? 'l.backfill' : 'TRUE';
       const isOurs = hasDue(`${what} AND ${isKnown(dialect, 2)} AND ${isUntried(`a.${column}`)}`);

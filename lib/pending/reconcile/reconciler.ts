@@ -37,13 +37,15 @@ export class Reconciler {
   constructor(private readonly config: ReconcilerConfig) {}
 
   /**
-   * Looks at every row of a class, and with database storage at every address that the ledger remembers of it, and enqueues what is
-   * not as it should be: eligible entities without a record, or whose mapped record differs from the one last written (a new mapper,
-   * raw SQL, a lost change), records whose entity is gone (foreign key cascades, raw SQL), and where asked for records of entities that
-   * are not eligible any more. Asks no PDS, so it sees no edits by other applications. Can run at any time, and as often as wanted.
+   * Looks at every row of a class, and with database storage at every address that the ledger remembers of
+   * it, and enqueues what is not as it should be: eligible entities without a record, or whose mapped record
+   * differs from the one last written (a new mapper, raw SQL, a lost change), records whose entity is gone
+   * (foreign key cascades, raw SQL), and where asked for records of entities that are not eligible any more.
+   * Asks no PDS, so it sees no edits by other applications. Can run at any time, and as often as wanted.
    *
-   * With pending syncs enabled what it finds becomes pending syncs, which the lane workers do; it resolves when all is enqueued.
-   * Otherwise it syncs page by page, and resolves when that is done; what fails is counted, not thrown.
+   * With pending syncs enabled what it finds becomes pending syncs, which the lane workers do; it resolves
+   * when all is enqueued. Otherwise it syncs page by page, and resolves when that is done; what fails is
+   * counted, not thrown.
    *
    * @throws ParityOptionsError for a class that is not marked with `@AutoSyncsWithAtp()`
    */
@@ -195,8 +197,9 @@ export class Reconciler {
   }
 
   /**
-   * What was asked for by hand asks nobody whether the entity is eligible, and it may have become so while this looked at it: then
-   * the last word is an automatic change. A save after the capture has the last word anyhow.
+   * What was asked for by hand asks nobody whether the entity is eligible, and it may have become so while
+   * this looked at it: then the last word is an automatic change. A save after the capture has the last word
+   * anyhow.
    */
   private async stillUnwanted(
     entity: SyncedEntity,

@@ -26,7 +26,8 @@ export class StatusReader {
   constructor(private readonly config: StatusReaderConfig) {}
 
   /**
-   * How an entity and its record stand to each other; of the row as it is committed, not of what the instance says.
+   * How an entity and its record stand to each other; of the row as it is committed, not of what the instance
+   * says.
    * @throws ParityOptionsError for an entity that is not marked
    */
   async of(instance: object): Promise<EntityStatus> {

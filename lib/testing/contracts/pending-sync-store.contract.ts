@@ -15,11 +15,14 @@ import { unlessSettledCases } from './pending-sync-store/unless-settled.cases.js
 
 export interface PendingSyncStoreContractOptions {
   /**
-   * How many milliseconds a lease, a backoff and a ttl last where a case lets them end. Default 60000, for subjects with
-   * {@link ContractSubject.pass}; some 250 where the cases have to wait for real.
+   * How many milliseconds a lease, a backoff and a ttl last where a case lets them end. Default 60000, for
+   * subjects with {@link ContractSubject.pass}; some 250 where the cases have to wait for real.
    */
   readonly span?: number;
-  /** Adds the cases of stores that join the entity's transaction, and remember what is done with; their subjects have {@link ContractSubject.transaction}. */
+  /**
+   * Adds the cases of stores that join the entity's transaction, and remember what is done with; their
+   * subjects have {@link ContractSubject.transaction}.
+   */
   readonly durable?: boolean;
 }
 

@@ -1,0 +1,42 @@
+import { recordStateOf } from '../metadata/record-state.js';
+import { parseAtUri } from '../model/address.js';
+import type { RowAccess } from '../records/row-access.js';
+import { renewed, reserved } from '../records/row-write.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
+import { writeKey } from './held-row.js';
+import { open } from './touched-rows.js';
+
+/**
+ * A row that is older than its record columns has no key; it has to be there before the first request names
+ * it.
+ */
+export async function reserveKey(
+  entity: SyncedEntity,
+  id: string,
+  instance: object,
+  access: RowAccess | undefined,
+): Promise<void> {
+  const next = parseAtUri(recordStateOf(instance).uri)?.rkey ?? entity.newRkey(instance);
+  const { rkey = null } = await writeKey(entity, reserved(id, next), open(access));
+  entity.show(instance, { rkey });
+}
+
+/**
+ * A record that moves gets a new key, since it may have been there before and have been deleted; one that
+ * stays after all keeps its own.
+ */
+export async function renewKey(
+  entity: SyncedEntity,
+  id: string,
+  instance: object,
+  owner: string | null,
+  access: RowAccess | undefined,
+): Promise<void> {
+  const { uri, rkey } = recordStateOf(instance);
+  const published = parseAtUri(uri);
+  const address = published && entity.addressIn(instance, owner);
+  if (!address || (address.did !== published.did) === (rkey !== published.rkey)) return;
+  const next = rkey === published.rkey ? entity.newRkey(instance) : published.rkey;
+  if (next === rkey) return;
+  entity.show(instance, await writeKey(entity, renewed(id, { uri, rkey }, next), open(access)));
+}
