@@ -5,6 +5,7 @@ import { SyncFailed } from '../events/sync-failed.event.js';
 import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import type { Change } from '../sync/change.js';
 import { LaneQueue } from '../sync/lane-queue.js';
+import { UNRESOLVED_DID } from '../sync/unresolved.js';
 import { spent } from './discard-reasons.js';
 import { isKnown, toChange } from './entry-change.js';
 import type { HeldLane } from './held-lane.js';
@@ -223,7 +224,9 @@ export class LaneWorker {
       if (entry.sync.lastError === null && outcome.result.error) {
         const { did, uri, operation, entityName, entityId } = sync;
         const { error } = failure;
-        events.emit(new SyncFailed(did, uri, operation, error, true, entityName, entityId, outcome.entity));
+        // That an account could not be told was told when that was found.
+        if (did !== UNRESOLVED_DID)
+          events.emit(new SyncFailed(did, uri, operation, error, true, entityName, entityId, outcome.entity));
         tries.captured(sync, outcome.entity);
       }
       if (failure.kind === 'auth') throw failure.error;

@@ -205,7 +205,16 @@ export class SyncedEntity {
 
   /** @throws MapperError when `syncAsDid` throws, or gives what is no DID */
   async didOf(entity: object): Promise<string | null> {
-    const did = await this.ask('syncAsDid', entity, () => defaultDid(entity));
+    return this.asDid(await this.ask('syncAsDid', entity, () => defaultDid(entity)), entity);
+  }
+
+  /** The account without a promise, where the class has no `syncAsDid`; undefined: it has one. */
+  plainDidOf(entity: object): string | null | undefined {
+    const isPlain = this.functionOf('syncAsDid', entity) === undefined;
+    return isPlain ? this.asDid(defaultDid(entity), entity) : undefined;
+  }
+
+  private asDid(did: unknown, entity: object): string | null {
     if (typeof did !== 'string' || did === '') return null;
     if (isValidDid(did)) return did;
     throw this.failed(

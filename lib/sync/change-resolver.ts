@@ -83,7 +83,10 @@ async function answerOf(touch: Touch, { row, isRow }: Seen, rows: RowAccess | un
   const { entity, instance, byHand, inserted } = touch;
   const whole =
     isRow || !entity.hasRelations ? row : instance && entity.isWhole(instance) ? instance : undefined;
-  const demand = byHand ? RECORD : whole && (await toldDemand(entity, whole, rows));
+  const demand =
+    byHand || (whole && isAlwaysEligible(entity, whole))
+      ? RECORD
+      : whole && (await toldDemand(entity, whole, rows));
   const wantsRecord = !demand || demand.kind === 'record';
   const isPublished = parseAtUri(recordStateOf(row).uri) !== null;
   if (byHand?.did !== undefined && !isPublished) return { whole, demand, owner: byHand.did };
@@ -126,6 +129,9 @@ async function changesOf(
 }
 
 const RECORD = { kind: 'record' } as const;
+
+const isAlwaysEligible = (entity: SyncedEntity, row: object): boolean =>
+  !entity.choosesWhen(row) && !entity.isSoftDeleted(row);
 
 /** The account of an entity that is not eligible need not be known. */
 const unlessFailed = (error: unknown): null => {

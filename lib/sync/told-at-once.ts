@@ -17,6 +17,8 @@ export async function ownerTold(
   row: object,
   rows: RowAccess | undefined,
 ): Promise<string | null> {
+  const plain = entity.plainDidOf(row);
+  if (plain !== undefined) return plain;
   const owner = entity.didOf(row);
   if (!rows?.isInTransaction) return owner;
   const [told] = await atOnce([Promise.allSettled([owner])]);

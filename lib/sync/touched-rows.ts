@@ -87,6 +87,7 @@ export async function seenOf(
       seen.set(touch, { row, isRow: false });
     }
   }
+  if (seen.size === touches.length) return [...seen];
   for (const [entity, group] of Map.groupBy(unfresh, (touch) => touch.entity)) {
     // A worker may have written the record columns since the update read them.
     const ids = group.map(({ entityId }) => entityId);
@@ -125,5 +126,6 @@ const columnsOf = (row: object): RecordRow => {
 
 /** An instance that is older than a write-back names a record that is no longer, or not yet, its own. */
 function show({ entity, instance }: Touch, row: object, { uri, cid, rkey }: RecordRow): void {
-  for (const one of new Set([row, instance])) if (one) entity.show(one, { uri, cid, rkey });
+  entity.show(row, { uri, cid, rkey });
+  if (instance && instance !== row) entity.show(instance, { uri, cid, rkey });
 }
