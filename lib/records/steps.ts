@@ -21,21 +21,41 @@ export interface Answer {
 }
 
 /**
- * Statements of which each may depend on the answers before it. Whoever runs them decides whether to wait in between: on SQLite, where
- * everybody shares one connection, a transaction that waits lets strangers' statements in.
+ * Statements of which each may depend on the answers before it. Whoever runs them decides whether to wait in
+ * between: on SQLite, where everybody shares one connection, a transaction that waits lets strangers'
+ * statements in. The error of a statement is thrown where it was yielded.
  */
 export type Steps<T> = Generator<Step, T, Answer>;
 
 /** On a server's connection, or on any other for which it does not matter who comes in between. */
 export async function runSteps<T>(steps: Steps<T>, runner: QueryRunner): Promise<T> {
   let next = steps.next();
-  while (!next.done) next = steps.next(await runStep(next.value, runner));
+  while (!next.done) {
+    const step = next.value;
+    let answer: Answer;
+    try {
+      answer = await runStep(step, runner);
+    } catch (error) {
+      next = steps.throw(error);
+      continue;
+    }
+    next = steps.next(answer);
+  }
   return next.value;
 }
 
 export function runStepsAtOnce<T>(steps: Steps<T>, run: (step: Step) => Answer): T {
   let next = steps.next();
-  while (!next.done) next = steps.next(run(next.value));
+  while (!next.done) {
+    let answer: Answer;
+    try {
+      answer = run(next.value);
+    } catch (error) {
+      next = steps.throw(error);
+      continue;
+    }
+    next = steps.next(answer);
+  }
   return next.value;
 }
 
@@ -59,7 +79,10 @@ export const untilApart = async (runner: QueryRunner): Promise<void> => {
   await underWay.get(runner)?.catch(() => undefined);
 };
 
-/** Steps that happen together or not at all, where the database has transactions of a connection's own; in one that is open, with it. */
+/**
+ * Steps that happen together or not at all, where the database has transactions of a connection's own; in one
+ * that is open, with it.
+ */
 export async function runTogether<T>(steps: Steps<T>, runner: QueryRunner): Promise<T> {
   if (runner.isTransactionActive || !locksRows(dataSourceOf(runner))) return runSteps(steps, runner);
   const done = inTransaction(steps, runner);

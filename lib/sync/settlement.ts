@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 import type { ParityError } from '../errors/parity.error.js';
 import { RowRefusedError } from '../errors/row-refused.error.js';
-import { recordStateOf, type RecordState } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import type { RepositoryState } from '../pds/repository-state.store.js';
 import { chunks } from '../records/chunks.js';
@@ -10,21 +9,12 @@ import { onCommittedData } from '../records/committed-data.js';
 import { isRefusedStatement } from '../records/database-failure.js';
 import { RecordRows } from '../records/record-row.js';
 import { committedRows, type RowAccess } from '../records/row-access.js';
-import {
-  isAsBefore,
-  published,
-  renewed,
-  unpublished,
-  writeRow,
-  writeRows,
-  writesAtOnce,
-  type RowWrite,
-} from '../records/row-write.js';
+import { isAsBefore, writeRow, writeRows, writesAtOnce } from '../records/row-write.js';
 import { locksRows, runSteps, runTogether, type Steps } from '../records/steps.js';
-import { newTid } from '../records/tid.js';
 import type { Change } from './change.js';
 import { heldRow, IGNORED, isFreeRow } from './held-row.js';
 import type { SettlementLedger } from './settlement-ledger.js';
+import { joint, plan, type Plan } from './settlement-plan.js';
 import type { Target } from './target.js';
 
 export interface Settled {
@@ -156,9 +146,9 @@ class Settling {
     try {
       done = await this.together(plans);
     } catch (error) {
-      if (!isRefusedStatement(error)) throw error;
+      if (!(error instanceof RefusedRowsError)) throw error;
       const [one, ...others] = plans;
-      if (one && others.length === 0) this.errors.set(one, refusedRow(one, error));
+      if (one && others.length === 0) this.errors.set(one, refusedRow(one, error.cause));
       const half = Math.ceil(plans.length / 2);
       if (others.length > 0)
         for (const some of [plans.slice(0, half), plans.slice(half)]) await this.write(some);
@@ -193,64 +183,22 @@ class Settling {
   }
 }
 
-interface Plan {
-  readonly target: Target;
-  /** Undefined: there is no row any more, or its record has moved away. */
-  readonly write: RowWrite | undefined;
-  /**
-   * While its first record is written an entity may get another owner, and nobody else knows of the record.
-   */
-  readonly mayMove: boolean;
-  readonly isFinal: boolean;
-  readonly show: () => void;
-}
+/** A row was refused; what else is settled with it is not to blame. */
+class RefusedRowsError extends Error {}
 
-function plan(target: Target, now: Date): Plan {
-  const { change, uri, row, claimed, desired } = target;
-  const { entity, entityId, address, instance } = change;
-  const isFinal = !target.elsewhere && !target.spent;
-  const planned = (write: RowWrite, mayMove: boolean): Plan => {
-    const state = {
-      ...(desired.kind === 'record' && { rkey: address.rkey }),
-      ...write.set,
-    } as Partial<RecordState>;
-    const show = (): void => {
-      for (const shown of new Set([row, instance])) if (shown) entity.show(shown, state);
-    };
-    return { target, write, mayMove, isFinal: isFinal && !mayMove, show };
-  };
-  if (row && desired.kind === 'record') {
-    const record = { uri, cid: desired.prepared.cid, rkey: address.rkey };
-    const was = recordStateOf(row).uri;
-    // Whoever changes the owner of an entity with a record moves it.
-    const mayMove = entity.sync.followOwner && change.trigger === 'auto' && was === null;
-    return planned(published(entityId, record, now, was), mayMove);
-  }
-  const was = row && recordStateOf(row);
-  // It was written here while its owner changed. Should that one come back, this address is spent.
-  if (was && !claimed && was.uri === null && was.rkey === address.rkey && !entity.hasFixedRkey)
-    return planned(renewed(entityId, was, newTid()), false);
-  // A row whose record moved away has its new key already.
-  if (was && (claimed || was.uri === uri)) {
-    const next = claimed && !entity.hasFixedRkey ? newTid() : null;
-    return planned(unpublished(entityId, was, next), false);
-  }
-  return { target, write: undefined, mayMove: false, isFinal, show: () => undefined };
-}
-
-/** One write per row; another one sees what the first has made of it. */
-function joint(plans: readonly Plan[]): Plan[] {
-  const rows = new Set<string>();
-  return plans.filter(({ target: { change }, write }) => {
-    const row = write && `${change.entity.name} ${write.id}`;
-    if (row && rows.has(row)) return false;
-    if (row) rows.add(row);
-    return true;
-  });
-}
-
-/** @returns those whose row was written, or need not be */
+/**
+ * @returns those whose row was written, or need not be
+ * @throws RefusedRowsError
+ */
 function* writeAll(plans: readonly Plan[]): Steps<Plan[]> {
+  try {
+    return yield* writeRowsOf(plans);
+  } catch (cause) {
+    throw isRefusedStatement(cause) ? new RefusedRowsError('A row was refused.', { cause }) : cause;
+  }
+}
+
+function* writeRowsOf(plans: readonly Plan[]): Steps<Plan[]> {
   const done = plans.filter((one) => !one.write);
   const [only] = plans;
   if (only?.write && plans.length === 1)
