@@ -25,8 +25,10 @@ export default {
       },
     ],
   },
-  // Most of a test's time is a PDS's, in a process of its own.
-  maxWorkers: 2,
+  // Most of a test's time is a PDS's or a database's, in a process of its own.
+  maxWorkers: 3,
+  // Each file loads its modules anew, and Node keeps those of the files before it.
+  workerIdleMemoryLimit: '1GB',
   // Waits for a condition end sooner and say what they waited for (support/until.ts).
   testTimeout: 60_000,
 };

@@ -8,7 +8,7 @@ import { isRare, POINTS } from './points.js';
 import { aWorld } from './world.js';
 
 /** On each database; `npm run test:kill` takes 300. */
-const KILLS = Number(process.env['PARITY_KILLS'] ?? 25);
+const KILLS = Number(process.env['PARITY_KILLS'] ?? 8);
 const [SEED] = seedsOf('PARITY_KILL_SEED');
 
 /** However processes die on this database, rule 1 holds in the end, and nothing was created twice. */
