@@ -28,13 +28,14 @@ for (const data of input.sessions) {
   session.session = data;
   sessions.agents.set(data.did, new Agent(session as ConstructorParameters<typeof Agent>[0]));
 }
-const stop = new AbortController();
-process.once('SIGTERM', () => stop.abort());
 const app = await notebookApplication(input.database, {
   sessions,
   sync: { mode: input.mode, deadlineMs: 1_000 },
   pds: { timeoutMs: 1_000 },
 });
+// Only now: until there is an application to stop, the signal ends the process.
+const stop = new AbortController();
+process.once('SIGTERM', () => stop.abort());
 const { manager } = app.get(DataSource);
 const owners = await manager.find(Owner, { order: { id: 'ASC' } });
 const numbers = random(input.seed);
