@@ -25,7 +25,7 @@ export function survivesSwarm(kind: DatabaseKind): void {
         process.stdout.write(`Swarm, ${kind}: ${swarm.writes} writes, ${swarm.deaths} deaths\n`);
         await expectAgreement(world, SEED);
       },
-      120_000 + MINUTES * 120_000,
+      240_000 + MINUTES * 120_000,
     );
   });
 }
