@@ -5,6 +5,7 @@ import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { currentScope } from './changes/commit-scope.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
+import { reasonOf } from './errors/reason-of.js';
 import { ParityEvents } from './events/parity-events.js';
 import { PARITY_HTTP_OPTIONS, resolveHttpOptions } from './http/http-options.js';
 import { ParityInterceptor } from './http/parity.interceptor.js';
@@ -156,7 +157,7 @@ function parityEvents(emitter: EventEmitter2 | undefined): ParityEvents {
     );
   }
   return new ParityEvents(emitter, (event, error) =>
-    logger.error(`A listener of ${event} failed: ${error instanceof Error ? error.message : String(error)}`),
+    logger.error(`A listener of ${event} failed: ${reasonOf(error)}`),
   );
 }
 

@@ -11,6 +11,7 @@ import {
 import { HttpAdapterHost } from '@nestjs/core';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
+import { reasonOf } from '../errors/reason-of.js';
 import { AtpOAuthService } from '../sessions/oauth/atp-oauth.service.js';
 import { PARITY_HTTP_OPTIONS, resolveHttpOptions, type ResolvedHttpOptions } from './http-options.js';
 import type { HttpRequest } from './http-request.js';
@@ -94,7 +95,7 @@ export class ParityExceptionFilter implements ExceptionFilter<AuthenticationErro
     try {
       return await signInUrl(this.options.signInUrl, this.oauth, { did, returnTo, error });
     } catch (reason) {
-      const words = reason instanceof Error ? reason.message : String(reason);
+      const words = reasonOf(reason);
       this.logger.warn(`No URL for ${did ?? 'an account'} to sign in again: ${words}`);
       return null;
     }

@@ -14,6 +14,7 @@ import { RowRefusedError } from '../errors/row-refused.error.js';
 import { RetryLaterError } from '../errors/retry-later.error.js';
 import { UnexpectedError } from '../errors/unexpected.error.js';
 import { RecordConflictError } from '../errors/record-conflict.error.js';
+import { reasonOf } from '../errors/reason-of.js';
 import { causesOf, sessionLoss } from '../sessions/session-loss.js';
 import { rateLimited, type RateLimitContext } from './rate-limit.js';
 import { invalidRecord, isInvalidSwap, isServerError, isXrpcAnswer } from './refusal.js';
@@ -134,7 +135,7 @@ const isForLater = (error: ParityError): boolean =>
 export function classifyLocalFailure(error: unknown, { did }: FailureContext): Failure {
   const known = findCause(error, ParityError);
   if (known) return classified(known);
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = reasonOf(error);
   const told = isDatabaseError(error)
     ? new DatabaseError(`The database failed while ${did} was synced: ${reason}`, { did, cause: error })
     : new UnexpectedError(`Syncing ${did} failed unexpectedly: ${reason}`, { did, cause: error });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AuthenticationError } from '../errors/authentication.error.js';
+import { reasonOf } from '../errors/reason-of.js';
 import type { LaneWorker } from './lane.worker.js';
 import { SWEPT, type PendingSyncStore } from './pending-sync.store.js';
 
@@ -52,7 +53,7 @@ export class LaneLoop {
     this.again = this.looking !== undefined;
     this.looking ??= this.look()
       .catch((error: unknown) =>
-        this.options.log.error(`Looking for pending syncs failed: ${message(error)}`),
+        this.options.log.error(`Looking for pending syncs failed: ${reasonOf(error)}`),
       )
       .finally(() => {
         this.looking = undefined;
@@ -91,7 +92,7 @@ export class LaneLoop {
         if (woken > 0) this.poke();
       } while (woken >= SWEPT && !this.stopped);
     } catch (error) {
-      this.options.log.error(`Tidying up pending syncs failed: ${message(error)}`);
+      this.options.log.error(`Tidying up pending syncs failed: ${reasonOf(error)}`);
     }
   }
 
@@ -125,7 +126,7 @@ export class LaneLoop {
     } catch (error) {
       // The lane is parked until its account signs in; whoever listens has been told.
       if (!(error instanceof AuthenticationError))
-        log.error(`Pending syncs of ${did} failed: ${message(error)}`);
+        log.error(`Pending syncs of ${did} failed: ${reasonOf(error)}`);
     } finally {
       this.working.delete(did);
       this.begin();
@@ -133,5 +134,3 @@ export class LaneLoop {
     }
   }
 }
-
-const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -2,6 +2,7 @@ import { OnEvent } from '@nestjs/event-emitter';
 import { SessionAuthenticated } from '../events/session-authenticated.event.js';
 import type { LaneLoop } from './lane.loop.js';
 import type { PendingSyncStore } from './pending-sync.store.js';
+import { reasonOf } from '../errors/reason-of.js';
 
 export interface SessionListenerOptions {
   readonly store: PendingSyncStore;
@@ -31,9 +32,7 @@ export class SessionListener {
       else await store.unpark(did, { retry: autoRetry });
       loop.poke();
     } catch (error) {
-      log.error(
-        `Freeing the pending syncs of ${did} failed: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      log.error(`Freeing the pending syncs of ${did} failed: ${reasonOf(error)}`);
     }
   }
 }

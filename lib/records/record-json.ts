@@ -3,6 +3,7 @@ import { encode } from '@atproto/lex-cbor';
 import { CBOR_DATA_CODEC, createCid, SHA256_HASH_CODE } from '@atproto/lex-data';
 import { jsonToLex, type JsonValue } from '@atproto/lex-json';
 import { InvalidRecordError } from '../errors/invalid-record.error.js';
+import { reasonOf } from '../errors/reason-of.js';
 import { KnownCids } from './known-cids.js';
 import type { RecordSchema } from './record-mapper.js';
 
@@ -68,7 +69,7 @@ const asLex = (record: object): ReturnType<typeof jsonToLex> => {
     return jsonToLex(record as JsonValue, { strict: true });
   } catch (cause) {
     throw new InvalidRecordError(
-      `The record has a value outside the AT Protocol's data model: ${cause instanceof Error ? cause.message : cause}`,
+      `The record has a value outside the AT Protocol's data model: ${reasonOf(cause)}`,
       { cause },
     );
   }

@@ -3,6 +3,7 @@ import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { In, type DataSource, type EntityManager, type EntityMetadata, type FindOptionsWhere } from 'typeorm';
 import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { MapperError } from '../errors/mapper.error.js';
+import { reasonOf } from '../errors/reason-of.js';
 import { recordStateOf, type RecordState } from '../metadata/record-state.js';
 import type { SyncFunctions, SyncMetadata } from '../metadata/sync-metadata.js';
 import { DEFAULT_FUNCTION_TIMEOUT_MS } from '../model/options.js';
@@ -340,7 +341,7 @@ export class SyncedEntity {
     const id = this.idOf(entity) ?? undefined;
     const where =
       fn === 'toRecord' || fn === 'rkey' ? (this.mapper?.constructor.name ?? 'a mapper') : this.name;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     return new MapperError(`${where}.${fn}() failed for ${this.name} ${id ?? '(new)'}: ${reason}`, {
       entityName: this.name,
       entityId: id,

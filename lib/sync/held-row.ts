@@ -1,5 +1,6 @@
 import { RetryLaterError } from '../errors/retry-later.error.js';
 import { RowRefusedError } from '../errors/row-refused.error.js';
+import { reasonOf } from '../errors/reason-of.js';
 import { isRefusedStatement } from '../records/database-failure.js';
 import type { RowAccess } from '../records/row-access.js';
 import { RecordRows } from '../records/record-row.js';
@@ -51,7 +52,7 @@ export async function writeKey(
   const refused = (cause: unknown): RowRefusedError =>
     new RowRefusedError(
       `The database refuses to write a record key to the row of ${entity.name} ${write.id}: ` +
-        (cause instanceof Error ? cause.message : String(cause)),
+        reasonOf(cause),
       { entityName: entity.name, entityId: write.id, cause },
     );
   try {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 import type { ParityError } from '../errors/parity.error.js';
 import { RowRefusedError } from '../errors/row-refused.error.js';
+import { reasonOf } from '../errors/reason-of.js';
 import { atUri } from '../model/address.js';
 import type { RepositoryState } from '../pds/repository-state.store.js';
 import { chunks } from '../records/chunks.js';
@@ -215,7 +216,7 @@ function* writeRowsOf(plans: readonly Plan[]): Steps<Plan[]> {
 const refusedRow = ({ target: { change, uri } }: Plan, cause: unknown): RowRefusedError =>
   new RowRefusedError(
     `The database refuses to write to the row of ${change.entity.name} ${change.entityId} what became of ${uri}: ` +
-      `${cause instanceof Error ? cause.message : String(cause)}`,
+      reasonOf(cause),
     { uri, cause },
   );
 

@@ -2,6 +2,7 @@ import type { Agent } from '@atproto/api';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
 import type { RecordConflictError } from '../errors/record-conflict.error.js';
 import { UnexpectedError } from '../errors/unexpected.error.js';
+import { reasonOf } from '../errors/reason-of.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
@@ -252,10 +253,7 @@ function needs(error: unknown, { change }: Target, action: RecordWrite['action']
 }
 
 const sessionFailed = (did: string, cause: unknown): UnexpectedError =>
-  new UnexpectedError(
-    `The session provider gave no session of ${did}: ${cause instanceof Error ? cause.message : String(cause)}`,
-    { did, cause },
-  );
+  new UnexpectedError(`The session provider gave no session of ${did}: ${reasonOf(cause)}`, { did, cause });
 
 const partition = <T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] => [
   items.filter((item) => isFirst(item)),
