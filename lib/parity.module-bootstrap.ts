@@ -33,7 +33,8 @@ import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
 import type { Touch } from './sync/change.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncService } from './sync/sync.service.js';
-import { SHUTDOWN_LIMIT, within } from './sync/within.js';
+import { within } from './records/within.js';
+import { SHUTDOWN_LIMIT } from './sync/shutdown-limit.js';
 
 /**
  * Start-up and shutdown: finds the mappers and the marked entities, checks that they fit, and listens to

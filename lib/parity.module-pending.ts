@@ -16,6 +16,7 @@ import { RepositoryStateStore } from './pds/repository-state.store.js';
 import { RepositoryWriter } from './pds/repository-writer.js';
 import { SyncedEntities } from './records/synced-entities.js';
 import { SessionProvider } from './sessions/session-provider.js';
+import { SHUTDOWN_LIMIT } from './sync/shutdown-limit.js';
 import { SyncEngine } from './sync/sync-engine.js';
 import { SyncService } from './sync/sync.service.js';
 
@@ -87,7 +88,7 @@ export const pendingProviders: FactoryProvider[] = [
         store: tries.options.store,
         concurrency: 10,
         interval: 5_000,
-        drainLimit: 10_000,
+        drainLimit: SHUTDOWN_LIMIT,
         cleanup: () => tries.cleanup(),
         log: logger,
       }),

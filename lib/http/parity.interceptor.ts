@@ -9,7 +9,8 @@ import {
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { Observable, Subscription } from 'rxjs';
 import { unitOfWork } from '../changes/unit-of-work.js';
-import { SHUTDOWN_LIMIT, within } from '../sync/within.js';
+import { within } from '../records/within.js';
+import { SHUTDOWN_LIMIT } from '../sync/shutdown-limit.js';
 import { AwaitsSync } from './awaits-sync.decorator.js';
 
 /** What `@Sse()` leaves on its handler. The constant for it moved between Nest 11 and 12. */

@@ -1,3 +1,4 @@
+import { within } from '../records/within.js';
 import type { AtpOAuthService } from '../sessions/oauth/atp-oauth.service.js';
 import type { ResolvedHttpOptions, SignInContext } from './http-options.js';
 
@@ -31,11 +32,6 @@ function encoded(target: string, query: Record<string, string> = {}): string {
 }
 
 async function inTime<T>(work: Promise<T>): Promise<T> {
-  const { promise: over, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer in ${PATIENCE} ms`)), PATIENCE);
-  try {
-    return await Promise.race([work, over]);
-  } finally {
-    clearTimeout(timer);
-  }
+  if (!(await within(PATIENCE, work))) throw new Error(`no answer in ${PATIENCE} ms`);
+  return work;
 }

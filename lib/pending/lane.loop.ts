@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import { reasonOf } from '../errors/reason-of.js';
+import { within } from '../records/within.js';
 import type { LaneWorker } from './lane.worker.js';
 import { SWEPT, type PendingSyncStore } from './pending-sync.store.js';
 
@@ -70,12 +70,7 @@ export class LaneLoop {
     this.stopped = true;
     this.timers.forEach(clearInterval);
     await Promise.all([this.looking, this.tidying]);
-    const limit = new AbortController();
-    const work = this.options.worker.drain().finally(() => limit.abort());
-    await Promise.race([
-      work,
-      sleep(this.options.drainLimit, undefined, { signal: limit.signal }).catch(() => undefined),
-    ]);
+    await within(this.options.drainLimit, this.options.worker.drain());
   }
 
   private tidy(): Promise<void> {

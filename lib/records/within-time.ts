@@ -1,3 +1,5 @@
+import { within } from './within.js';
+
 /** The application's own code did not answer. */
 class NoAnswerError extends Error {
   constructor(milliseconds: number) {
@@ -12,13 +14,10 @@ class NoAnswerError extends Error {
  */
 export async function withinTime<T>(answer: T | PromiseLike<T>, milliseconds: number): Promise<T> {
   if (!isThenable(answer)) return answer;
-  const { promise: over, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new NoAnswerError(milliseconds)), milliseconds);
-  try {
-    return await Promise.race([answer, over]);
-  } finally {
-    clearTimeout(timer);
-  }
+  // Once: to ask some thenables again is to run them again.
+  const work = Promise.resolve(answer);
+  if (!(await within(milliseconds, work))) throw new NoAnswerError(milliseconds);
+  return work;
 }
 
 const isThenable = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> =>

@@ -4,6 +4,7 @@ import type { ParityEvents } from '../events/parity-events.js';
 import { atUri, parseAtUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { committedRows } from '../records/row-access.js';
+import { within } from '../records/within.js';
 import type { Change, Resolved, Touch, Unresolved } from './change.js';
 import { resolveTouches } from './change-resolver.js';
 import { LaneQueue } from './lane-queue.js';
@@ -13,7 +14,6 @@ import { quickResult } from './quick-result.js';
 import { SyncDispatcher, type Dispatched } from './sync-dispatcher.js';
 import type { SyncEngine } from './sync-engine.js';
 import type { SyncRun } from './sync-run.js';
-import { within } from './within.js';
 import { areKnown, withoutStored } from './touched-rows.js';
 
 /** By at-uri. */
