@@ -3,6 +3,7 @@ import { PendingSyncFailed } from '../events/pending-sync-failed.event.js';
 import { PendingSyncRetried } from '../events/pending-sync-retried.event.js';
 import { SyncFailed } from '../events/sync-failed.event.js';
 import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
+import { soon } from '../records/soon.js';
 import type { Change } from '../sync/change.js';
 import { LaneQueue } from '../sync/lane-queue.js';
 import { UNRESOLVED_DID } from '../sync/unresolved.js';
@@ -39,8 +40,6 @@ const UNDER_WAY = 250;
 const SMALL_BATCH = 25;
 /** Of what was asked for by hand while another process has the lane: all. */
 const ALL = 2 ** 31 - 1;
-/** In ms: when a lane comes back to what another transaction holds. */
-const HELD_UP = 1_000;
 
 /** Works off what is pending in a lane. */
 export class LaneWorker {
@@ -184,8 +183,7 @@ export class LaneWorker {
     for (const { sync, version } of entries.values())
       if (tried.kept.get(sync.uri)?.version === version) failed.add(`${sync.uri} ${version}`);
     this.failed.set(did, failed);
-    if (next === 'asleep' && (await this.isHeldUp(did, entries, tried)))
-      held.wakes(new Date(Date.now() + HELD_UP));
+    if (next === 'asleep' && (await this.isHeldUp(did, entries, tried))) held.wakes(soon());
     this.tell(tried, changes, tally);
   }
 

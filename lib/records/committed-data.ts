@@ -3,11 +3,10 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { RetryLaterError } from '../errors/retry-later.error.js';
 import { withConnection } from './connection-share.js';
 import { isTransactionOpen } from './open-transaction.js';
+import { soon } from './soon.js';
 
 /** How long to wait for another caller's transaction on a shared connection, in ms. */
 const PATIENCE = 5_000;
-/** In ms. */
-const SOON = 1_000;
 
 /**
  * Runs `fn` on a connection to the primary that is in no transaction: what it reads is committed, and what it
@@ -37,5 +36,5 @@ export function onCommittedData<T>(
 /** Of a shared connection. */
 export const transactionIsOpen = (): RetryLaterError =>
   new RetryLaterError('A transaction has been open for long on the connection that all callers share.', {
-    retryAt: new Date(Date.now() + SOON),
+    retryAt: soon(),
   });

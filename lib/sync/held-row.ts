@@ -12,11 +12,9 @@ import {
   type RecordRow,
   type RowWrite,
 } from '../records/row-write.js';
+import { soon } from '../records/soon.js';
 import { runTogether } from '../records/steps.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
-
-/** In ms. */
-const SOON = 1_000;
 
 /**
  * A transaction has the row. Waiting for its end would hold a connection of the pool, which that transaction
@@ -24,7 +22,7 @@ const SOON = 1_000;
  */
 export const heldRow = ({ name }: SyncedEntity, entityId: string): RetryLaterError =>
   new RetryLaterError(`The row of ${name} ${entityId} is held by an open transaction.`, {
-    retryAt: new Date(Date.now() + SOON),
+    retryAt: soon(),
     entityName: name,
     entityId,
   });
