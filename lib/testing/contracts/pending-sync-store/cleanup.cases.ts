@@ -5,6 +5,21 @@ import { aChange, ALICE, BOB, contractCase, LONG } from './fixtures.js';
 /** More than any store gives up in one call. */
 const MANY = 1_100;
 
+const neverExpires = (span: number, what: string, change: Parameters<typeof aChange>[1]): ContractCase =>
+  contractCase(
+    `${what} never expires`,
+    async (scene) => {
+      await scene.store.capture([aChange('a', change), aChange('b')]);
+      await scene.pass(span);
+      assert.deepEqual(
+        (await scene.store.cleanup()).map(({ sync }) => sync.rkey),
+        ['b'],
+      );
+      assert.deepEqual(await scene.due(), ['a']);
+    },
+    span / 1_000,
+  );
+
 export const cleanupCases = (span: number): ContractCase[] => [
   contractCase(
     'cleanup gives up what is older than the ttl',
@@ -46,33 +61,9 @@ export const cleanupCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.due(), ['a']);
   }),
 
-  contractCase(
-    'what may have to delete a record never expires',
-    async (scene) => {
-      await scene.store.capture([aChange('a', { operation: 'republish', mayDelete: true }), aChange('b')]);
-      await scene.pass(span);
-      assert.deepEqual(
-        (await scene.store.cleanup()).map(({ sync }) => sync.rkey),
-        ['b'],
-      );
-      assert.deepEqual(await scene.due(), ['a']);
-    },
-    span / 1_000,
-  ),
+  neverExpires(span, 'what may have to delete a record', { operation: 'republish', mayDelete: true }),
 
-  contractCase(
-    'an unpublish never expires',
-    async (scene) => {
-      await scene.store.capture([aChange('a', { operation: 'unpublish', givenUp: true }), aChange('b')]);
-      await scene.pass(span);
-      assert.deepEqual(
-        (await scene.store.cleanup()).map(({ sync }) => sync.rkey),
-        ['b'],
-      );
-      assert.deepEqual(await scene.due(), ['a']);
-    },
-    span / 1_000,
-  ),
+  neverExpires(span, 'an unpublish', { operation: 'unpublish', givenUp: true }),
 
   contractCase(
     'what has become an unpublish never expires',
