@@ -10,6 +10,7 @@ import {
 import { dataSourceOf } from '../metadata/data-source-of.js';
 import { locksRows } from '../records/steps.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
+import { touchOf } from '../sync/change.js';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
 import { currentScope, during } from './commit-scope.js';
@@ -163,7 +164,7 @@ export class CriteriaCapture {
     manager: EntityManager,
     removal: ReturnType<RemovalWatch['take']>,
   ): Promise<void> | void {
-    const touch = { entity, entityId, instance: undefined, inserted: false, removal, origin: currentScope() };
+    const touch = touchOf(entity, entityId, { removal, origin: currentScope() });
     return this.feed.touched(touch, manager.queryRunner!);
   }
 }

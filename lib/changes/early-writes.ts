@@ -12,7 +12,7 @@ import { dataSourceOf } from '../metadata/data-source-of.js';
 import { recordColumnNamesOf, syncMetadataOf } from '../metadata/sync-metadata.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
-import type { Touch } from '../sync/change.js';
+import { touchOf, type Touch } from '../sync/change.js';
 import { idOf, type EntityEvent } from './entity.subscriber.js';
 
 export interface EarlyClass {
@@ -81,12 +81,3 @@ export class EarlyWrites implements EntitySubscriberInterface<ObjectLiteral> {
 }
 
 const isFollowed = (target: unknown): boolean => syncMetadataOf(target)?.level === 'auto';
-
-const touchOf = (entity: SyncedEntity, entityId: string): Touch => ({
-  entity,
-  entityId,
-  instance: undefined,
-  inserted: false,
-  removal: undefined,
-  origin: undefined,
-});

@@ -3,7 +3,7 @@ import type { AuthenticationError } from '../errors/authentication.error.js';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { SyncResult } from '../model/sync-result.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
-import type { Touch } from '../sync/change.js';
+import { touchOf, type Touch } from '../sync/change.js';
 import { misuse } from '../sync/misuse.js';
 import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
 import type { ChangeFeeds } from './change-feeds.js';
@@ -43,24 +43,12 @@ export class Touches implements UnitParticipant {
         entityName: entity.name,
       });
     const scope = currentScope();
-    const touch: Touch = {
-      entity,
-      entityId,
-      instance,
-      inserted: false,
-      removal: undefined,
-      origin: scope,
-    };
+    const touch = touchOf(entity, entityId, { instance, origin: scope });
     const runner = manager?.queryRunner ?? scope?.runner;
     const log = runner && this.feeds.get(entity.dataSource)?.log(runner);
-    if (log?.isOpen) {
-      log.add(touch);
-      return new SyncResult('pending', { reason: 'after the transaction' });
-    }
-    if (scope) {
-      scope.committed.push(touch);
-      return new SyncResult('pending', { reason: 'after the transaction' });
-    }
+    if (log?.isOpen) log.add(touch);
+    else scope?.committed.push(touch);
+    if (log?.isOpen || scope) return new SyncResult('pending', { reason: 'after the transaction' });
     const unit = currentUnit();
     if (unit) {
       unit.add(this, [touch]);

@@ -47,6 +47,21 @@ export interface Removal {
   readonly keepRecord: boolean;
 }
 
+/** The touch of a row of which no event tells more: what it is has to be read. */
+export const touchOf = (
+  entity: SyncedEntity,
+  entityId: string,
+  more: Partial<Pick<Touch, 'instance' | 'removal' | 'origin' | 'byHand'>> = {},
+): Touch => ({
+  entity,
+  entityId,
+  instance: undefined,
+  inserted: false,
+  removal: undefined,
+  origin: undefined,
+  ...more,
+});
+
 /**
  * "What is at this address may no longer match." Carries no record content: what to do is decided when it is
  * tried.

@@ -9,7 +9,7 @@ import { isSharedTransactionOpen } from '../records/open-transaction.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
 import type { SyncOperation } from '../model/pending-sync.js';
-import type { Change } from './change.js';
+import { touchOf, type Change } from './change.js';
 import { resolveTouches } from './change-resolver.js';
 import { misuse } from './misuse.js';
 import type { SyncDispatcher } from './sync-dispatcher.js';
@@ -107,9 +107,9 @@ export class SyncService {
     // It would wait for the end of a transaction that waits for it, and then see what is not committed.
     if (this.isWithinCall() && isSharedTransactionOpen(entity.dataSource))
       return failed(`The transaction is not committed yet; ${trigger} ${entity.name} ${entityId} after it.`);
-    const touch = { entity, entityId, instance, inserted: false, removal: undefined, origin: undefined };
+    const touch = touchOf(entity, entityId, { instance, byHand: { did } });
     const rows = committedRows(entity.dataSource);
-    const { changes, unresolved } = await resolveTouches([{ ...touch, byHand: { did } }], rows);
+    const { changes, unresolved } = await resolveTouches([touch], rows);
     const whole =
       changes[0]?.whole ??
       (await rows.use((runner) => entity.load([entityId], runner.manager))).get(entityId);

@@ -3,7 +3,7 @@ import { atUri, type Address } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { committedRows } from '../records/row-access.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
-import type { Change, Unresolved } from './change.js';
+import { touchOf, type Change, type Unresolved } from './change.js';
 import { resolveTouches } from './change-resolver.js';
 import { failedOutcome, type Outcome } from './outcome.js';
 import type { SyncRun } from './sync-run.js';
@@ -46,7 +46,7 @@ export function resolveAgain(changes: readonly Change[], run: SyncRun): Promise<
 
 async function resolved(change: Change, run: SyncRun): Promise<Outcome> {
   const { entity, entityId, instance, origin } = change;
-  const touch = { entity, entityId, instance, inserted: false, removal: undefined, origin };
+  const touch = touchOf(entity, entityId, { instance, origin });
   try {
     const rows = committedRows(entity.dataSource, run.runner);
     const { changes, unresolved } = await resolveTouches([touch], rows);

@@ -6,7 +6,7 @@ import type { RepositoryWriter } from '../../pds/repository-writer.js';
 import type { SyncedEntities } from '../../records/synced-entities.js';
 import type { SyncedEntity } from '../../records/synced-entity.js';
 import type { DueWrite } from '../../sync/assessment.js';
-import type { Change, Touch } from '../../sync/change.js';
+import { touchOf, type Change } from '../../sync/change.js';
 import { resolveTouches } from '../../sync/change-resolver.js';
 import type { SyncDispatcher } from '../../sync/sync-dispatcher.js';
 import { toBackfill } from '../entry-change.js';
@@ -156,14 +156,7 @@ export class Reconciler {
     tally: ReconcileTally,
   ): Promise<Change[]> {
     if (findings.length === 0) return [];
-    const touches = findings.map(({ entityId, row }): Touch => ({
-      entity,
-      entityId,
-      instance: row,
-      inserted: false,
-      removal: undefined,
-      origin: undefined,
-    }));
+    const touches = findings.map(({ entityId, row }) => touchOf(entity, entityId, { instance: row }));
     const { changes, unresolved } = await resolveTouches(touches, committedRows(entity.dataSource));
     for (const { touch, error } of unresolved) tally.fail(entity.name, touch.entityId, error);
     return changes;
