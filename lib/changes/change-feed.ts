@@ -19,14 +19,14 @@ export class ChangeFeed implements UnitParticipant {
   constructor(
     private readonly dispatcher: SyncDispatcher,
     /**
-     * SQLite: everybody uses one connection, so throwing at a commit would make its caller roll back a
-     * stranger's transaction.
+     * SQLite: all callers share one connection, so an error at a commit would make its caller roll back
+     * another caller's transaction.
      */
     readonly sharesConnection: boolean,
     private readonly warn: (message: string) => void,
     /**
-     * How many of them there may be: a slow PDS must not take the whole pool. Whoever comes later goes on at
-     * once.
+     * How many callers may hold a connection while they wait: a slow PDS must not take the whole pool. A
+     * further caller goes on at once.
      */
     private readonly maxWaiting = Infinity,
   ) {}
@@ -39,7 +39,7 @@ export class ChangeFeed implements UnitParticipant {
   touched(touch: Touch, runner: QueryRunner): Promise<void> | void {
     const log = this.log(runner);
     const scope = currentScope();
-    // Not `isTransactionActive`: on SQLite a stranger's BEGIN may be under way, which starts the log only
+    // Not `isTransactionActive`: on SQLite another caller's BEGIN may be under way, which starts the log only
     // when it is done.
     if (log.isOpen) log.add(touch);
     else if (scope) scope.committed.push(touch);
@@ -83,8 +83,8 @@ export class ChangeFeed implements UnitParticipant {
   }
 
   /**
-   * On a shared connection a write of somebody else that seems to be part of the transaction may have come
-   * just before its BEGIN: its row is looked at, which publishes nothing if it is not there.
+   * On a shared connection another caller's write that seems to be part of the transaction may have come just
+   * before its BEGIN: its row is looked at, which publishes nothing if it is not there.
    */
   async afterRollback(runner: QueryRunner): Promise<void> {
     const log = this.log(runner);

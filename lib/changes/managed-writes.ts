@@ -108,8 +108,8 @@ export class ManagedWrites {
     }
     const inside = (other: EntityManager): Promise<unknown> =>
       (other as unknown as Record<string, WriteMethod>)[name]!(...args);
-    // On SQLite the transaction of a stranger is joined, as TypeORM would: a savepoint in it would be all
-    // that its rollback undoes.
+    // On SQLite another caller's transaction is joined, as TypeORM would: a savepoint in it would be all that
+    // its rollback undoes.
     const shared = feed.sharesConnection ? dataSource.createQueryRunner() : undefined;
     if (shared?.isTransactionActive) return feed.managed(undefined, () => inside(shared.manager));
     return manager.transaction(inside);
