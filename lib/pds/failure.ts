@@ -3,6 +3,7 @@ import { FetchResponseError, OAuthResolverError, OAuthResponseError } from '@atp
 import { TypeORMError } from 'typeorm';
 import { isDatabaseError } from '../records/database-failure.js';
 import { AuthenticationError } from '../errors/authentication.error.js';
+import { causesOf } from '../errors/causes-of.js';
 import { DatabaseError } from '../errors/database.error.js';
 import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { MapperError } from '../errors/mapper.error.js';
@@ -15,7 +16,7 @@ import { RetryLaterError } from '../errors/retry-later.error.js';
 import { UnexpectedError } from '../errors/unexpected.error.js';
 import { RecordConflictError } from '../errors/record-conflict.error.js';
 import { reasonOf } from '../errors/reason-of.js';
-import { causesOf, sessionLoss } from '../sessions/session-loss.js';
+import { sessionLoss } from '../sessions/session-loss.js';
 import { rateLimited, type RateLimitContext } from './rate-limit.js';
 import { invalidRecord, isInvalidSwap, isServerError, isXrpcAnswer } from './refusal.js';
 

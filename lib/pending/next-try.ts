@@ -1,7 +1,7 @@
+import { causesOf } from '../errors/causes-of.js';
 import type { ParityError } from '../errors/parity.error.js';
 import { RateLimitedError } from '../errors/rate-limited.error.js';
 import { RetryLaterError } from '../errors/retry-later.error.js';
-import { causesOf } from '../sessions/session-loss.js';
 import { backoff } from '../pds/backoff.js';
 import { HostPausedError, WritePointsSpentError } from '../pds/held-back.js';
 import type { Outcome } from '../sync/outcome.js';

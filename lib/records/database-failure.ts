@@ -1,4 +1,5 @@
 import { QueryFailedError, TypeORMError } from 'typeorm';
+import { causesOf } from '../errors/causes-of.js';
 
 /**
  * SQLSTATE classes: connection, transaction rollback, resources, operator intervention, system; and a lock
@@ -56,12 +57,6 @@ const isConnectionError = ({ code, message }: Coded): boolean =>
   (typeof message === 'string' && CONNECTION_MESSAGES.test(message));
 
 /** The error and what it was caused by, the driver's own error included. */
-function chainOf(error: unknown): Coded[] {
-  const chain: Coded[] = [];
-  let one = error as Coded | null | undefined;
-  while (typeof one === 'object' && one !== null && !chain.includes(one)) {
-    chain.push(one);
-    one = (one.driverError ?? one.cause) as Coded | undefined;
-  }
-  return chain;
-}
+const chainOf = (error: unknown): Coded[] => [
+  ...(causesOf(error, (one) => (one as Coded).driverError ?? (one as Coded).cause) as Generator<Coded>),
+];

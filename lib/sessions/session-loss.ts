@@ -1,5 +1,6 @@
 import { XRPCError } from '@atproto/api';
 import { TokenInvalidError, TokenRefreshError, TokenRevokedError } from '@atproto/oauth-client-node';
+import { causesOf } from '../errors/causes-of.js';
 import { OAuthSessionInvalidError } from '../errors/oauth-session-invalid.error.js';
 
 /** What a PDS answers to a token that will never be accepted again. */
@@ -20,15 +21,6 @@ export function sessionLoss(error: unknown): string | null {
     if (reason !== null) return reason;
   }
   return null;
-}
-
-/** An error, its cause, the cause's cause ...; ends at a circle. */
-export function* causesOf(error: unknown): Generator<unknown> {
-  const seen = new Set<unknown>();
-  for (let next = error; next != null && !seen.has(next); next = (next as { cause?: unknown }).cause) {
-    seen.add(next);
-    yield next;
-  }
 }
 
 function lossOf(error: unknown): string | null {

@@ -9,7 +9,7 @@ import {
 import { ParityError } from '../../errors/parity.error.js';
 import { PdsUnavailableError } from '../../errors/pds-unavailable.error.js';
 import { SignInError, type SignInFailureReason } from '../../errors/sign-in.error.js';
-import { causesOf } from '../session-loss.js';
+import { causesOf } from '../../errors/causes-of.js';
 
 /**
  * What a user can do about a failed `authorize()` or `callback()` of the OAuth client.
