@@ -108,7 +108,7 @@ function goneOutcome(
 ): Pick<Outcome, 'change' | 'result' | 'elsewhere'> {
   const result = elsewhere
     ? new SyncResult('pending', {
-        reason: 'its entity has a new record key by now',
+        reason: 'its entity has another address by now',
         uri: atUri(elsewhere.address),
       })
     : new SyncResult(status, { uri });

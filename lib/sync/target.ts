@@ -24,7 +24,7 @@ export interface Target {
   readonly known: string | null;
   readonly desired: Desired;
   /**
-   * The entity has another address by now, and no record yet: the key was renewed while this change waited.
+   * What is due at the address that the entity has by now; see {@link movedOn}.
    */
   readonly elsewhere?: Change | undefined;
   /** Its entity gets another address as it is settled. */
@@ -60,13 +60,14 @@ export async function targetOf(
 
 /**
  * What the change asks for at the address that its entity has by now: its key was renewed while the change
- * waited, or its mapper has another collection by now. No other change tells of that address.
+ * waited, its mapper has another collection, or its record was written to the account of an earlier owner,
+ * where it stays. No other change has to tell of that address.
  */
 export async function movedOn(change: Change, row: object | undefined): Promise<Change | undefined> {
   const { entity, trigger } = change;
   if (row === undefined || trigger === 'unpublish' || change.givenUp) return undefined;
   const { uri, rkey } = recordStateOf(row);
-  if (rkey === null || (uri !== null && uri !== atUri(change.address))) return undefined;
+  if (rkey === null) return undefined;
   // By hand a record can be published in any account.
   const next = trigger === 'renew' ? 'auto' : trigger;
   const isByHand = next !== 'auto' && uri === null;
@@ -74,9 +75,9 @@ export async function movedOn(change: Change, row: object | undefined): Promise<
   const address = isByHand
     ? { did, collection: entity.mapper?.collection ?? collection, rkey }
     : await entity.addressOf(row);
-  return address === null
-    ? undefined
-    : { ...change, trigger: next, address, operation: 'publish', cid: null, whole: undefined };
+  if (address === null || atUri(address) === atUri(change.address)) return undefined;
+  const operation = uri === null ? 'publish' : 'republish';
+  return { ...change, trigger: next, address, operation, cid: null, whole: undefined };
 }
 
 /** A fixed record key is not renewed: what is due there is decided at once. */

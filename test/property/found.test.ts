@@ -59,6 +59,27 @@ it.each(['cache', 'database'] as const)(
   },
 );
 
+it.each(['cache', 'database'] as const)(
+  'an edit that changes the owner while the record is first written reaches the account that it stays in (%s)',
+  async (storage) => {
+    const { expected, actual } = await World.after(
+      [
+        { kind: 'fault', fault: 'slow', reads: false, times: 1 },
+        { kind: 'card', row: 0, account: 0, text: 'a', open: true },
+        { kind: 'pause', ms: 60 },
+        { kind: 'revoke', account: 1 },
+        { kind: 'card', row: 0, account: 1, text: 'c', open: true },
+        { kind: 'pause', ms: 60 },
+        { kind: 'pause', ms: 60 },
+        { kind: 'pause', ms: 60 },
+      ],
+      servers,
+      { mode: 'background', storage, database: 'sqlite' },
+    );
+    expect(actual).toEqual(expected);
+  },
+);
+
 it.each(['inline', 'background'] as const)(
   'a row that takes over the address of another with the same content hears of its record (%s)',
   async (mode) => {
