@@ -85,7 +85,7 @@ export const parityProviders: FactoryProvider[] = [
     provide: RepositoryWriter,
     inject: [RESOLVED_OPTIONS, RepositoryStateStore],
     useFactory: ({ pds }: ResolvedOptions, state: RepositoryStateStore) =>
-      new RepositoryWriter({ state, ...pds }),
+      new RepositoryWriter({ state, ...pds, warn: (message) => logger.warn(message) }),
   },
   {
     provide: SyncEngine,

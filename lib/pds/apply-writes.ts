@@ -5,6 +5,15 @@ import type { Commit } from './commit.js';
 import type { RecordWrite } from './write-request.js';
 import { xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
 
+/** A 200 that does not say what a 200 has to say: whether the writes were carried out is not known. */
+export class IncompleteAnswerError extends PdsUnavailableError {
+  constructor(problem: string, did: string) {
+    super(`The PDS of ${did} answered a write with a success that ${problem}.`, { did });
+  }
+}
+
+export const APPLY_WRITES = 'com.atproto.repo.applyWrites';
+
 export interface Application {
   readonly did: string;
   /** None: an empty commit, which costs no points and makes `head` a thing of the past. */
@@ -33,14 +42,17 @@ export async function applyWrites(
     ...(validate === undefined ? {} : { validate }),
   };
   const { data } = await xrpcCall((signal) => agent.com.atproto.repo.applyWrites(input, { signal }), options);
-  if (data.commit === undefined) {
-    // Optional in the lexicon; without it the next head is unknown, and so is whether it was the PDS that answered.
-    throw new PdsUnavailableError(`The PDS of ${did} answered a write without naming its commit.`, { did });
+  const { commit, results = [] } = data;
+  // Optional in the lexicon; without it the next head is unknown, and so is whether it was the PDS that answered.
+  if (commit === undefined) throw new IncompleteAnswerError('does not name its commit', did);
+  if (commit.cid === head) throw new IncompleteAnswerError('names the commit before it', did);
+  if (results.length < writes.length) {
+    throw new IncompleteAnswerError(`has ${results.length} results for ${writes.length} writes`, did);
   }
-  const { cid, rev } = data.commit;
+  const { cid, rev } = commit;
   return {
     commit: { cid, rev },
-    writes: writes.map((write, index) => withCid(write, data.results?.[index])),
+    writes: writes.map((write, index) => withCid(write, results[index])),
   };
 }
 

@@ -18,7 +18,20 @@ import { RecordConflictError } from '../errors/record-conflict.error.js';
 import { reasonOf } from '../errors/reason-of.js';
 import { sessionLoss } from '../sessions/session-loss.js';
 import { rateLimited, type RateLimitContext } from './rate-limit.js';
-import { invalidRecord, isInvalidSwap, isServerError, isXrpcAnswer } from './refusal.js';
+import { MethodMissingError } from './method-missing.error.js';
+import { invalidRecord } from './refusal.js';
+import {
+  accountState,
+  isAnswerOfPds,
+  isInvalidSwap,
+  isMethodMissing,
+  isRateLimit,
+  isRecordRefused,
+  isScopeMissing,
+  isXrpcAnswer,
+  namedScope,
+  said,
+} from './words.js';
 
 /**
  * - `transient`: it may work later as it is (network, 5xx, a rate limit), and so may everything else of the
@@ -41,17 +54,12 @@ export interface Failure {
   readonly sessionLost: boolean;
 }
 
-export type FailureContext = RateLimitContext;
-
-/** Answers about the account that no new session changes. */
-const ACCOUNT_STATES: Readonly<Record<string, string>> = {
-  AccountDeactivated: 'is deactivated: its owner has to activate it again',
-  RepoDeactivated: 'is deactivated: its owner has to activate it again',
-  AccountTakedown: 'is taken down by its host',
-  RepoTakendown: 'is taken down by its host',
-  AccountNotFound: 'does not exist at this PDS: it was deleted, or has moved',
-  RepoNotFound: 'does not exist at this PDS: it was deleted, or has moved',
-};
+export interface FailureContext extends RateLimitContext {
+  /** NSID of what was called, for the message. */
+  readonly method?: string | undefined;
+  /** The scope that the call needs, for a PDS that does not say. */
+  readonly scope?: string | undefined;
+}
 
 /** Errors from before a connection was there: no request can have been sent. */
 const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
@@ -144,17 +152,28 @@ export function classifyLocalFailure(error: unknown, { did }: FailureContext): F
 }
 
 function answer(error: XRPCError, context: FailureContext): Failure {
-  const { did } = context;
+  const { did, pds, method = 'what was called' } = context;
   const status = Number(error.status);
-  if (status === 429) return failure('transient', 'not-applied', rateLimited(error, context));
+  if (isRateLimit(error)) return failure('transient', 'not-applied', rateLimited(error, context));
   if (status === 413) return failure('permanent', 'not-applied', invalidRecord(error, { did }));
-  if (!isXrpcAnswer(error)) return outage('unknown', notXrpc(error), context, error);
-  if (status >= 500 || status === 408) {
-    // A 500 of the PDS may come from what one record contains.
-    const fail = isServerError(error) ? transient : outage;
-    return fail('unknown', `it answered with HTTP ${status} (${error.error})`, context, error);
+  if (isMethodMissing(error)) {
+    const missing = new MethodMissingError(method, said(error), { did, pds, cause: error });
+    return failure('transient', 'not-applied', missing);
   }
-  const account = ACCOUNT_STATES[error.error];
+  if (isScopeMissing(error)) {
+    const scope = namedScope(error) ?? context.scope ?? 'atproto';
+    return failure('scope', 'not-applied', new MissingScopeError(scope, undefined, { did, cause: error }));
+  }
+  if (!isXrpcAnswer(error)) {
+    const fail = isAnswerOfPds(error) ? transient : outage;
+    return fail('unknown', notXrpc(error, context), context, error);
+  }
+  if (status >= 500) {
+    // A 500 of the PDS may come from what one record contains.
+    const fail = status === 500 ? transient : outage;
+    return fail('unknown', answered(error, context), context, error);
+  }
+  const account = accountState(error);
   if (account) {
     return failure(
       'auth',
@@ -162,28 +181,24 @@ function answer(error: XRPCError, context: FailureContext): Failure {
       new AuthenticationError(`The account ${did} ${account}.`, { did, cause: error }),
     );
   }
-  if (error.error === 'ScopeMissingError' || error.error === 'insufficient_scope') {
-    const [, scope = 'atproto'] = /"([^"]+)"/.exec(error.message) ?? [];
-    return failure('scope', 'not-applied', new MissingScopeError(scope, undefined, { did, cause: error }));
-  }
   if (error.error === 'ExpiredToken' || /^(use_dpop_nonce|invalid_dpop_proof)$/.test(error.error)) {
     const reason = `the token is not accepted now, and was not refreshed (${error.error})`;
     return transient('not-applied', reason, context, error);
   }
   if (status === 401 || status === 403) {
-    const message = `The PDS${nameOf(context)} does not let this session write for ${did} (${error.error}). Check that the session belongs to this account.`;
+    const message = `The PDS${nameOf(context)} does not let this session write for ${did} (${said(error)}). Check that the session belongs to this account.`;
     return failure('auth', 'not-applied', new AuthenticationError(message, { did, cause: error }));
   }
   if (isInvalidSwap(error)) {
     return transient('not-applied', 'somebody else keeps writing to this repository', context, error);
   }
-  if (status === 400) return failure('permanent', 'not-applied', invalidRecord(error, { did }));
-  return transient('not-applied', `it answered with HTTP ${status} (${error.error})`, context, error);
+  if (isRecordRefused(error)) return failure('permanent', 'not-applied', invalidRecord(error, { did }));
+  return transient('unknown', answered(error, context), context, error);
 }
 
 function noAnswer(error: unknown, context: FailureContext): Failure {
   if (error instanceof XRPCError && Number(error.status) === 2) {
-    return outage('unknown', notXrpc(error), context, error);
+    return outage('unknown', notXrpc(error, context), context, error);
   }
   for (const cause of causesOf(error)) {
     const { name, code } = cause as { readonly name?: unknown; readonly code?: unknown };
@@ -201,8 +216,11 @@ function noAnswer(error: unknown, context: FailureContext): Failure {
   return outage('unknown', 'the request failed without an answer', context, error);
 }
 
-const notXrpc = ({ headers, status }: XRPCError): string =>
-  `it answered with something that is no XRPC response (${headers === undefined ? 'HTTP 200' : `HTTP ${String(status)}, ${headers['content-type'] ?? 'no content type'}`}); ` +
+const answered = (error: XRPCError, { method }: FailureContext): string =>
+  `it answered ${method ? `${method} ` : ''}with ${said(error)}`;
+
+const notXrpc = ({ headers, status }: XRPCError, { method }: FailureContext): string =>
+  `it answered ${method ? `${method} ` : ''}with something that is no XRPC response (${headers === undefined ? 'HTTP 200' : `HTTP ${String(status)}, ${headers['content-type'] ?? 'no content type'}`}); ` +
   'check its address, and what stands in between';
 
 function transient(

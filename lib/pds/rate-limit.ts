@@ -3,6 +3,8 @@ import { RateLimitedError } from '../errors/rate-limited.error.js';
 import { DEFAULT_WRITE_LIMITS, type WriteLimit } from '../model/options.js';
 
 const FALLBACK_MS = 60_000;
+/** The longest window of a limit that is known; who asks again then is told again. */
+const LONGEST_MS = 86_400_000;
 
 export interface RateLimitContext {
   readonly did: string;
@@ -18,12 +20,14 @@ export function rateLimited(
   now = Date.now(),
 ): RateLimitedError {
   const headers = error.headers ?? {};
-  const retryAt = new Date(retryAfter(headers, now) ?? reset(headers) ?? now + FALLBACK_MS);
-  const policy = headers['ratelimit-policy']?.replaceAll(' ', '');
+  const told = retryAfter(headers, now) ?? reset(headers, now) ?? now + FALLBACK_MS;
+  const retryAt = new Date(Math.min(told, now + LONGEST_MS));
+  const policy = headers['ratelimit-policy']?.replaceAll(' ', '') ?? '';
   const ofAccount = [...DEFAULT_WRITE_LIMITS, ...writeLimits].some(
     ({ points, seconds }) => policy === `${points};w=${seconds}`,
   );
-  const limitOf = ofAccount ? 'account' : 'host';
+  // Only a policy says that it is everybody's. Should it be all the same, the other accounts hear of it themselves.
+  const limitOf = ofAccount || policy === '' ? 'account' : 'host';
   const whose = limitOf === 'account' ? `the writes of ${did}` : 'this server, for every account there';
   return new RateLimitedError(
     `The PDS${pds ? ` ${pds}` : ''} limits ${whose}${policy ? ` (${policy})` : ''}: try again after ${retryAt.toISOString()}.`,
@@ -33,17 +37,25 @@ export function rateLimited(
   );
 }
 
+type Headers = Readonly<Record<string, string | undefined>>;
+
 /** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). */
-function retryAfter(headers: Readonly<Record<string, string | undefined>>, now: number): number | null {
-  const value = headers['retry-after']?.trim();
-  if (!value) return null;
-  if (/^\d+$/.test(value)) return now + Number(value) * 1000;
+function retryAfter(headers: Headers, now: number): number | null {
+  const value = headers['retry-after']?.trim() ?? '';
+  if (NUMBER.test(value)) return now + Number(value) * 1_000;
   const date = Date.parse(value);
-  return Number.isNaN(date) ? null : date;
+  return date > now ? date : null;
 }
 
-/** `RateLimit-Reset` as the PDS sends it: seconds since the epoch, by the clock of the PDS. */
-function reset(headers: Readonly<Record<string, string | undefined>>): number | null {
-  const value = headers['ratelimit-reset']?.trim();
-  return value && /^\d+$/.test(value) ? Number(value) * 1000 : null;
+/** `RateLimit-Reset`: seconds since the epoch by the clock of the PDS, or from now (IETF draft), as their size tells. */
+function reset(headers: Headers, now: number): number | null {
+  const value = headers['ratelimit-reset']?.trim() ?? '';
+  if (!NUMBER.test(value)) return null;
+  const at = Number(value) * 1_000;
+  if (at < EPOCH_FROM) return now + at;
+  return at > now ? at : null;
 }
+
+const NUMBER = /^\d+(\.\d+)?$/;
+/** In ms, of 2001: no limit lasts for thirty years. */
+const EPOCH_FROM = 1_000_000_000_000;

@@ -1,8 +1,10 @@
 import { type Agent, lexToJson, XRPCError } from '@atproto/api';
+import type { ParityError } from '../errors/parity.error.js';
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { type Address, atUri } from '../model/address.js';
 import type { Commit } from './commit.js';
-import { classifyFailure, isConnectionBroken } from './failure.js';
+import { classifyFailure, type FailureContext, isConnectionBroken } from './failure.js';
+import { accountState, isRecordMissing, said } from './words.js';
 import { serverOf, xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
 
 export interface RecordAtPds {
@@ -16,13 +18,24 @@ const CONCURRENCY = 10;
 
 /**
  * The record at an address; null if there is none (or one that is taken down).
- * @throws a ParityError, as `classifyFailure` makes it
+ * @throws a ParityError, which never blames a record
  */
 export async function getRecord(
   agent: Agent,
   address: Address,
   options: XrpcCallOptions = {},
 ): Promise<RecordAtPds | null> {
+  const record = await find(agent, address, options);
+  if (record === 'perhaps none') await latestCommit(agent, address.did, options);
+  return record === 'perhaps none' ? null : record;
+}
+
+/** `perhaps none`: there is none if the repository is there; see `isRecordMissing`. */
+async function find(
+  agent: Agent,
+  address: Address,
+  options: XrpcCallOptions,
+): Promise<RecordAtPds | null | 'perhaps none'> {
   const { did, collection, rkey } = address;
   try {
     const { data } = await read(
@@ -34,14 +47,15 @@ export async function getRecord(
     }
     return { cid: data.cid, value: lexToJson(data.value) as Record<string, unknown> };
   } catch (error) {
-    if (error instanceof XRPCError && error.error === 'RecordNotFound') return null;
-    throw classifyFailure(error, { did, pds: serverOf(agent) }).error;
+    const missing = isRecordMissing(error);
+    if (missing) return missing === 'perhaps' ? 'perhaps none' : null;
+    throw readFailure(error, 'com.atproto.repo.getRecord', { did, pds: serverOf(agent) });
   }
 }
 
 /**
  * The head of a repository.
- * @throws a ParityError, as `classifyFailure` makes it
+ * @throws a ParityError, which never blames a record
  */
 export async function latestCommit(
   agent: Agent,
@@ -55,8 +69,18 @@ export async function latestCommit(
     );
     return { cid: data.cid, rev: data.rev };
   } catch (error) {
-    throw classifyFailure(error, { did, pds: serverOf(agent) }).error;
+    throw readFailure(error, 'com.atproto.sync.getLatestCommit', { did, pds: serverOf(agent) });
   }
+}
+
+/** A refused read is no fault of a record or a session, so all that it says is that there is no answer now. */
+function readFailure(error: unknown, method: string, context: FailureContext): ParityError {
+  const { kind, sessionLost, error: told } = classifyFailure(error, { ...context, method });
+  const isOther = kind === 'transient' || sessionLost || accountState(error) !== undefined;
+  if (isOther || !(error instanceof XRPCError) || error.headers === undefined) return told;
+  const { did, pds } = context;
+  const message = `The PDS${pds ? ` ${pds}` : ''} does not answer ${method} for ${did} (${said(error)}).`;
+  return new PdsUnavailableError(message, { did, cause: error });
 }
 
 /** A second time where the connection broke: of the hundreds that follow a lost answer, one would fail them all. */
@@ -71,7 +95,7 @@ async function read<T>(call: (signal: AbortSignal) => Promise<T>, options: XrpcC
 
 /**
  * CID per at-uri, null where there is no record.
- * @throws a ParityError, as `classifyFailure` makes it
+ * @throws a ParityError, which never blames a record
  */
 export async function currentCids(
   agent: Agent,
@@ -80,10 +104,13 @@ export async function currentCids(
 ): Promise<Map<string, string | null>> {
   const cids = new Map<string, string | null>();
   let next = 0;
+  let isSure = true;
   const worker = async (): Promise<void> => {
     for (let address = addresses[next++]; address; address = addresses[next++]) {
       try {
-        cids.set(atUri(address), (await getRecord(agent, address, options))?.cid ?? null);
+        const record = await find(agent, address, options);
+        if (record === 'perhaps none') isSure = false;
+        cids.set(atUri(address), record === 'perhaps none' ? null : (record?.cid ?? null));
       } catch (error) {
         next = addresses.length; // the others stop too
         throw error;
@@ -91,5 +118,8 @@ export async function currentCids(
     }
   };
   await Promise.all(Array.from({ length: Math.min(CONCURRENCY, addresses.length) }, worker));
+  // Afterwards, and once for all of them: the account may have been deactivated in between.
+  const [one] = addresses;
+  if (!isSure && one) await latestCommit(agent, one.did, options);
   return cids;
 }

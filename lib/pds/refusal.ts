@@ -1,30 +1,17 @@
 import { XRPCError } from '@atproto/api';
 import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { atUri } from '../model/address.js';
+import { ruleOf } from '../records/rule-of.js';
+import { said } from './words.js';
 import type { RecordWrite } from './write-request.js';
 
 /** Where the PDS says what is wrong. A value that it quotes comes before its path, so the last path is never quoted text. */
 const WRITE_PATH = /\$\.writes\[(\d+)\](?:\.(?:record|value))?([^\s,)]*)(?!.*\$\.writes\[)/s;
 
-/** A 400 that says so: the head that was demanded is not the head (any more). Nothing was written. */
-export const isInvalidSwap = (error: unknown): boolean =>
-  error instanceof XRPCError && error.error === 'InvalidSwap';
-
 /** The request, not a record of it, is too large. */
 export const isTooLarge = (error: unknown): boolean =>
   error instanceof XRPCError &&
   (error.status === 413 || (error.status === 400 && error.message.startsWith('Too many writes')));
-
-/**
- * A 500 from the PDS itself. It also means "create of an existing record" and "update or delete of a missing one",
- * and may come from what the record contains.
- */
-export const isServerError = (error: unknown): boolean =>
-  error instanceof XRPCError && error.status === 500 && isXrpcAnswer(error);
-
-/** Somebody who speaks XRPC answered; a gateway in front of the PDS answers with HTML or plain text. */
-export const isXrpcAnswer = ({ headers }: XRPCError): boolean =>
-  headers?.['content-type']?.includes('application/json') ?? false;
 
 /** The writes that a refusal names; none if it does not say. */
 export function namedWrites(error: unknown, writes: readonly RecordWrite[]): readonly RecordWrite[] {
@@ -35,14 +22,18 @@ export function namedWrites(error: unknown, writes: readonly RecordWrite[]): rea
   return writes.filter(({ action, address }) => action !== 'delete' && address.collection === collection);
 }
 
-/** What a refused write tells its author: the PDS's reason and the path, without the value that it quotes. */
-export function invalidRecord(error: XRPCError, context: { did: string; uri?: string }): InvalidRecordError {
+/** What a refused write tells its author: the PDS's reason and the path, without what it quotes of the record. */
+export function invalidRecord(
+  error: XRPCError,
+  context: { did: string; uri?: string },
+  record?: Record<string, unknown>,
+): InvalidRecordError {
   const [, , path] = WRITE_PATH.exec(error.message) ?? [];
-  const [reason = ''] = error.message.split(/,?\s*\(?\bgot\b/);
-  const code = error.error === 'InvalidRequest' ? '' : `${error.error}: `;
+  const reason = ruleOf(error.message.replaceAll(/ at \$\.writes\S*/g, ''), record);
+  const code = error.error === 'InvalidRequest' ? '' : `${said(error)}: `;
   return new InvalidRecordError(
     `The PDS refuses the record${context.uri ? ` ${context.uri}` : ` of ${context.did}`}: ` +
-      `${code}${reason.replace(/ at \$\.writes\S*/, '')}${path === undefined ? '' : ` at $${path}`}. ` +
+      `${code}${reason}${path === undefined ? '' : ` at $${path}`}. ` +
       'Correct what the mapper gives for it.',
     { ...context, cause: error },
     path === undefined ? undefined : `$${path}`,

@@ -3,6 +3,7 @@ import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { atUri } from '../model/address.js';
 import { ChunkLimits, sized, type SizedWrite } from './chunk-limits.js';
 import { invalidRecord, isTooLarge, namedWrites, tooLarge } from './refusal.js';
+import { said } from './words.js';
 import type { RecordWrite, Replaced } from './write-request.js';
 
 /** The writes of one call that are refused for good; finds out which these are, so that the others go on. */
@@ -42,16 +43,17 @@ export class Refusals {
     const writes = chunk.map(({ write }) => write);
     const culprits = second ? namedWrites(error, writes) : writes;
     if (culprits.length === 0) return this.limits.search(chunk.length);
-    for (const { address } of culprits) {
-      const uri = atUri(address);
-      this.refuse(uri, invalidRecord(error, { did: this.did, uri }));
+    for (const write of culprits) {
+      const uri = atUri(write.address);
+      const record = write.action === 'delete' ? undefined : write.record;
+      this.refuse(uri, invalidRecord(error, { did: this.did, uri }, record));
     }
   }
 
-  /** The PDS answers 500 to this write alone, and takes other commits. */
-  poisonous({ uri }: SizedWrite, cause: unknown): void {
+  /** The PDS does not take this write alone, without saying what is wrong with it, and takes other commits. */
+  poisonous({ uri }: SizedWrite, answer: XRPCError, cause: unknown): void {
     const message =
-      `The PDS fails (HTTP 500) whenever ${uri} is written, though it takes other commits. ` +
+      `The PDS fails (${said(answer)}) whenever ${uri} is written, though it takes other commits. ` +
       'Look for a value that it cannot store, or ask its host whether the record is taken down.';
     this.refuse(uri, new InvalidRecordError(message, { did: this.did, uri, cause }));
   }

@@ -1,6 +1,7 @@
 import { type Address, atUri } from '../model/address.js';
 import {
   type RepositoryState,
+  type RequestInFlight,
   type RepositoryStateStore,
   UNKNOWN_REPOSITORY,
 } from './repository-state.store.js';
@@ -37,9 +38,9 @@ export class RepositoryMemory {
     this.trusted = this.head !== null;
   }
 
-  /** The head that a request with an unknown outcome demanded. */
-  get inFlight(): string | null {
-    return this.state.inFlight?.head ?? null;
+  /** A request with an unknown outcome. */
+  get inFlight(): RequestInFlight | null {
+    return this.state.inFlight;
   }
 
   /** Write points, as far as this application knows. */
@@ -67,7 +68,7 @@ export class RepositoryMemory {
     const ours = new Set(this.mine);
     const deleted = new Set<string>();
     for (const [uri, cid] of this.known) {
-      if (!this.isUnsettled(uri)) continue;
+      if (!this.isOurs(uri, cid)) continue;
       ours.add(uri);
       if (cid === null) deleted.add(uri);
     }
@@ -97,26 +98,38 @@ export class RepositoryMemory {
   }
 
   isOurs(uri: string, cid: Cid): boolean {
-    return this.known.get(uri) === cid && this.isUnsettled(uri);
+    return this.known.get(uri) === cid && (this.state.unsettled[uri]?.includes(cid) ?? false);
   }
 
   /** What is in `unsettled` and was not written again. */
   found(except: ReadonlyMap<string, unknown>): Map<string, Cid> {
     const found = new Map<string, Cid>();
     for (const [uri, cid] of this.known) {
-      if (this.isUnsettled(uri) && !except.has(uri)) found.set(uri, cid);
+      if (this.isOurs(uri, cid) && !except.has(uri)) found.set(uri, cid);
     }
     return found;
   }
 
-  async sending(head: string, writes: readonly RecordWrite[], spent: Spent): Promise<void> {
+  async sending(
+    inFlight: Omit<RequestInFlight, 'cids'>,
+    writes: readonly RecordWrite[],
+    spent: Spent,
+  ): Promise<void> {
     const cids = Object.fromEntries(writes.map((write) => [atUri(write.address), intentOf(write)]));
-    this.stored = this.state = { ...this.state, inFlight: { head, cids }, spent };
+    // One that was waited for, and demands the same head: should this one fail to move it, that one may land yet.
+    this.unfenced();
+    this.stored = this.state = { ...this.state, inFlight: { ...inFlight, cids }, spent };
     await this.store.sending(this.did, this.state);
   }
 
   notApplied(): void {
     this.state = { ...this.state, inFlight: null };
+  }
+
+  /** What is in flight could not be fenced, and has not landed so far: should it do so yet, it is known for ours. */
+  unfenced(): void {
+    const { inFlight, unsettled } = this.state;
+    if (inFlight) this.state = { ...this.state, inFlight: null, unsettled: withIntents(unsettled, inFlight) };
   }
 
   /** Our own commit came after the one that we knew. */
@@ -127,12 +140,9 @@ export class RepositoryMemory {
 
   /** Somebody else has written, or a request of ours that was given up: nothing that we knew is certain. */
   overtaken(): void {
-    const unsettled: Record<string, readonly Cid[]> = { ...this.state.unsettled };
-    for (const [uri, cid] of Object.entries(this.state.inFlight?.cids ?? {})) {
-      unsettled[uri] = [...(unsettled[uri] ?? []), cid];
-    }
+    this.unfenced();
     this.head = null;
-    this.state = { ...this.state, head: null, inFlight: null, unsettled };
+    this.state = { ...this.state, head: null };
     this.trusted = this.verified = false;
     this.known.clear();
   }
@@ -173,4 +183,14 @@ export class RepositoryMemory {
   private isUnsettled(uri: string): boolean {
     return uri in this.state.unsettled;
   }
+}
+
+/** With what a request wanted of its addresses. */
+function withIntents(
+  unsettled: RepositoryState['unsettled'],
+  { cids }: RequestInFlight,
+): RepositoryState['unsettled'] {
+  const all: Record<string, readonly Cid[]> = { ...unsettled };
+  for (const [uri, cid] of Object.entries(cids)) all[uri] = [...(all[uri] ?? []), cid];
+  return all;
 }

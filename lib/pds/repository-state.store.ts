@@ -18,6 +18,8 @@ export interface RepositoryState {
 
 export interface RequestInFlight {
   readonly head: string;
+  /** Milliseconds since 1970: by then the request has ended, as far as its sender can see to it. */
+  readonly until: number;
   readonly cids: Readonly<Record<string, string | null>>;
 }
 

@@ -1,7 +1,9 @@
 import { DEFAULT_BACKFILL_SHARE, DEFAULT_WRITE_LIMITS, type WriteLimit } from '../model/options.js';
 import { HostGates } from './host-gates.js';
+import { HostTraits } from './host-traits.js';
 import { InMemoryRepositoryState } from './in-memory-repository-state.store.js';
 import { KeyedLock } from './keyed-lock.js';
+import { MethodMissingError } from './method-missing.error.js';
 import { UNKNOWN_REPOSITORY, type RepositoryStateStore } from './repository-state.store.js';
 import { WRITE_POINTS, WriteBudget } from './write-budget.js';
 import { WriteRun, type WriteRunSettings } from './write-run.js';
@@ -23,6 +25,8 @@ export interface RepositoryWriterOptions {
   readonly writeLimits?: readonly WriteLimit[] | undefined;
   /** The part of them that a backfill may use; 0.8 by default. */
   readonly backfillShare?: number | undefined;
+  /** Told once of what a PDS host cannot do. */
+  readonly warn?: ((message: string) => void) | undefined;
 }
 
 /** What could be written for an account now. */
@@ -50,6 +54,7 @@ export class RepositoryWriter {
       maxRequestBytes: options.maxRequestBytes ?? 1_000_000,
       writeLimits,
       budget: new WriteBudget({ limits: writeLimits, backfillShare }),
+      traits: new HostTraits(options.warn ?? (() => undefined)),
     };
   }
 
@@ -63,8 +68,17 @@ export class RepositoryWriter {
    */
   write(request: WriteRequest): Promise<WriteReport> {
     const { did, agent } = request;
+    const host = serverOf(agent) ?? did;
     return this.locks.run(did, () =>
-      this.hosts.run(did, serverOf(agent) ?? did, () => new WriteRun(request, this.settings).run()),
+      this.hosts.run(did, host, async () => {
+        try {
+          return await new WriteRun(request, this.settings).run();
+        } catch (error) {
+          if (error instanceof MethodMissingError)
+            this.settings.traits.tell(host, error.method, error.message);
+          throw error;
+        }
+      }),
     );
   }
 

@@ -1,20 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { XRPCError } from '@atproto/api';
+import { XRPCError } from '@atproto/api';
 import { LeaseLostError } from '../errors/lease-lost.error.js';
+import type { ParityError } from '../errors/parity.error.js';
+import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { atUri } from '../model/address.js';
-import { applyWrites } from './apply-writes.js';
+import { APPLY_WRITES, applyWrites, IncompleteAnswerError } from './apply-writes.js';
 import { ChunkLimits, type SizedWrite } from './chunk-limits.js';
 import type { Commit } from './commit.js';
 import { classifyFailure, type Failure, type FailureContext } from './failure.js';
 import { currentCids, latestCommit } from './reads.js';
-import { isInvalidSwap, isServerError } from './refusal.js';
+import { FENCES_IN_A_ROW, type HostTraits } from './host-traits.js';
+import { isTooLarge } from './refusal.js';
 import { Refusals } from './refusals.js';
 import { RepositoryMemory } from './repository-memory.js';
-import type { RepositoryStateStore } from './repository-state.store.js';
+import type { RepositoryStateStore, RequestInFlight } from './repository-state.store.js';
 import { WritePointsSpentError } from './held-back.js';
 import { costOf, type WriteBudget } from './write-budget.js';
 import type { WriteLimit } from '../model/options.js';
 import { intentOf, type RecordWrite, type WriteReport, type WriteRequest } from './write-request.js';
+import { accountState, isAnswerOfPds, isInvalidSwap, isXrpcAnswer, namedScope, said } from './words.js';
 import { serverOf, type XrpcCallOptions } from './xrpc-call.js';
 
 export interface WriteRunSettings {
@@ -24,6 +28,26 @@ export interface WriteRunSettings {
   readonly maxRequestBytes: number;
   readonly writeLimits: readonly WriteLimit[];
   readonly budget: WriteBudget;
+  readonly traits: HostTraits;
+}
+
+/**
+ * What became of a request with an unknown outcome.
+ * - `held`: nothing landed, and nothing will.
+ * - `moved`: what landed may be it, or somebody else's; nothing lands any more.
+ * - `waited`: the PDS takes no fence, and in the time of the request nothing landed. Should it land yet, it
+ *   lands before the next write or not at all: both demand the same head.
+ */
+type Fence = 'held' | 'moved' | 'waited';
+
+/** Why a fence is not the commit that follows the head. */
+interface Unfenced {
+  /** The PDS says that another one is. */
+  readonly isOvertaken?: boolean;
+  /** Said of fences as such, if no other commit follows. */
+  readonly refusal?: string;
+  /** To be thrown if no other commit follows: the next try may tell more. */
+  readonly error?: ParityError;
 }
 
 /** How often in a row somebody else may be faster. */
@@ -39,11 +63,16 @@ export class WriteRun {
   private readonly call: XrpcCallOptions;
   private readonly committed: RecordWrite[] = [];
   private readonly refusals: Refusals;
+  private readonly host: string;
   /** Since the last progress. */
   private lostRaces = 0;
   private unanswered = 0;
   /** A write was refused for its 500s; a second one before any other succeeds says that it is the PDS. */
   private suspicious = false;
+  /** The same, where nothing shows that the PDS takes other commits. */
+  private unproven: Failure | null = null;
+  /** A scope is missing, and the PDS does not say which: one kind of write at a time. */
+  private oneKind = false;
   /** What may have landed without an answer, and the head under which to look for it. */
   private lost: { readonly writes: readonly RecordWrite[]; readonly at: Commit } | null = null;
 
@@ -55,14 +84,15 @@ export class WriteRun {
     this.memory = new RepositoryMemory(did, addresses, request.state ?? settings.state);
     this.limits = new ChunkLimits(settings.maxWrites, settings.maxRequestBytes);
     this.refusals = new Refusals(did, this.limits, settings.maxRequestBytes);
-    this.context = { did, pds: serverOf(agent), writeLimits: settings.writeLimits };
+    this.context = { did, pds: serverOf(agent), writeLimits: settings.writeLimits, method: APPLY_WRITES };
+    this.host = serverOf(agent) ?? did;
     this.call = { timeoutMs: settings.timeoutMs, signal };
   }
 
   async run(): Promise<WriteReport> {
     await this.memory.load();
     try {
-      if (this.memory.inFlight !== null) await this.fence(this.memory.inFlight, []);
+      if (this.memory.inFlight) await this.fence(this.memory.inFlight, []);
       for (;;) {
         const writes = await this.decide();
         if (writes.length === 0 || (await this.send(writes))) break;
@@ -73,6 +103,8 @@ export class WriteRun {
         await this.request.onFound?.(found, after);
         this.memory.settled(after);
       }
+      if (this.unproven) throw this.unproven.error;
+      this.memory.unfenced();
       await this.memory.save();
       return { committed: this.committed, refused: this.refusals.byUri, found, head: this.memory.head };
     } catch (error) {
@@ -109,8 +141,12 @@ export class WriteRun {
   }
 
   private async head(): Promise<string> {
+    return (this.memory.head ??= (await this.latest()).cid);
+  }
+
+  private latest(): Promise<Commit> {
     const { did, agent } = this.request;
-    return (this.memory.head ??= (await latestCommit(agent, did, this.call)).cid);
+    return latestCommit(agent, did, this.call);
   }
 
   /** @returns false as soon as the repository is not what the writes were decided on: decide again */
@@ -124,9 +160,9 @@ export class WriteRun {
       await this.permit();
       const sent = chunk.map(({ write }) => write);
       // By then it has arrived, and counts.
-      const at = Date.now() + this.settings.timeoutMs;
-      const spent = this.settings.budget.spend(costOf(sent), this.memory.spent, at);
-      await this.memory.sending(head, sent, spent);
+      const until = Date.now() + this.settings.timeoutMs;
+      const spent = this.settings.budget.spend(costOf(sent), this.memory.spent, until);
+      await this.memory.sending({ head, until }, sent, spent);
       const answer = await this.apply(chunk, head);
       if (answer === 'decide-again') return false;
       if (answer === 'refused') queue = this.refusals.rest(queue);
@@ -143,40 +179,71 @@ export class WriteRun {
     const { budget } = this.settings;
     const { did, backfill = false } = this.request;
     const { spent } = this.memory;
-    const chunk = this.limits.take(queue, budget.left(spent, backfill));
+    const chunk = this.alike(this.limits.take(queue, budget.left(spent, backfill)));
     if (chunk.length > 0) return chunk;
     const cost = costOf(queue.slice(0, 1).map(({ write }) => write));
     throw new WritePointsSpentError(did, budget.freeAt(cost, spent, backfill), backfill);
   }
 
   /** A call is made again where a token was stale. */
-  private async permit(): Promise<void> {
-    await this.request.permit?.(2 * this.settings.timeoutMs);
+  private async permit(more = 0): Promise<void> {
+    await this.request.permit?.(2 * this.settings.timeoutMs + more);
   }
 
+  private alike(chunk: readonly SizedWrite[]): readonly SizedWrite[] {
+    const other = chunk.findIndex(({ write }) => scopeOf(write) !== scopeOf(chunk[0]?.write));
+    return this.oneKind && other > 0 ? chunk.slice(0, other) : chunk;
+  }
+
+  /** @returns `refused`: what is left of the queue, or a smaller part of it, can be sent */
   private async apply(chunk: readonly SizedWrite[], head: string) {
     const { did, agent, validate } = this.request;
     const writes = chunk.map(({ write }) => write);
     try {
       return await applyWrites(agent, { did, writes, head, validate }, this.call);
     } catch (error) {
-      const failure = this.classify(error);
+      const failure = classifyFailure(error, { ...this.context, scope: scopeOf(writes[0]) });
       if (failure.outcome === 'unknown') {
         await this.findOut(error, failure, chunk);
         return 'decide-again';
       }
       this.memory.notApplied();
-      if (isInvalidSwap(error)) {
-        this.memory.overtaken();
-        if (++this.lostRaces >= MAX_LOST_RACES) throw failure.error;
-        await this.pause(this.lostRaces);
+      if (isInvalidSwap(error)) this.memory.overtaken();
+      if (isInvalidSwap(error) || (await this.wasOvertaken(head, error, failure))) {
+        await this.lostRace(failure);
         return 'decide-again';
+      }
+      if (failure.kind === 'scope' && !this.oneKind && isUnnamed(error, writes)) {
+        this.oneKind = true;
+        return 'refused';
       }
       if (failure.kind !== 'permanent') throw failure.error;
       this.refusals.single(chunk, error as XRPCError);
       this.unanswered = 0;
       return 'refused';
     }
+  }
+
+  /** A PDS may tell a lost race in other words than `InvalidSwap`, so before a refusal is believed the head is asked for. */
+  private async wasOvertaken(head: string, error: unknown, { kind, sessionLost }: Failure): Promise<boolean> {
+    const isBelieved =
+      kind === 'permanent'
+        ? isTooLarge(error)
+        : kind !== 'auth' || sessionLost || !isAnswerOfPds(error) || accountState(error) !== undefined;
+    if (isBelieved) return false;
+    const commit = await this.latest().catch((unread: unknown) => {
+      if (kind === 'permanent') throw unread;
+      return null;
+    });
+    if (commit === null || commit.cid === head) return false;
+    this.memory.overtaken();
+    this.memory.head = commit.cid;
+    return true;
+  }
+
+  private async lostRace(failure: Failure): Promise<void> {
+    if (++this.lostRaces >= MAX_LOST_RACES) throw failure.error;
+    await this.pause(this.lostRaces);
   }
 
   /** Until the caller has settled them, the writes count as something that may have happened. */
@@ -189,52 +256,106 @@ export class WriteRun {
     this.committed.push(...writes);
     this.lostRaces = this.unanswered = 0;
     this.suspicious = false;
+    this.unproven = null;
   }
 
   /** Nobody knows whether the request was carried out, or still will be: first make sure that it can't be any more. */
   private async findOut(error: unknown, failure: Failure, chunk: readonly SizedWrite[]): Promise<void> {
-    const informed = this.memory.isVerified;
-    const byPds = isServerError(error);
+    const { inFlight, isVerified: informed } = this.memory;
+    const byPds = isAnswerOfPds(error);
     const patience = byPds ? 2 * MAX_UNANSWERED : MAX_UNANSWERED;
-    if (++this.unanswered >= patience || this.request.signal?.aborted) throw failure.error;
+    if (!inFlight || ++this.unanswered >= patience || this.request.signal?.aborted) throw failure.error;
     await this.pause(this.unanswered);
-    const held = await this.fence(
-      this.memory.inFlight ?? '',
-      chunk.map(({ write }) => write),
-    );
-    if (!byPds || !held) return;
+    const writes = chunk.map(({ write }) => write);
+    // What the PDS has answered is over.
+    const until = byPds && isXrpcAnswer(error) ? 0 : inFlight.until;
+    const fence = await this.fence({ ...inFlight, until }, writes, failure);
+    if (fence === 'moved') return this.lostRace(failure);
+    if (!byPds) return;
     // It may have met a record that we did not expect there, or the lack of one.
     this.memory.doubt();
-    if (informed) this.suspect(chunk, failure);
+    if (informed) this.suspect(chunk, error, failure, fence);
   }
 
   /**
-   * After it nothing that demanded `head` can land any more: either the fence is the commit that follows, or another
-   * one is.
+   * After it nothing that demanded the head of a request can land any more, as far as the PDS lets us make sure
+   * of it: either the fence is the commit that follows, or another one is.
    *
    * @param writes what was sent with that demand, as far as this call knows
-   * @returns true if nothing landed; false if something did, ours or somebody else's
+   * @param lost why there is no answer to them, if this call has sent them
    */
-  private async fence(head: string, writes: readonly RecordWrite[]): Promise<boolean> {
+  private async fence(
+    { head, until }: Pick<RequestInFlight, 'head' | 'until'>,
+    writes: readonly RecordWrite[],
+    lost?: Failure,
+  ): Promise<Fence> {
+    const unfenced = await this.tryFence(head, lost);
+    if (unfenced === null) return 'held';
+    let at = await this.latest();
+    if (at.cid === head && !unfenced.isOvertaken) {
+      if (unfenced.error) throw unfenced.error;
+      if (unfenced.refusal) this.settings.traits.fenceRefused(this.host, unfenced.refusal);
+      if (await this.waitUntil(until)) at = await this.latest();
+    }
+    this.memory.doubt();
+    if (at.cid === head && !unfenced.isOvertaken) {
+      this.memory.head = head;
+      return 'waited';
+    }
+    this.memory.overtaken();
+    this.memory.head = at.cid;
+    this.lost = { writes, at };
+    return 'moved';
+  }
+
+  /** @returns null if it is the commit that follows `head` */
+  private async tryFence(head: string, lost?: Failure): Promise<Unfenced | null> {
     const { did, agent } = this.request;
+    const { traits } = this.settings;
+    if (traits.refusesFences(this.host)) return {};
     await this.permit();
     try {
       const { commit } = await applyWrites(agent, { did, writes: [], head }, this.call);
+      traits.fenceTaken(this.host);
       this.memory.advance(commit.cid);
-      return true;
+      return null;
     } catch (error) {
-      if (!isInvalidSwap(error)) throw this.classify(error).error;
-      const commit = await latestCommit(agent, did, this.call);
-      this.memory.overtaken();
-      this.memory.head = commit.cid;
-      this.memory.doubt();
-      this.lost = { writes, at: commit };
-      return false;
+      if (!isInvalidSwap(error)) return this.unfenced(error, lost);
+      traits.fenceTaken(this.host);
+      return { isOvertaken: true };
     }
   }
 
+  /** @throws a ParityError where nothing can be made sure of now, and what is in flight stays so */
+  private unfenced(error: unknown, lost?: Failure): Unfenced {
+    const { kind, outcome, sessionLost, error: told } = this.classify(error);
+    if (error instanceof IncompleteAnswerError) return { refusal: told.message };
+    if (isAnswerOfPds(error) && !sessionLost && (kind !== 'transient' || outcome === 'unknown')) {
+      // Of the account, or in passing: the host takes the next one, perhaps.
+      if (kind === 'auth') return {};
+      if (Number(error.status) !== 500) return { refusal: said(error) };
+      this.settings.traits.fenceFailed(this.host, said(error));
+      return {};
+    }
+    if (outcome !== 'unknown' || this.request.signal?.aborted) throw told;
+    if (this.settings.traits.fenceFailed(this.host, 'no answer') >= FENCES_IN_A_ROW) return {};
+    if (lost) throw lost.error;
+    const { did } = this.request;
+    return { error: new PdsUnavailableError(told.message, { did, cause: told }) };
+  }
+
+  /** @returns whether there was something to wait for */
+  private async waitUntil(until: number): Promise<boolean> {
+    const { timeoutMs } = this.settings;
+    const milliseconds = Math.min(until - Date.now(), timeoutMs);
+    if (milliseconds <= 0) return false;
+    await this.permit(milliseconds);
+    await this.sleep(milliseconds);
+    return true;
+  }
+
   /** A 500 to writes that were decided on what is really there, from a PDS that has just taken the fence. */
-  private suspect(chunk: readonly SizedWrite[], failure: Failure): void {
+  private suspect(chunk: readonly SizedWrite[], answer: XRPCError, failure: Failure, fence: Fence): void {
     const [first, second] = chunk;
     if (second) {
       this.limits.search(chunk.length);
@@ -245,7 +366,8 @@ export class WriteRun {
     if (this.suspicious) throw failure.error;
     this.suspicious = true;
     this.unanswered = 0;
-    this.refusals.poisonous(first, failure.error);
+    if (fence === 'waited') this.unproven = failure;
+    this.refusals.poisonous(first, answer, failure.error);
   }
 
   private classify(error: unknown): Failure {
@@ -254,9 +376,21 @@ export class WriteRun {
 
   /** Up to 50, 100, 200 ... ms, at random, so that two who lose against each other don't meet again. */
   private async pause(round: number): Promise<void> {
-    // Whoever stops waiting is told by the next call.
-    await sleep(Math.random() * 25 * 2 ** round, undefined, {
-      signal: this.request.signal,
-    }).catch(() => undefined);
+    await this.sleep(Math.random() * 25 * 2 ** round);
+  }
+
+  /** Whoever stops waiting is told by the next call. */
+  private async sleep(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { signal: this.request.signal }).catch(() => undefined);
   }
 }
+
+/** The scope that a write needs (https://atproto.com/specs/permission). */
+const scopeOf = (write: RecordWrite | undefined): string | undefined =>
+  write && `repo:${write.address.collection}?action=${write.action}`;
+
+/** Whether a missing scope may be that of some of the writes only. */
+const isUnnamed = (error: unknown, writes: readonly RecordWrite[]): boolean =>
+  error instanceof XRPCError &&
+  namedScope(error) === undefined &&
+  writes.some((write) => scopeOf(write) !== scopeOf(writes[0]));

@@ -4,6 +4,7 @@ import { RateLimitedError } from '../errors/rate-limited.error.js';
 import { RetryLaterError } from '../errors/retry-later.error.js';
 import { backoff } from '../pds/backoff.js';
 import { HostPausedError, WritePointsSpentError } from '../pds/held-back.js';
+import { MethodMissingError } from '../pds/method-missing.error.js';
 import type { Outcome } from '../sync/outcome.js';
 import type { LaneAfter, LaneNext } from './pending-entry.js';
 
@@ -49,7 +50,10 @@ export function nextTry(
       ? { next, failures: 0 }
       : { next, failures: failures + 1, wakeAt: soonest(later, failures) };
   const told = errors.filter(
-    (error) => error instanceof RateLimitedError || error instanceof HostPausedError,
+    (error) =>
+      error instanceof RateLimitedError ||
+      error instanceof HostPausedError ||
+      error instanceof MethodMissingError,
   );
   const latest = new Date(Math.max(0, ...told.map(({ retryAt }) => retryAt.getTime())));
   const notSent = errors.every(

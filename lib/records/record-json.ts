@@ -6,6 +6,10 @@ import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { reasonOf } from '../errors/reason-of.js';
 import { KnownCids } from './known-cids.js';
 import type { RecordSchema } from './record-mapper.js';
+import { ruleOf } from './rule-of.js';
+
+/** Of objects in one another. What encodes a record calls itself for each, here and at every reader. */
+const MAX_DEPTH = 256;
 
 /** A record in its JSON form, with `$type`, and the CID that the PDS will compute for it. */
 export interface PreparedRecord {
@@ -41,7 +45,7 @@ export async function prepareRecord(
   if (before !== undefined) return { record, cid: before };
   const lex = asLex(record);
   const checked = schema?.safeValidate(lex);
-  if (checked && !checked.success) throw misfit(collection, checked.reason);
+  if (checked && !checked.success) throw misfit(collection, checked.reason, record);
   // As cidForLex does, without its asynchronous hash: this runs for every save of a marked entity.
   const digest = hash('sha256', encode(lex), 'buffer');
   const cid = createCid(CBOR_DATA_CODEC, SHA256_HASH_CODE, digest).toString();
@@ -50,13 +54,10 @@ export async function prepareRecord(
 }
 
 /** What the lexicon asks for, and where; without the value that it got, which belongs in no log. */
-function misfit(collection: string, reason: Error | undefined): InvalidRecordError {
+function misfit(collection: string, reason: Error | undefined, record: object): InvalidRecordError {
   const message = reason?.message ?? 'the schema does not say why';
   const [, path] = / at (\$\S*)$/.exec(message) ?? [];
-  const rule = message
-    .replace(/ at \$\S*$/, '')
-    .replace(/ \(got .*$/s, '')
-    .replace(/, got [^)]*\)/, ')');
+  const rule = ruleOf(message.replace(/ at \$\S*$/, ''), record);
   return new InvalidRecordError(
     `The record does not fit the lexicon ${collection}: ${rule}${path === undefined ? '' : ` at ${path}`}.`,
     { cause: reason },
@@ -69,7 +70,7 @@ const asLex = (record: object): ReturnType<typeof jsonToLex> => {
     return jsonToLex(record as JsonValue, { strict: true });
   } catch (cause) {
     throw new InvalidRecordError(
-      `The record has a value outside the AT Protocol's data model: ${reasonOf(cause)}`,
+      `The record has a value outside the AT Protocol's data model: ${ruleOf(reasonOf(cause), record)}.`,
       { cause },
     );
   }
@@ -99,6 +100,14 @@ function toJson(value: unknown, path: string, within: readonly object[] = []): u
 }
 
 function objectToJson(value: object, path: string, within: readonly object[]): unknown {
+  if (within.length >= MAX_DEPTH) {
+    const start = path.split(/(?=[.[])/, 8).join('');
+    throw new InvalidRecordError(
+      `The value at ${start}… is nested more than ${MAX_DEPTH} levels deep, which no record should be.`,
+      {},
+      start,
+    );
+  }
   if (within.includes(value)) throw invalid(path, 'is one of the objects that hold it');
   const inside = [...within, value];
   if (Array.isArray(value)) {

@@ -5,7 +5,7 @@ import { isInDoubt, type RepositoryState } from '../../lib/pds/repository-state.
 const calm = (head: string): RepositoryState => ({ head, inFlight: null, unsettled: {}, spent: [] });
 const busy = (head: string): RepositoryState => ({
   head,
-  inFlight: { head, cids: { 'at://a': 'b' } },
+  inFlight: { head, until: 0, cids: { 'at://a': 'b' } },
   unsettled: {},
   spent: [],
 });

@@ -26,7 +26,7 @@ describe('rateLimited', () => {
     ['35000;w=86400', 'account'],
     ['3000;w=300', 'host'],
     ['1000;w=86400', 'host'],
-    ['', 'host'],
+    ['', 'account'],
   ])('tells whom the policy %s concerns', (policy, expected) => {
     expect(limited({ 'ratelimit-policy': policy }).limitOf).toBe(expected);
   });
@@ -149,7 +149,7 @@ describe('RepositoryWriter under rate limits', () => {
     servers.proxy.reset();
     servers.proxy.fault(isWrite, answer(502, '<html>'));
     const before = (await app.state.load(app.did))!;
-    const theirs = { ...before, inFlight: { head: before.head ?? '', cids: { [app.uri('b')]: 'bafy' } } };
+    const theirs = { ...before, inFlight: { head: before.head ?? '', until: 0, cids: { [app.uri('b')]: 'bafy' } } };
     let asked = 0;
     const permit = async (): Promise<void> => {
       // The request, its fence, and the request again.

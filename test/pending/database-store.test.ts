@@ -438,7 +438,7 @@ for (const kind of databaseKinds) {
         expect(await state.load(ALICE)).toBeNull();
         const busy = {
           head: 'bafyhead',
-          inFlight: { head: 'bafyhead', cids: { [uriOf('a')]: 'bafya', [uriOf('b')]: null } },
+          inFlight: { head: 'bafyhead', until: 0, cids: { [uriOf('a')]: 'bafya', [uriOf('b')]: null } },
           unsettled: { [uriOf('c')]: ['bafyc', null] },
           spent: [[1_795_392_000_000, 600]] as const,
         };

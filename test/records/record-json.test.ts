@@ -97,6 +97,14 @@ describe('what no record can hold is refused with its path:', () => {
     expect(error.message).toMatch(message);
   });
 
+  it.each([257, 3_000, 100_000])('objects that are nested %d levels deep', async (levels) => {
+    let value: object = {};
+    for (let level = 0; level < levels; level++) value = level % 2 ? [value] : { a: value };
+    const { message, path } = await refusal({ nested: value });
+    expect(message).toMatch(/^The value at \$\.nested.{1,40}… is nested more than 256 levels deep/);
+    expect(path?.length).toBeLessThan(50);
+  });
+
   it('the same object twice is no circle', async () => {
     const shared = { a: 1 };
     expect(await record({ one: shared, two: [shared] })).toMatchObject({ one: shared, two: [shared] });

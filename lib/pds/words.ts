@@ -1,0 +1,111 @@
+import { XRPCError } from '@atproto/api';
+
+/*
+ * How PDS implementations say the same thing in different words. docs/other-pds.md has the table; what is not in
+ * it is not understood, and what is not understood has an unknown outcome.
+ */
+
+/** A 400 that says so: the head that was demanded is not the head (any more). Nothing was written. */
+export const isInvalidSwap = (error: unknown): boolean =>
+  error instanceof XRPCError && error.error === 'InvalidSwap';
+
+/** XRPC answers are JSON; a gateway in front of the PDS answers with HTML or plain text, and so do some PDSes. */
+export const isXrpcAnswer = ({ headers }: XRPCError): boolean =>
+  headers?.['content-type']?.includes('json') ?? false;
+
+const isHtml = ({ headers }: XRPCError): boolean => headers?.['content-type']?.includes('html') ?? false;
+
+/**
+ * Whether the PDS itself refused, as far as can be told: no gateway answers so. (The client makes 400 of every
+ * 4xx status that it does not know, such as 409.)
+ */
+export function isAnswerOfPds(error: unknown): error is XRPCError {
+  if (!(error instanceof XRPCError) || error.headers === undefined || isHtml(error)) return false;
+  const status = Number(error.status);
+  if (!isXrpcAnswer(error)) return status === 400 || status === 500;
+  return status >= 400 && status <= 501 && status !== 429;
+}
+
+export const isRateLimit = ({ status, error }: XRPCError): boolean =>
+  Number(status) === 429 || error === 'RateLimitExceeded';
+
+/** Answers about the account that no new session changes. */
+const ACCOUNT_STATES: Readonly<Record<string, string>> = {
+  AccountDeactivated: 'is deactivated: its owner has to activate it again',
+  RepoDeactivated: 'is deactivated: its owner has to activate it again',
+  AccountTakedown: 'is taken down by its host',
+  RepoTakendown: 'is taken down by its host',
+  AccountNotFound: 'does not exist at this PDS: it was deleted, or has moved',
+  RepoNotFound: 'does not exist at this PDS: it was deleted, or has moved',
+};
+
+/** What an answer says of the account; undefined: nothing. */
+export const accountState = (error: unknown): string | undefined =>
+  error instanceof XRPCError && Object.hasOwn(ACCOUNT_STATES, error.error)
+    ? ACCOUNT_STATES[error.error]
+    : undefined;
+
+const SCOPE_ERRORS: ReadonlySet<string> = new Set([
+  'scopemissing',
+  'scopemissingerror',
+  'missingscope',
+  'missingscopeerror',
+  'insufficientscope',
+  'insufficientscopeerror',
+]);
+
+const challenge = ({ headers }: XRPCError): string => headers?.['www-authenticate'] ?? '';
+
+/** Also in the header of RFC 6750, section 3.1. */
+export const isScopeMissing = (error: XRPCError): boolean =>
+  SCOPE_ERRORS.has(error.error.replaceAll(/[^a-z]/gi, '').toLowerCase()) ||
+  /\berror="?insufficient_scope\b/.test(challenge(error));
+
+/** The scope that an answer names; undefined where it names none. */
+export function namedScope(error: XRPCError): string | undefined {
+  const [, scope] =
+    /(?:^|[\s"'`(=])((?:repo|blob|rpc|account|identity|include|transition)[:?][^\s"'`),;]+)/.exec(
+      `${error.message} ${challenge(error)}`,
+    ) ?? [];
+  return scope?.replace(/[.:]+$/, '');
+}
+
+const RECORD_MISSING =
+  /could not (locate|find) record|record (was )?not found|no such record|record does ?n[o']t exist/i;
+
+const isUnsupported = ({ error }: XRPCError): boolean =>
+  error === 'MethodNotImplemented' || error === 'XRPCNotSupported';
+
+/** The PDS does not have the method that was called. */
+export function isMethodMissing(error: XRPCError): boolean {
+  const status = Number(error.status);
+  if (status === 501) return true;
+  return isXrpcAnswer(error) && status < 500 && isUnsupported(error) && !RECORD_MISSING.test(error.message);
+}
+
+/**
+ * Whether an answer to `getRecord` says that there is no record. `perhaps`: other things are told in the same
+ * words (a deactivated account, a gateway that has lost its PDS), so the repository has to be there as well.
+ */
+export function isRecordMissing(error: unknown): boolean | 'perhaps' {
+  if (!(error instanceof XRPCError) || error.headers === undefined) return false;
+  if (error.error === 'RecordNotFound') return true;
+  const status = Number(error.status);
+  if (status === 400 && RECORD_MISSING.test(error.message)) return 'perhaps';
+  return status === 404 && !isHtml(error) && !isMethodMissing(error) ? 'perhaps' : false;
+}
+
+const RECORD_ERRORS =
+  /^(InvalidRecord\w*|InvalidRkey|InvalidType|InvalidMimeType|InvalidSize|InvalidBlob\w*|Blob\w+|\w*Lexicon\w*|\w*Validation\w*|RecordTooLarge)$/;
+
+const RECORD_REASONS =
+  /\$\.writes\[|^(Invalid (?!swap|commit|token|request|repo|auth)|Unknown lexicon|Referenced |Legacy blobs|Unacceptable |Could not find blob|Too many writes)/i;
+
+/** A 400 that finds fault with a record, in words that are understood. */
+export const isRecordRefused = ({ status, error, message }: XRPCError): boolean =>
+  Number(status) === 400 &&
+  (RECORD_ERRORS.test(error) || (error === 'InvalidRequest' && RECORD_REASONS.test(message)));
+
+/** An answer for a message: its status and its error, if that is a name and no sentence. */
+export const said = ({ status, error }: XRPCError): string =>
+  `HTTP ${String(status)}${/^[\w.-]{1,64}$/.test(error) ? `, ${error}` : ''}`;
