@@ -5,7 +5,8 @@ const TELLING = 6;
 
 /** What is in quotes or brackets, with the word before it. */
 const QUOTED = /(\w+ )?("(?:[^"\\]|\\.)*("|$)|'(?:[^'\\]|\\.)*'|`[^`]*(`|$)|[{[].*([}\]]|$))/gs;
-const NAMES = /^(key|property|field|properties|fields|expected|type|lexicon|scope) $/i;
+/** What comes before a name, or a word that the lexicon allows. */
+const NAMES = /^(key|property|field|properties|fields|expected|of|or|type|lexicon|scope) $/i;
 
 /**
  * What a checker of records asks for, without what it quotes of the record: that belongs in no log.

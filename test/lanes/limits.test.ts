@@ -1,7 +1,8 @@
 import { PendingSyncRetried, RecordPublished } from 'nestjs-parity';
 import { LocalNetwork } from 'nestjs-parity/testing';
 import { Post } from '../support/blog.js';
-import { answer, FaultProxy } from '../support/fault-proxy.js';
+import { isFence, isWrite } from '../pds/fixtures.js';
+import { answer, dropResponse, type Exchange, FaultProxy, resetBefore } from '../support/fault-proxy.js';
 import { until } from '../support/until.js';
 import { Crowd } from './crowd.js';
 
@@ -110,4 +111,54 @@ describe('a PDS host', () => {
     expect(crowd.app.taken(RecordPublished)).toHaveLength(2);
     await crowd.app.stop();
   }, 60_000);
+
+  it.each([
+    ['500', answer(500, { error: 'InternalServerError', message: 'Internal Server Error' })],
+    ['400 in plain text', answer(400, 'stale', { 'content-type': 'text/plain' })],
+    ['400 InvalidRequest', answer(400, { error: 'InvalidRequest', message: 'stale' })],
+    ['a broken connection', resetBefore],
+  ])(
+    'that refuses fences and tells a lost race with %s keeps no account from publishing, and makes no dead letter',
+    async (_name, fault) => {
+      const crowd = await Crowd.gather(network, [proxy.url, proxy.url], { pds: { timeoutMs: 2_000 } });
+      const [one, other] = [crowd.user(0), crowd.user(1)];
+      await crowd.save(one, 1, 'first');
+      await until(async () => (await crowd.pending(one)) === 0);
+      // One answer is lost, and from then on every fence and every stale write meets this.
+      proxy.fault(isWrite, dropResponse);
+      const stale = async (exchange: Exchange): Promise<void> => {
+        const reply = isFence(exchange) ? null : await exchange.forward();
+        if (reply?.status === 200) exchange.respond(reply);
+        else await fault(exchange);
+      };
+      proxy.fault(APPLY, stale, Infinity);
+      await crowd.save(one, 1, 'second');
+      await until(async () => {
+        await crowd.app.parity.retryPendingSyncs(one.did);
+        return (await crowd.pending(one)) === 0;
+      });
+      await crowd.save(other, 1, 'other');
+      await until(async () => (await crowd.pending(other)) === 0);
+      expect(await network.listRecords(one.did, NSID)).toHaveLength(2);
+      expect(await network.listRecords(other.did, NSID)).toHaveLength(1);
+      expect(await crowd.app.parity.deadLetters.list()).toMatchObject({ letters: [] });
+      await crowd.app.stop();
+    },
+  );
+
+  it('that lacks a method is tried again an hour later, or by hand', async () => {
+    const crowd = await Crowd.gather(network, [proxy.url, network.pdsUrl]);
+    const user = crowd.user(0);
+    proxy.fault(APPLY, answer(501, { error: 'MethodNotImplemented' }), Infinity);
+    const [waiting] = await crowd.save(user, 1);
+    await until(async () => (await crowd.app.parity.statusOf(waiting!)).status === 'retrying');
+    const status = await crowd.app.parity.statusOf(waiting!);
+    expect(status).toMatchObject({ error: expect.stringContaining(`does not have the method ${APPLY}`) });
+    expect((status as { at: Date }).at.getTime()).toBeGreaterThan(Date.now() + 3_000_000);
+    proxy.reset();
+    await crowd.app.parity.retryPendingSyncs(user.did);
+    expect(await crowd.pending(user)).toBe(0);
+    expect(await network.listRecords(user.did, NSID)).toHaveLength(1);
+    await crowd.app.stop();
+  });
 });

@@ -17,6 +17,7 @@ import { PdsUnavailableError } from '../../lib/errors/pds-unavailable.error.js';
 import { RateLimitedError } from '../../lib/errors/rate-limited.error.js';
 import { RecordConflictError } from '../../lib/errors/record-conflict.error.js';
 import { classifyFailure } from '../../lib/pds/failure.js';
+import { invalidRecord } from '../../lib/pds/refusal.js';
 import { sessionLoss } from '../../lib/sessions/session-loss.js';
 
 const DID = 'did:plc:a';
@@ -324,6 +325,24 @@ describe('classifyFailure', () => {
     expect(error.path).toBe(path);
     expect(error.message).not.toMatch(/secret|5000/);
     expect(error.message).toContain(path === undefined ? message.split(/,? got/)[0] : `at ${path}`);
+  });
+
+  it.each([
+    [
+      'string too big (maximum 3000, got 3001) at $.writes[0].record.text',
+      'string too big (maximum 3000) at $.text.',
+    ],
+    ['Invalid record: {"text":"my secret, and more of it"}', 'Invalid record: ….'],
+    ["Invalid record: the text 'my secret' is bad", 'Invalid record: the text … is bad.'],
+    ['Invalid record: my secret and all is bad', 'Invalid record: … is bad.'],
+    ['Invalid record: Missing required key "text"', 'Missing required key "text".'],
+    [`Invalid record ${'blah '.repeat(100)}`, `${'blah '.repeat(37)}`],
+  ])('tells of %j what belongs in a log', (message, expected) => {
+    const refusal = answered(400, 'InvalidRequest', message);
+    const told = invalidRecord(refusal, { did: DID }, { text: 'my secret and all' }).message;
+    expect(told).toContain(expected);
+    expect(told).not.toContain('secret');
+    expect(told.length).toBeLessThan(320);
   });
 
   it('ends at a circle of causes', () => {

@@ -16,6 +16,13 @@ describe('rateLimited', () => {
     [{ 'ratelimit-reset': '1767229200' }, '2026-01-01T01:00:00.000Z'],
     [{ 'retry-after': '60', 'ratelimit-reset': '1767229200' }, '2026-01-01T00:01:00.000Z'],
     [{ 'retry-after': 'soon' }, '2026-01-01T00:01:00.000Z'],
+    [{ 'retry-after': '0' }, '2026-01-01T00:00:00.000Z'],
+    [{ 'retry-after': '99999999999999' }, '2026-01-02T00:00:00.000Z'],
+    [{ 'retry-after': 'Wed, 31 Dec 2025 23:00:00 GMT' }, '2026-01-01T00:01:00.000Z'],
+    // Seconds from now, as the IETF's draft has it; and a clock that is an hour behind.
+    [{ 'ratelimit-reset': '30' }, '2026-01-01T00:00:30.000Z'],
+    [{ 'ratelimit-reset': '1.5' }, '2026-01-01T00:00:01.500Z'],
+    [{ 'ratelimit-reset': '1767222000' }, '2026-01-01T00:01:00.000Z'],
     [{}, '2026-01-01T00:01:00.000Z'],
   ] as [Record<string, string>, string][])('tells from %j when to try again', (headers, expected) => {
     expect(limited(headers).retryAt.toISOString()).toBe(expected);
@@ -149,7 +156,10 @@ describe('RepositoryWriter under rate limits', () => {
     servers.proxy.reset();
     servers.proxy.fault(isWrite, answer(502, '<html>'));
     const before = (await app.state.load(app.did))!;
-    const theirs = { ...before, inFlight: { head: before.head ?? '', until: 0, cids: { [app.uri('b')]: 'bafy' } } };
+    const theirs = {
+      ...before,
+      inFlight: { head: before.head ?? '', until: 0, cids: { [app.uri('b')]: 'bafy' } },
+    };
     let asked = 0;
     const permit = async (): Promise<void> => {
       // The request, its fence, and the request again.
