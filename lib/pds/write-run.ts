@@ -1,15 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { XRPCError } from '@atproto/api';
 import { LeaseLostError } from '../errors/lease-lost.error.js';
-import type { ParityError } from '../errors/parity.error.js';
-import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { atUri } from '../model/address.js';
-import { APPLY_WRITES, applyWrites, IncompleteAnswerError } from './apply-writes.js';
+import { APPLY_WRITES, applyWrites } from './apply-writes.js';
 import { ChunkLimits, type SizedWrite } from './chunk-limits.js';
 import type { Commit } from './commit.js';
 import { classifyFailure, type Failure, type FailureContext } from './failure.js';
 import { currentCids, latestCommit } from './reads.js';
-import { FENCES_IN_A_ROW, type HostTraits } from './host-traits.js';
+import { type Fenced, Fences, pause, permitted } from './fences.js';
+import type { HostTraits } from './host-traits.js';
 import { isTooLarge } from './refusal.js';
 import { Refusals } from './refusals.js';
 import { RepositoryMemory } from './repository-memory.js';
@@ -18,7 +16,7 @@ import { WritePointsSpentError } from './held-back.js';
 import { costOf, type WriteBudget } from './write-budget.js';
 import type { WriteLimit } from '../model/options.js';
 import { intentOf, type RecordWrite, type WriteReport, type WriteRequest } from './write-request.js';
-import { accountState, isAnswerOfPds, isInvalidSwap, isXrpcAnswer, namedScope, said } from './words.js';
+import { accountState, isAnswerOfPds, isInvalidSwap, isXrpcAnswer, namedScope } from './words.js';
 import { serverOf, type XrpcCallOptions } from './xrpc-call.js';
 
 export interface WriteRunSettings {
@@ -29,25 +27,6 @@ export interface WriteRunSettings {
   readonly writeLimits: readonly WriteLimit[];
   readonly budget: WriteBudget;
   readonly traits: HostTraits;
-}
-
-/**
- * What became of a request with an unknown outcome.
- * - `held`: nothing landed, and nothing will.
- * - `moved`: what landed may be it, or somebody else's; nothing lands any more.
- * - `waited`: the PDS takes no fence, and in the time of the request nothing landed. Should it land yet, it
- *   lands before the next write or not at all: both demand the same head.
- */
-type Fence = 'held' | 'moved' | 'waited';
-
-/** Why a fence is not the commit that follows the head. */
-interface Unfenced {
-  /** The PDS says that another one is. */
-  readonly isOvertaken?: boolean;
-  /** Said of fences as such, if no other commit follows. */
-  readonly refusal?: string;
-  /** To be thrown if no other commit follows: the next try may tell more. */
-  readonly error?: ParityError;
 }
 
 /** How often in a row somebody else may be faster. */
@@ -63,7 +42,7 @@ export class WriteRun {
   private readonly call: XrpcCallOptions;
   private readonly committed: RecordWrite[] = [];
   private readonly refusals: Refusals;
-  private readonly host: string;
+  private readonly fences: Fences;
   /** Since the last progress. */
   private lostRaces = 0;
   private unanswered = 0;
@@ -85,8 +64,8 @@ export class WriteRun {
     this.limits = new ChunkLimits(settings.maxWrites, settings.maxRequestBytes);
     this.refusals = new Refusals(did, this.limits, settings.maxRequestBytes);
     this.context = { did, pds: serverOf(agent), writeLimits: settings.writeLimits, method: APPLY_WRITES };
-    this.host = serverOf(agent) ?? did;
     this.call = { timeoutMs: settings.timeoutMs, signal };
+    this.fences = new Fences(request, { ...settings, context: this.context });
   }
 
   async run(): Promise<WriteReport> {
@@ -156,8 +135,8 @@ export class WriteRun {
       const chunk = this.affordable(queue);
       const head = await this.head();
       // Noticed before it is sent, a request leaves nothing to fence.
-      if (this.request.signal?.aborted) throw this.classify(this.request.signal.reason).error;
-      await this.permit();
+      if (this.request.signal?.aborted) throw classifyFailure(this.request.signal.reason, this.context).error;
+      await permitted(this.request, this.settings.timeoutMs);
       const sent = chunk.map(({ write }) => write);
       // By then it has arrived, and counts.
       const until = Date.now() + this.settings.timeoutMs;
@@ -183,11 +162,6 @@ export class WriteRun {
     if (chunk.length > 0) return chunk;
     const cost = costOf(queue.slice(0, 1).map(({ write }) => write));
     throw new WritePointsSpentError(did, budget.freeAt(cost, spent, backfill), backfill);
-  }
-
-  /** A call is made again where a token was stale. */
-  private async permit(more = 0): Promise<void> {
-    await this.request.permit?.(2 * this.settings.timeoutMs + more);
   }
 
   private alike(chunk: readonly SizedWrite[]): readonly SizedWrite[] {
@@ -268,7 +242,7 @@ export class WriteRun {
     await this.pause(this.unanswered);
     const writes = chunk.map(({ write }) => write);
     // What the PDS has answered is over.
-    const until = byPds && isXrpcAnswer(error) ? 0 : inFlight.until;
+    const until = byPds && (isXrpcAnswer(error) || Number(error.status) !== 500) ? 0 : inFlight.until;
     const fence = await this.fence({ ...inFlight, until }, writes, failure);
     if (fence === 'moved') return this.lostRace(failure);
     if (!byPds) return;
@@ -277,85 +251,31 @@ export class WriteRun {
     if (informed) this.suspect(chunk, error, failure, fence);
   }
 
-  /**
-   * After it nothing that demanded the head of a request can land any more, as far as the PDS lets us make sure
-   * of it: either the fence is the commit that follows, or another one is.
-   *
-   * @param writes what was sent with that demand, as far as this call knows
-   * @param lost why there is no answer to them, if this call has sent them
-   */
+  /** @param writes what was sent, as far as this call knows */
   private async fence(
-    { head, until }: Pick<RequestInFlight, 'head' | 'until'>,
+    inFlight: Pick<RequestInFlight, 'head' | 'until'>,
     writes: readonly RecordWrite[],
     lost?: Failure,
-  ): Promise<Fence> {
-    const unfenced = await this.tryFence(head, lost);
-    if (unfenced === null) return 'held';
-    let at = await this.latest();
-    if (at.cid === head && !unfenced.isOvertaken) {
-      if (unfenced.error) throw unfenced.error;
-      if (unfenced.refusal) this.settings.traits.fenceRefused(this.host, unfenced.refusal);
-      if (await this.waitUntil(until)) at = await this.latest();
+  ): Promise<Fenced['outcome']> {
+    const { outcome, at } = await this.fences.raise(inFlight, lost);
+    if (outcome === 'held') this.memory.advance(at.cid);
+    else this.memory.doubt();
+    if (outcome === 'waited') this.memory.head = at.cid;
+    if (outcome === 'moved') {
+      this.memory.overtaken();
+      this.memory.head = at.cid;
+      this.lost = { writes, at };
     }
-    this.memory.doubt();
-    if (at.cid === head && !unfenced.isOvertaken) {
-      this.memory.head = head;
-      return 'waited';
-    }
-    this.memory.overtaken();
-    this.memory.head = at.cid;
-    this.lost = { writes, at };
-    return 'moved';
-  }
-
-  /** @returns null if it is the commit that follows `head` */
-  private async tryFence(head: string, lost?: Failure): Promise<Unfenced | null> {
-    const { did, agent } = this.request;
-    const { traits } = this.settings;
-    if (traits.refusesFences(this.host)) return {};
-    await this.permit();
-    try {
-      const { commit } = await applyWrites(agent, { did, writes: [], head }, this.call);
-      traits.fenceTaken(this.host);
-      this.memory.advance(commit.cid);
-      return null;
-    } catch (error) {
-      if (!isInvalidSwap(error)) return this.unfenced(error, lost);
-      traits.fenceTaken(this.host);
-      return { isOvertaken: true };
-    }
-  }
-
-  /** @throws a ParityError where nothing can be made sure of now, and what is in flight stays so */
-  private unfenced(error: unknown, lost?: Failure): Unfenced {
-    const { kind, outcome, sessionLost, error: told } = this.classify(error);
-    if (error instanceof IncompleteAnswerError) return { refusal: told.message };
-    if (isAnswerOfPds(error) && !sessionLost && (kind !== 'transient' || outcome === 'unknown')) {
-      // Of the account, or in passing: the host takes the next one, perhaps.
-      if (kind === 'auth') return {};
-      if (Number(error.status) !== 500) return { refusal: said(error) };
-      this.settings.traits.fenceFailed(this.host, said(error));
-      return {};
-    }
-    if (outcome !== 'unknown' || this.request.signal?.aborted) throw told;
-    if (this.settings.traits.fenceFailed(this.host, 'no answer') >= FENCES_IN_A_ROW) return {};
-    if (lost) throw lost.error;
-    const { did } = this.request;
-    return { error: new PdsUnavailableError(told.message, { did, cause: told }) };
-  }
-
-  /** @returns whether there was something to wait for */
-  private async waitUntil(until: number): Promise<boolean> {
-    const { timeoutMs } = this.settings;
-    const milliseconds = Math.min(until - Date.now(), timeoutMs);
-    if (milliseconds <= 0) return false;
-    await this.permit(milliseconds);
-    await this.sleep(milliseconds);
-    return true;
+    return outcome;
   }
 
   /** A 500 to writes that were decided on what is really there, from a PDS that has just taken the fence. */
-  private suspect(chunk: readonly SizedWrite[], answer: XRPCError, failure: Failure, fence: Fence): void {
+  private suspect(
+    chunk: readonly SizedWrite[],
+    answer: XRPCError,
+    failure: Failure,
+    fence: Fenced['outcome'],
+  ): void {
     const [first, second] = chunk;
     if (second) {
       this.limits.search(chunk.length);
@@ -370,18 +290,9 @@ export class WriteRun {
     this.refusals.poisonous(first, answer, failure.error);
   }
 
-  private classify(error: unknown): Failure {
-    return classifyFailure(error, this.context);
-  }
-
   /** Up to 50, 100, 200 ... ms, at random, so that two who lose against each other don't meet again. */
   private async pause(round: number): Promise<void> {
-    await this.sleep(Math.random() * 25 * 2 ** round);
-  }
-
-  /** Whoever stops waiting is told by the next call. */
-  private async sleep(milliseconds: number): Promise<void> {
-    await sleep(milliseconds, undefined, { signal: this.request.signal }).catch(() => undefined);
+    await pause(Math.random() * 25 * 2 ** round, this.request.signal);
   }
 }
 
