@@ -25,8 +25,8 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${port}`;
   const here = (text: string): string => text.replaceAll('127.0.0.1:3000', `127.0.0.1:${port}`);
   const examples = groupExamples(extractExamples(readme)).get('quick-start') ?? [];
-  const atHome = examples.map((example) => ({ ...example, code: onThisMachine(here(example.code)) }));
-  const files = await writeExamples(atHome, scratch);
+  for (const example of examples) example.code = onThisMachine(here(example.code));
+  const files = await writeExamples(examples, scratch);
   const file = [...files.keys()].find((path) => path.endsWith('app.module.ts'));
   const { AppModule } = (await import(file!)) as { AppModule: Type };
   const module = await Test.createTestingModule({ imports: [AppModule] }).compile();
@@ -37,13 +37,13 @@ beforeAll(async () => {
     .split('\n')
     .filter((line) => line.startsWith('curl '));
   folder = await mkdtemp(join(tmpdir(), 'nestjs-parity-readme-'));
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   await app?.close();
   await network?.stop();
-  await rm(scratch, { recursive: true });
-  await rm(folder, { recursive: true });
+  await rm(scratch, { recursive: true, force: true });
+  if (folder) await rm(folder, { recursive: true });
 });
 
 /** With the three options that the README names for it, and shows as a comment. */

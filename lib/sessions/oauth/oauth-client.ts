@@ -71,7 +71,7 @@ export function createOAuthClient(options: OAuthOptions, stores: Stores): NodeOA
       fetch: refresh.fetch,
       ...(keyset === undefined ? {} : { keyset }),
       didResolver: {
-        resolve: (did, options) => (did.startsWith('did:plc:') ? directory : web).resolve(did, options),
+        resolve: (did, how) => (did.startsWith('did:plc:') ? directory : web).resolve(did, how),
       },
       handleResolver:
         handleResolver === undefined

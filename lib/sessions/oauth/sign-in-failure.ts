@@ -72,11 +72,14 @@ export function foreignWords(error: unknown): string {
   return quoted(causes.findLast(({ message }) => message !== '')?.message ?? 'unknown error');
 }
 
-/** The client tells of a session that could not be stored together with what it did about it. */
-const errorsIn = (error: unknown): Error[] =>
-  [...causesOf(error)]
-    .flatMap((each): unknown[] => (each instanceof AggregateError ? [each, ...each.errors] : [each]))
-    .filter((each) => each instanceof Error);
+function errorsIn(error: unknown): Error[] {
+  const causes = [...causesOf(error)];
+  // The client tells of a session that could not be stored together with what it did about it.
+  const together = causes
+    .filter((each) => each instanceof AggregateError)
+    .flatMap(({ errors }) => errors as unknown[]);
+  return [...causes, ...together].filter((each) => each instanceof Error);
+}
 
 /** RFC 6749, 7591, 9126 and 9449, and OpenID Connect. */
 const KNOWN_CODES: ReadonlySet<string> = new Set([

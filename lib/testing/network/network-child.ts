@@ -57,10 +57,10 @@ process.on('unhandledRejection', (reason) =>
  * Neither server takes a host, and a server without one listens on every interface: whoever reaches this machine would
  * find accounts with passwords that stand in a README.
  */
-const { listen } = Server.prototype as { listen: (...args: readonly unknown[]) => Server };
+const { listen: listenAt } = Server.prototype as { listen: (...args: readonly unknown[]) => Server };
 Object.assign(Server.prototype, {
   listen(this: Server, port: unknown, ...rest: readonly unknown[]): Server {
-    return listen.call(this, { port, host: '127.0.0.1' }, ...rest);
+    return listenAt.call(this, { port, host: '127.0.0.1' }, ...rest);
   },
 });
 
