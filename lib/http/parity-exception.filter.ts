@@ -57,8 +57,7 @@ type Answered = AuthenticationError | SignInError | PdsUnavailableError | Sessio
 /**
  * Answers a request that met an account which has to sign in again: programs get 401 with a
  * {@link ReauthenticationRequired}, people are redirected (303) to the sign-in; see `ParityHttpOptions`. A sign-in that
- * fails is answered with 400 and a {@link SignInFailed},
- * an outage with 503 and a {@link TemporarilyUnavailable}.
+ * fails is answered with 400 and {@link SignInFailed}, an outage with 503 and {@link TemporarilyUnavailable}.
  * For `@UseFilters()`, `APP_FILTER`, or `app.useGlobalFilters(app.get(ParityExceptionFilter))`.
  *
  * Other transports (GraphQL, microservices) get what Nest gives them without this filter. Keep it off WebSocket
@@ -106,7 +105,7 @@ export class ParityExceptionFilter implements ExceptionFilter<Answered> {
     error: Exclude<Answered, AuthenticationError>,
     request: HttpRequest,
     response: unknown,
-  ) {
+  ): void {
     // Who runs the application hears of it here alone.
     if (error instanceof SessionStoreError) this.logger.error(error.message);
     const [status, body]: [HttpStatus, SignInFailed | TemporarilyUnavailable] =
