@@ -53,7 +53,12 @@ export type {
 // Sign accounts in
 export { SessionProvider } from './sessions/session-provider.js';
 export { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
-export type { AuthorizeOptions, SignInResult } from './sessions/oauth/atp-oauth.service.js';
+export type {
+  AuthorizeOptions,
+  CallbackOptions,
+  SignInResult,
+  SignInUrl,
+} from './sessions/oauth/atp-oauth.service.js';
 export type { OAuthOptions, OAuthSessionStore, OAuthStateStore } from './sessions/oauth/oauth-options.js';
 export {
   databaseOAuthStores,
@@ -77,7 +82,12 @@ export { AppPasswordSessionProvider } from './sessions/app-password.provider.js'
 // Answer HTTP requests
 export { ParityInterceptor } from './http/parity.interceptor.js';
 export { AwaitsSync } from './http/awaits-sync.decorator.js';
-export { ParityExceptionFilter, type ReauthenticationRequired } from './http/parity-exception.filter.js';
+export {
+  ParityExceptionFilter,
+  type ReauthenticationRequired,
+  type SignInFailed,
+  type TemporarilyUnavailable,
+} from './http/parity-exception.filter.js';
 export type { ParityHttpOptions, SignInContext } from './http/http-options.js';
 export { OAuthMetadataController } from './http/oauth-metadata.controller.js';
 
@@ -97,6 +107,7 @@ export { ParityError, type ParityErrorContext } from './errors/parity.error.js';
 export { AuthenticationError } from './errors/authentication.error.js';
 export { OAuthSessionInvalidError } from './errors/oauth-session-invalid.error.js';
 export { MissingScopeError } from './errors/missing-scope.error.js';
+export { SessionStoreError } from './errors/session-store.error.js';
 export { SignInError } from './errors/sign-in.error.js';
 export { InvalidRecordError } from './errors/invalid-record.error.js';
 export { RecordConflictError } from './errors/record-conflict.error.js';

@@ -51,8 +51,8 @@ export class AppModule {
         { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
         // Nest asks the last one first.
         { provide: APP_FILTER, useClass: ErrorFilter },
-        { provide: APP_FILTER, useClass: SignInErrorFilter },
         { provide: APP_FILTER, useExisting: ParityExceptionFilter },
+        { provide: APP_FILTER, useClass: SignInErrorFilter },
       ],
     };
   }

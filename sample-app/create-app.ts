@@ -8,7 +8,10 @@ import { Settings } from './settings/settings.js';
 import { ownHostOnly } from './web/own-host-only.js';
 
 export interface AppOptions {
-  /** Accounts that `POST /dev/sign-in` signs in; without any there is no /dev, and no button for it. */
+  /**
+   * Accounts that `POST /dev/sign-in` signs in; without any, and where NODE_ENV is 'production', there is no /dev, and no
+   * button for it.
+   */
   readonly accounts?: readonly Account[];
   /** Whether the network ends with the application. */
   readonly stopsNetwork?: boolean;
@@ -18,8 +21,9 @@ export interface AppOptions {
 export async function createApp(
   network: LocalNetwork,
   port: number,
-  { accounts = [], stopsNetwork = false }: AppOptions = {},
+  { accounts: known = [], stopsNetwork = false }: AppOptions = {},
 ): Promise<INestApplication> {
+  const accounts = isProduction() ? [] : known;
   const settings = new Settings({
     port,
     pdsUrl: network.pdsUrl,
@@ -36,3 +40,5 @@ export async function createApp(
   app.use(ownHostOnly(settings));
   return app;
 }
+
+export const isProduction = (): boolean => process.env['NODE_ENV'] === 'production';

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LocalNetwork } from 'nestjs-parity/testing';
-import { createApp } from './create-app.js';
+import { createApp, isProduction } from './create-app.js';
 import { freePort } from './free-port.js';
 
 console.log('Starting a PDS and a PLC directory on this machine ...');
@@ -28,7 +28,10 @@ The blog   ${origin}
 The PDS    ${network.pdsUrl}
 Accounts   ${accounts.map(({ handle, password }) => `${handle} / ${password}`).join('\n           ')}
 
-In a browser: open the blog and sign in. With curl: sign in, publish a post, ask the PDS for its records.
+In a browser: open the blog and sign in.`);
+// The lines need the scripted sign-in.
+if (!isProduction()) {
+  console.log(`With curl: sign in, publish a post, ask the PDS for its records.
 
 ${signIn}
 ${save('Hello')}
@@ -41,6 +44,6 @@ ${save('While signed out')} -w ' %{http_code}\\n'
 curl -s -b '${jar}' ${origin}/pending
 ${signIn}
 sleep 1; curl -s -b '${jar}' ${origin}/pending
-${records}
-
-Ctrl-C ends everything; nothing is kept.`);
+${records}`);
+}
+console.log('\nCtrl-C ends everything; nothing is kept.');

@@ -5,14 +5,16 @@ import { ParityError, type ParityErrorContext } from './parity.error.js';
  * - `handle-not-found`: no account has this handle (or it is no handle at all): let the user correct it
  * - `access-denied`: the user refused at the PDS
  * - `unknown-state`: the callback belongs to no sign-in that is under way: expired, used already, or forged
+ * - `other-browser`: the browser that came back is not the one that began: let the user start again in it
  * - `identity-unavailable`: the account exists, but its identity or its host cannot be used to sign in
  * - `unsafe-return-to`: `returnTo` would leave the application
- * - `other`: the authorization server refused; the message has its words
+ * - `other`: the authorization server refused; the log has its words
  */
 export type SignInFailureReason =
   | 'handle-not-found'
   | 'access-denied'
   | 'unknown-state'
+  | 'other-browser'
   | 'identity-unavailable'
   | 'unsafe-return-to'
   | 'other';

@@ -19,7 +19,8 @@ export interface ParityHttpOptions {
   /**
    * Where a sign-in begins. A path or URL such as '/login' gets `did` and `returnTo` added to its query; what a
    * function gives is taken as it is. Default: the URL of `AtpOAuthService.authorize(did, { returnTo })`, which leads
-   * straight to the account's PDS. An application that binds sign-ins to browsers with a cookie names its own page.
+   * straight to the account's PDS. An application that binds sign-ins to browsers, as it should, names its own page, which
+   * sets the cookie.
    */
   readonly signInUrl?: string | ((context: SignInContext) => string | Promise<string>);
 }

@@ -11,7 +11,10 @@ import {
 import { HttpAdapterHost } from '@nestjs/core';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
+import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { reasonOf } from '../errors/reason-of.js';
+import { SessionStoreError } from '../errors/session-store.error.js';
+import { SignInError, type SignInFailureReason } from '../errors/sign-in.error.js';
 import { AtpOAuthService } from '../sessions/oauth/atp-oauth.service.js';
 import { PARITY_HTTP_OPTIONS, resolveHttpOptions, type ResolvedHttpOptions } from './http-options.js';
 import type { HttpRequest } from './http-request.js';
@@ -32,19 +35,37 @@ export interface ReauthenticationRequired {
   readonly scope?: string;
 }
 
+/** The body of the 400 for a sign-in that did not come about. */
+export interface SignInFailed {
+  readonly error: 'sign_in_failed';
+  readonly reason: SignInFailureReason;
+  /** For the user; pages get it as text. It tells nothing of what lies behind. */
+  readonly message: string;
+}
+
+/** The body of the 503 while a PDS, or the store of sessions, does not answer. */
+export interface TemporarilyUnavailable {
+  readonly error: 'temporarily_unavailable';
+  readonly message: string;
+}
+
+const UNAVAILABLE = 'This is not possible at the moment. Try again later.';
 const PAGE = 'Your change is saved, but it is not published: sign in again, then it can be.\n';
+
+type Answered = AuthenticationError | SignInError | PdsUnavailableError | SessionStoreError;
 
 /**
  * Answers a request that met an account which has to sign in again: programs get 401 with a
- * {@link ReauthenticationRequired}, people are redirected (303) to the sign-in; see `ParityHttpOptions`.
+ * {@link ReauthenticationRequired}, people are redirected (303) to the sign-in; see `ParityHttpOptions`. A sign-in that
+ * fails is answered with 400 and {@link SignInFailed}, an outage with 503 and {@link TemporarilyUnavailable}.
  * For `@UseFilters()`, `APP_FILTER`, or `app.useGlobalFilters(app.get(ParityExceptionFilter))`.
  *
  * Other transports (GraphQL, microservices) get what Nest gives them without this filter. Keep it off WebSocket
  * gateways: there, a filter that is asked is the only one that could answer.
  */
 @Injectable()
-@Catch(AuthenticationError)
-export class ParityExceptionFilter implements ExceptionFilter<AuthenticationError> {
+@Catch(AuthenticationError, SignInError, PdsUnavailableError, SessionStoreError)
+export class ParityExceptionFilter implements ExceptionFilter<Answered> {
   private readonly logger = new Logger(ParityExceptionFilter.name);
 
   constructor(
@@ -55,7 +76,7 @@ export class ParityExceptionFilter implements ExceptionFilter<AuthenticationErro
     private readonly options: ResolvedHttpOptions = resolveHttpOptions(),
   ) {}
 
-  catch(error: AuthenticationError, context: ArgumentsHost): void | Promise<void> {
+  catch(error: Answered, context: ArgumentsHost): void | Promise<void> {
     if (context.getType() === 'http') return this.answer(error, context);
     // Nothing is "not handled" to Nest, which goes on by itself; only a gateway's clients would never hear of it.
     if (context.getType() === 'ws')
@@ -63,31 +84,52 @@ export class ParityExceptionFilter implements ExceptionFilter<AuthenticationErro
   }
 
   /** Never throws: Nest does not look after a filter's promise, and an unhandled rejection ends the process. */
-  private async answer(error: AuthenticationError, context: ArgumentsHost): Promise<void> {
+  private async answer(error: Answered, context: ArgumentsHost): Promise<void> {
     const { httpAdapter } = this.host;
     const request = context.switchToHttp().getRequest<HttpRequest>();
     const response = context.switchToHttp().getResponse<unknown>();
+    // Whoever began to answer has thrown since: nobody else would end it.
+    if (httpAdapter.isHeadersSent(response)) return void httpAdapter.end(response);
+    if (!(error instanceof AuthenticationError)) return this.tellFailure(error, request, response);
     const method = String(httpAdapter.getRequestMethod(request));
     const returnTo = returnPath(request, method, String(httpAdapter.getRequestUrl(request)));
-    const isSent = (): boolean => httpAdapter.isHeadersSent(response);
-    // Whoever began to answer has thrown since: nobody else would end it.
-    if (isSent()) return void httpAdapter.end(response);
     const url = await this.signInUrl(error, returnTo);
-    if (isSent()) return;
+    if (httpAdapter.isHeadersSent(response)) return;
+    if (!this.isPage(request)) return this.reply(response, HttpStatus.UNAUTHORIZED, bodyOf(error, url));
+    if (url === null) return this.reply(response, HttpStatus.UNAUTHORIZED, PAGE);
+    httpAdapter.setHeader(response, 'Location', url);
+    this.reply(response, HttpStatus.SEE_OTHER);
+  }
+
+  private tellFailure(
+    error: Exclude<Answered, AuthenticationError>,
+    request: HttpRequest,
+    response: unknown,
+  ): void {
+    // Who runs the application hears of it here alone.
+    if (error instanceof SessionStoreError) this.logger.error(error.message);
+    const [status, body]: [HttpStatus, SignInFailed | TemporarilyUnavailable] =
+      error instanceof SignInError
+        ? [HttpStatus.BAD_REQUEST, { error: 'sign_in_failed', reason: error.reason, message: error.message }]
+        : [HttpStatus.SERVICE_UNAVAILABLE, { error: 'temporarily_unavailable', message: UNAVAILABLE }];
+    this.reply(response, status, this.isPage(request) ? `${body.message}\n` : body);
+  }
+
+  private isPage(request: HttpRequest): boolean {
     const { respond } = this.options;
-    const isPage = respond === 'redirect' || (respond === 'auto' && wantsPage(request));
+    return respond === 'redirect' || (respond === 'auto' && wantsPage(request));
+  }
+
+  /** @param body text for people, an object for programs */
+  private reply(response: unknown, status: HttpStatus, body?: string | object): void {
+    const { httpAdapter } = this.host;
     httpAdapter.setHeader(response, 'Cache-Control', 'no-store');
-    if (isPage && url !== null) {
-      httpAdapter.setHeader(response, 'Location', url);
-      httpAdapter.reply(response, undefined, HttpStatus.SEE_OTHER);
-    } else if (isPage) {
-      httpAdapter.setHeader(response, 'Content-Type', 'text/plain; charset=utf-8');
-      httpAdapter.reply(response, PAGE, HttpStatus.UNAUTHORIZED);
-    } else {
+    if (body !== undefined) {
       // The handler may have set a type for what it wanted to answer.
-      httpAdapter.setHeader(response, 'Content-Type', 'application/json; charset=utf-8');
-      httpAdapter.reply(response, bodyOf(error, url), HttpStatus.UNAUTHORIZED);
+      const type = typeof body === 'string' ? 'text/plain' : 'application/json';
+      httpAdapter.setHeader(response, 'Content-Type', `${type}; charset=utf-8`);
     }
+    httpAdapter.reply(response, body, status);
   }
 
   private async signInUrl(error: AuthenticationError, returnTo: string): Promise<string | null> {

@@ -14,6 +14,7 @@ import {
 } from './app-password.accounts.js';
 import type { SessionLogger } from './session-logger.js';
 import { SessionProvider } from './session-provider.js';
+import { inStore } from './store-failure.js';
 
 interface AppPasswordSettings {
   /** Told of logins and of lost sessions; without it nobody is. */
@@ -68,7 +69,10 @@ export class AppPasswordSessionProvider extends SessionProvider {
       input instanceof Request
         ? fetch(input)
         : fetch(input, { ...init, signal: AbortSignal.timeout(LOGIN_TIMEOUT) });
-    this.#credentials = 'credentials' in config ? config.credentials : lookupIn(config, fetch);
+    this.#credentials =
+      'credentials' in config
+        ? (did) => inStore('The credentials lookup', () => config.credentials(did), did)
+        : lookupIn(config, fetch);
     this.#events = config.events;
     this.#logger = config.logger ?? new Logger(AppPasswordSessionProvider.name);
     this.#rememberRefusal = config.rememberRefusal ?? 60_000;

@@ -35,7 +35,7 @@ function lossOf(error: unknown): string | null {
     error instanceof TokenRevokedError ||
     error instanceof TokenInvalidError
   ) {
-    return error.message;
+    return oneLine(error.message);
   }
   // Not exported by the client: the signing key that the session was made with has left the keyset.
   if (error.constructor.name === 'AuthMethodUnsatisfiableError') {
@@ -59,3 +59,6 @@ function lossByAnswer({ error, headers, message, status }: XRPCError): string | 
   if (error === 'ExpiredToken' && message === 'Token has been revoked') return 'its token was revoked';
   return null;
 }
+
+/** The words are an authorization server's. */
+const oneLine = (text: string): string => text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, 200);

@@ -4,7 +4,7 @@ import { User } from '../users/user.entity.js';
 import { loginPage } from '../views/login.view.js';
 import { Answer } from '../web/answer.js';
 import type { AppRequest } from '../web/app-request.js';
-import { AuthService, pathOf } from './auth.service.js';
+import { AuthService, HOME } from './auth.service.js';
 import { reauthenticationMessage } from './reauthentication-message.js';
 import { Viewer } from './viewer.decorator.js';
 
@@ -22,9 +22,10 @@ export class AuthController {
   @HttpCode(200)
   async login(
     @Body() body: { handle?: unknown; returnTo?: unknown } | undefined,
+    @Req() request: AppRequest,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<Answer> {
-    const url = await this.auth.begin(text(body?.handle), pathOf(text(body?.returnTo)), response);
+    const url = await this.auth.begin(text(body?.handle), text(body?.returnTo) || HOME, request, response);
     return Answer.redirect({ authorizeUrl: url.href }, url.href);
   }
 

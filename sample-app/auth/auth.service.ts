@@ -1,17 +1,19 @@
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import { AtpOAuthService, SignInError } from 'nestjs-parity';
+import { AtpOAuthService } from 'nestjs-parity';
 import { Settings } from '../settings/settings.js';
 import { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 import { readCookie, setCookie } from './cookies.js';
 import { SessionCookie } from './session-cookie.js';
 
+/** Where nobody asked for another page. */
+export const HOME = '/posts';
 const SESSION = 'session';
 /** Names the browser that began a sign-in: nobody can be signed in by a link to somebody else's callback. */
 const BROWSER = 'sign-in';
-const BROWSER_PATH = '/oauth/callback';
+/** As long as a sign-in may take, in seconds. */
+const BROWSER_LIFETIME = 60 * 60;
 
 @Injectable()
 export class AuthService {
@@ -26,11 +28,15 @@ export class AuthService {
   }
 
   /** @returns the URL at the PDS to send the browser to */
-  async begin(handle: string, returnTo: string, response: ServerResponse): Promise<URL> {
-    const browser = randomBytes(16).toString('base64url');
-    // What comes back to callback() is kept on the server with the sign-in; a path has no other use for a fragment.
-    const url = await this.oauth.authorize(handle, { returnTo: `${pathOf(returnTo)}#${browser}` });
-    setCookie(response, BROWSER, browser, { path: BROWSER_PATH, maxAge: 60 * 60 });
+  async begin(
+    handle: string,
+    returnTo: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<URL> {
+    // Tabs of one browser share what it has; the last cookie would end the others' sign-ins otherwise.
+    const url = await this.oauth.authorize(handle, { returnTo, binding: readCookie(request, BROWSER) });
+    setCookie(response, BROWSER, url.binding, { path: '/', maxAge: BROWSER_LIFETIME });
     return url;
   }
 
@@ -39,15 +45,10 @@ export class AuthService {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<{ user: User; returnTo: string }> {
-    const { did, returnTo } = await this.oauth.callback(query);
-    const browser = returnTo?.split('#')[1];
-    if (browser === undefined || browser !== readCookie(request, BROWSER)) {
-      throw new SignInError('unknown-state', 'This sign-in began in another browser. Sign in here again.');
-    }
+    const { did, returnTo } = await this.oauth.callback(query, { binding: readCookie(request, BROWSER) });
     const user = await this.users.signedIn(did, await this.handleOf(did));
-    setCookie(response, BROWSER, '', { path: BROWSER_PATH, maxAge: 0 });
     setCookie(response, SESSION, this.sessions.seal(did), { path: '/', maxAge: this.sessions.lifetime });
-    return { user, returnTo: pathOf(returnTo) };
+    return { user, returnTo: returnTo ?? HOME };
   }
 
   /** Who the request's cookie says is signed in. */
@@ -70,9 +71,4 @@ export class AuthService {
       return did;
     }
   }
-}
-
-/** A `returnTo` without what `begin` added. */
-export function pathOf(returnTo: string | null | undefined): string {
-  return returnTo?.split('#')[0] || '/posts';
 }

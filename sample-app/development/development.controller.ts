@@ -1,11 +1,22 @@
 import type { ServerResponse } from 'node:http';
-import { Body, Controller, HttpCode, Inject, NotFoundException, Post, Res, UseGuards } from '@nestjs/common';
-import { AuthService } from '../auth/auth.service.js';
+import {
+  Body,
+  Controller,
+  HttpCode,
+  Inject,
+  NotFoundException,
+  Post,
+  Req,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
+import { AuthService, HOME } from '../auth/auth.service.js';
 import { SignedInGuard } from '../auth/signed-in.guard.js';
 import { Viewer } from '../auth/viewer.decorator.js';
 import { User } from '../users/user.entity.js';
 import { revokedPage } from '../views/development.view.js';
 import { Answer } from '../web/answer.js';
+import type { AppRequest } from '../web/app-request.js';
 import { DEVELOPMENT, type DevelopmentOptions } from './development-options.js';
 
 /** Never in production: signs in whoever asks. */
@@ -21,6 +32,7 @@ export class DevelopmentController {
   @HttpCode(303)
   async signIn(
     @Body('handle') handle: unknown,
+    @Req() request: AppRequest,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<Answer> {
     const { network, accounts } = this.options;
@@ -29,7 +41,7 @@ export class DevelopmentController {
       const known = accounts.map((one) => one.handle).join(', ');
       throw new NotFoundException(`The development sign-in knows ${known}.`);
     }
-    const authorizeUrl = await this.auth.begin(account.handle, '/posts', response);
+    const authorizeUrl = await this.auth.begin(account.handle, HOME, request, response);
     const { href } = await network.signIn(authorizeUrl, account);
     response.setHeader('location', href);
     return Answer.redirect({ callback: href }, href);

@@ -16,6 +16,9 @@ import {
   AuthenticationError,
   MissingScopeError,
   OAuthSessionInvalidError,
+  PdsUnavailableError,
+  SessionStoreError,
+  SignInError,
 } from 'nestjs-parity';
 import { resolveHttpOptions, type ParityHttpOptions } from '../../lib/http/http-options.js';
 import { ParityExceptionFilter } from '../../lib/http/parity-exception.filter.js';
@@ -43,6 +46,23 @@ class Failing {
   @Get('nobody')
   nobody(): void {
     throw new AuthenticationError('nobody knows whose');
+  }
+
+  @Get('refused')
+  refused(): void {
+    throw new SignInError('access-denied', 'The user did not allow the sign-in.', {
+      cause: new Error('secret'),
+    });
+  }
+
+  @Get('outage')
+  outage(): void {
+    throw new PdsUnavailableError('secret.internal does not answer', { cause: new Error('secret') });
+  }
+
+  @Get('store')
+  store(): void {
+    throw new SessionStoreError('The session store failed (RedisError).');
   }
 
   @Get('forbidden')
@@ -202,6 +222,40 @@ describe.each(platforms)('ParityExceptionFilter on $platform', ({ adapter }) => 
     expect(page.headers.get('content-type')).toBe('text/plain; charset=utf-8');
     expect(await page.text()).toMatch(/saved.*sign in again/);
   });
+
+  it.each([
+    [
+      '/refused',
+      400,
+      { error: 'sign_in_failed', reason: 'access-denied' },
+      'The user did not allow the sign-in.',
+    ],
+    [
+      '/outage',
+      503,
+      { error: 'temporarily_unavailable' },
+      'This is not possible at the moment. Try again later.',
+    ],
+    [
+      '/store',
+      503,
+      { error: 'temporarily_unavailable' },
+      'This is not possible at the moment. Try again later.',
+    ],
+  ])(
+    'says why a sign-in failed, and nothing of what lies behind: %s',
+    async (path, status, body, message) => {
+      const app = await start();
+      expect(await app.json(path)).toEqual({ status, body: { ...body, message } });
+      const page = await app.fetch(path, { headers: { accept: PAGE } });
+      expect(page.status).toBe(status);
+      expect(page.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+      expect(page.headers.get('cache-control')).toBe('no-store');
+      expect(await page.text()).toBe(`${message}\n`);
+      const lines = path === '/store' ? 2 : 0;
+      expect(apps.log.lines).toEqual(Array(lines).fill(expect.stringContaining('failed (RedisError)')));
+    },
+  );
 
   it('leaves other errors alone', async () => {
     const app = await start();

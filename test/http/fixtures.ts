@@ -29,7 +29,7 @@ export const platforms: { platform: string; adapter: () => AbstractHttpAdapter }
 export interface HttpAppOptions extends Pick<ModuleMetadata, 'controllers' | 'providers' | 'imports'> {
   readonly http?: ParityHttpOptions;
   /** What the filter asks for an authorize URL; nothing: no OAuth. */
-  readonly oauth?: Pick<AtpOAuthService, 'authorize'>;
+  readonly oauth?: { authorize(did: string, options?: { returnTo?: string }): Promise<URL> };
   readonly isGlobal?: boolean;
 }
 

@@ -112,6 +112,21 @@ describe('a sign-in that fails', () => {
     expect(await other.page('/posts')).toContain('href="/login"');
   });
 
+  it('is no matter for another tab of the same browser', async () => {
+    const visitor = blog.visitor();
+    const tabs = [
+      await visitor.submit('/login', { handle: 'alice.test' }),
+      await visitor.submit('/login', { handle: 'bob.test' }),
+    ].map((login) => login.headers.get('location')!);
+
+    for (const [tab, account] of [blog.alice, blog.bob].entries()) {
+      const back = await blog.network.signIn(tabs[tab]!, account);
+      const callback = await visitor.get(back.pathname + back.search);
+      expect([callback.status, callback.headers.get('location')]).toEqual([303, '/posts']);
+      expect(await visitor.page('/posts')).toContain(account.handle);
+    }
+  });
+
   it('explains an unknown handle, a refusal at the PDS, and a way out of the application', async () => {
     const visitor = blog.visitor();
     const unknown = await visitor.submit('/login', { handle: 'nobody.test' });

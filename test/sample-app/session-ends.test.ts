@@ -179,9 +179,14 @@ describe('a session that ends, with curl', () => {
     await visitor.submit(`/posts/${post!.id}/delete`);
   });
 
-  it('ends no sessions where it is no development', async () => {
+  it.each([
+    ['without accounts to sign in', () => ({}), 'test'],
+    ['in production', () => ({ accounts: [blog.alice, blog.bob] }), 'production'],
+  ])('signs nobody in and ends no sessions by /dev %s', async (_when, options, environment) => {
+    const before = process.env['NODE_ENV'];
+    process.env['NODE_ENV'] = environment;
     const port = await freePort(0);
-    const app = await createApp(blog.network, port);
+    const app = await createApp(blog.network, port, options());
     await app.listen(port, '127.0.0.1');
     try {
       const visitor = new Visitor(`http://127.0.0.1:${port}`);
@@ -189,8 +194,11 @@ describe('a session that ends, with curl', () => {
       const page = await visitor.page('/posts');
       expect(page).toContain('bob.test');
       expect(page).not.toContain('/dev/');
-      expect((await visitor.json('POST', '/dev/revoke')).status).toBe(404);
+      for (const path of ['/dev/revoke', '/dev/sign-in']) {
+        expect((await visitor.json('POST', path, { handle: 'bob.test' })).status).toBe(404);
+      }
     } finally {
+      process.env['NODE_ENV'] = before;
       await app.close();
     }
   });

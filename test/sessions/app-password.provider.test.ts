@@ -1,5 +1,6 @@
 import { XRPCError } from '@atproto/api';
 import { OAuthSessionInvalidError } from '../../lib/errors/oauth-session-invalid.error.js';
+import { SessionStoreError } from '../../lib/errors/session-store.error.js';
 import { ParityOptionsError } from '../../lib/errors/parity-options.error.js';
 import { SessionAuthenticated } from '../../lib/events/session-authenticated.event.js';
 import { SessionInvalidated } from '../../lib/events/session-invalidated.event.js';
@@ -117,6 +118,20 @@ describe('logging in', () => {
     expect(await rejection(sessions.agentFor('did:plc:aaaaaaaaaaaaaaaaaaaaaaaa'))).toBeInstanceOf(
       OAuthSessionInvalidError,
     );
+  });
+
+  it('has no word of a lookup that fails, which may quote a password', async () => {
+    const credentials = (): Promise<never> =>
+      Promise.reject(new RangeError("parameters: ['app-password-1']"));
+    const { sessions } = aProvider([], { credentials });
+
+    for (const use of [() => sessions.agentFor('did:plc:a'), () => sessions.sessionId('did:plc:a')]) {
+      const error = await rejection(use());
+      expect(error).toEqual(
+        new SessionStoreError('The credentials lookup failed (RangeError).', { did: 'did:plc:a' }),
+      );
+      expect((error as Error).cause).toBeUndefined();
+    }
   });
 
   it('says that it has no credentials for an unknown DID, and asks nobody', async () => {

@@ -154,7 +154,7 @@ describe('a store that does not take a refreshed session', () => {
       patient.setRefreshed(`did:plc:${i}`, aSession(`did:plc:${i}`, 'new'), aSession(`did:plc:${i}`, 'old'));
     await Promise.all(Array.from({ length: 1_000 }, (_, i) => keep(i)));
 
-    expect(await rejection(keep(1_000))).toMatchObject({ message: 'the store is full' });
+    expect(await rejection(keep(1_000))).toMatchObject({ code: 'SESSION_STORE_FAILED' });
     await keep(5);
     expect(lines).toHaveLength(1_001);
     await patient.close();

@@ -1,5 +1,6 @@
-import type { NodeSavedSession, NodeSavedState } from '@atproto/oauth-client-node';
+import { requestLocalLock, type NodeSavedSession, type NodeSavedState } from '@atproto/oauth-client-node';
 import { PdsUnavailableError } from '../../lib/errors/pds-unavailable.error.js';
+import { SessionStoreError } from '../../lib/errors/session-store.error.js';
 import { SignInError } from '../../lib/errors/sign-in.error.js';
 import { SessionAuthenticated } from '../../lib/events/session-authenticated.event.js';
 import { SessionInvalidated } from '../../lib/events/session-invalidated.event.js';
@@ -11,9 +12,12 @@ const { anAccount, anApp, signIn, write } = on;
 
 describe('a sign-in that fails', () => {
   it.each([
-    ['nobody.test', /nobody\.test.*does not resolve/],
+    ['nobody.test', /^No account found for 'nobody\.test'\. Check the handle/],
     ['not a handle', /no handle/],
     ['http://127.0.0.1:1/', /no handle/],
+    ['https://alice.test/', /no handle/],
+    ['did:key:zQ3sh', /no handle/],
+    ['alice.test\u200e bob.test', /'alice\.test bob\.test' is no handle/],
     ['', /no handle/],
   ])("says that the handle '%s' leads to no account", async (handle, message) => {
     const { oauth } = anApp();
@@ -58,7 +62,8 @@ describe('a sign-in that fails', () => {
     const error = await rejection(oauth.authorize(account.handle));
 
     expect(error).toMatchObject({ reason: 'other' });
-    expect((error as Error).message).toMatch(/Scope x is not declared.*clientMetadata/);
+    expect((error as Error).message).toMatch(/\(invalid_scope\).*clientMetadata/);
+    expect((error as Error).message).not.toContain('Scope x');
   });
 
   it.each([
@@ -139,15 +144,21 @@ describe('a sign-in that fails', () => {
   it('completes one of several callbacks that arrive together with one state', async () => {
     const account = await anAccount();
     const stateStore = aStore<NodeSavedState>();
+    const sessionStore = aStore<NodeSavedSession>();
     const slow = async (key: string) => {
       const state = await stateStore.get(key);
       await new Promise((resolve) => setTimeout(resolve, 20));
       return state;
     };
-    const { oauth, names } = anApp({ stateStore: { ...stateStore, get: slow } });
+    const app = () =>
+      anApp({ stateStore: { ...stateStore, get: slow }, sessionStore, requestLock: requestLocalLock });
+    const { oauth, names } = app();
+    const another = app();
     const back = await on.network.signIn(await oauth.authorize(account.handle), account);
 
-    const settled = await Promise.allSettled([1, 2, 3].map(() => oauth.callback(back.searchParams)));
+    const settled = await Promise.allSettled(
+      [oauth, oauth, another.oauth].map((each) => each.callback(back.searchParams)),
+    );
 
     expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     // Not 'other': the code of the first must not reach the server a second time.
@@ -157,8 +168,31 @@ describe('a sign-in that fails', () => {
       expect.objectContaining({ reason: 'unknown-state' }),
       expect.objectContaining({ reason: 'unknown-state' }),
     ]);
-    expect(names()).toEqual(['SessionAuthenticated']);
+    expect([...names(), ...another.names()]).toEqual(['SessionAuthenticated']);
     await write(oauth, account.did);
+  });
+
+  it.each(['read', 'written'])('has no word of a store that cannot be %s', async (how) => {
+    const account = await anAccount();
+    const stateStore = aStore<NodeSavedState>();
+    class RedisError extends Error {
+      readonly code = 'ECONNRESET';
+    }
+    const fail = async (_key: string, value?: unknown): Promise<never> => {
+      throw new RedisError(`SET failed: ${JSON.stringify(value)}`);
+    };
+    const broken = how === 'read' ? { get: fail } : { set: fail };
+    const { oauth, lines } = anApp({ stateStore: { ...stateStore, ...broken } });
+
+    const error = await rejection(
+      how === 'read' ? oauth.callback({ state: 'x' }) : oauth.authorize(account.handle),
+    );
+
+    expect(error).toEqual(
+      new SessionStoreError('The store of sign-ins under way failed (RedisError ECONNRESET).'),
+    );
+    expect((error as Error).cause).toBeUndefined();
+    expect(lines.join('\n')).not.toMatch(/verifier|SET failed/);
   });
 
   it('refuses a code that the server did not give, without the code in the error', async () => {
@@ -194,8 +228,10 @@ describe('a sign-in that fails', () => {
     const back = await on.network.signIn(await oauth.authorize(account.handle), account);
     sessionStore.broken.set = true;
 
-    expect(await rejection(oauth.callback(back.searchParams))).toMatchObject({ code: 'SIGN_IN_FAILED' });
+    const error = await rejection(oauth.callback(back.searchParams));
 
+    expect(error).toEqual(new SessionStoreError('The session store failed (Error).', { did: account.did }));
+    expect((error as Error).cause).toBeUndefined();
     expect(seen).toEqual([
       new SessionAuthenticated(account.did),
       new SessionInvalidated(account.did, 'replaced by a sign-in that failed'),

@@ -20,11 +20,17 @@ describe('signing in', () => {
     expect(await on.network.getRecord(uri)).not.toBeNull();
   });
 
-  it('takes a handle as people write it, a DID, and the query as a plain object', async () => {
+  it('takes a handle as people write and paste it, a DID, and the query as a plain object', async () => {
     const account = await anAccount();
     const { oauth } = anApp();
 
-    for (const typed of [` @${account.handle.toUpperCase()} `, account.did]) {
+    for (const typed of [
+      ` @${account.handle.toUpperCase()} `,
+      `\u2068\u202a${account.handle}\u202c\u2069\u200b`,
+      `at://${account.handle}/app.bsky.feed.post/3k`,
+      `https://bsky.app/profile/${account.did.replaceAll(':', '%3A')}/post/3k?x=1`,
+      account.did,
+    ]) {
       const back = await on.network.signIn(await oauth.authorize(typed), account);
       const result = await oauth.callback(Object.fromEntries(back.searchParams));
       expect(result).toMatchObject({ did: account.did, returnTo: null });
@@ -58,6 +64,53 @@ describe('signing in', () => {
 
     expect(names()).toEqual(['SessionAuthenticated', 'SessionAuthenticated']);
     await write(oauth, account.did);
+  });
+
+  describe('in a browser', () => {
+    it('gives a binding that the callback compares before it stores anything, and that costs nobody the sign-in', async () => {
+      const account = await anAccount();
+      const { oauth, names } = anApp();
+      const url = await oauth.authorize(account.handle, { returnTo: '/draft' });
+      const back = await on.network.signIn(url, account);
+
+      for (const binding of [undefined, '', 'AAAAAAAAAAAAAAAAAAAAAA']) {
+        expect(await rejection(oauth.callback(back.searchParams, { binding }))).toMatchObject({
+          code: 'SIGN_IN_FAILED',
+          reason: 'other-browser',
+          returnTo: '/draft',
+        });
+      }
+      expect(await oauth.sessionId(account.did)).toBeNull();
+      expect(await on.network.oauthSessions(account)).toBe(0);
+
+      expect(url.binding).toMatch(/^[\w-]{22}$/);
+      await oauth.callback(back.searchParams, { binding: url.binding });
+      expect(names()).toEqual(['SessionAuthenticated']);
+    });
+
+    it('completes the sign-ins of two tabs, which share what the browser has', async () => {
+      const account = await anAccount();
+      const { oauth } = anApp();
+      const first = await oauth.authorize(account.handle, { binding: undefined });
+      const second = await oauth.authorize(account.handle, { binding: first.binding });
+      expect(second.binding).toBe(first.binding);
+
+      for (const url of [first, second]) {
+        const back = await on.network.signIn(url, account);
+        // Who was told of bindings does not forget them.
+        expect(await rejection(oauth.callback(back.searchParams))).toMatchObject({ reason: 'other-browser' });
+        await oauth.callback(back.searchParams, { binding: second.binding });
+      }
+    });
+
+    it('takes no binding that can be guessed, nor keeps one where a store can be read', async () => {
+      const account = await anAccount();
+      const stateStore = aStore<NodeSavedState>();
+      const { oauth } = anApp({ stateStore });
+      const { binding } = await oauth.authorize(account.handle, { binding: 'short; Path=/' });
+      expect(binding).toMatch(/^[\w-]{22}$/);
+      expect(JSON.stringify([...stateStore.entries.values()])).not.toContain(binding);
+    });
   });
 
   it('keeps the session over a restart on the same store', async () => {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, type AtpAgent, XRPCError } from '@atproto/api';
 import {
@@ -65,9 +66,11 @@ async function write(
   return data;
 }
 
-function portAnswers(url: string): Promise<boolean> {
+const portAnswers = (url: string): Promise<boolean> => connects('localhost', Number(new URL(url).port));
+
+function connects(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: 'localhost', port: Number(new URL(url).port) });
+    const socket = connect({ host, port });
     socket.once('connect', () => (socket.destroy(), resolve(true)));
     socket.once('error', () => resolve(false));
   });
@@ -116,6 +119,21 @@ describe('LocalNetwork', () => {
     await agent.com.atproto.repo.applyWrites({ repo: account.did, writes });
     const records = await network.listRecords(account.did, COLLECTION);
     expect(new Set(records.map(({ uri }) => uri)).size).toBe(130);
+  });
+
+  it('listens on the loopback interface only, also after a restart', async () => {
+    const own = Object.values(networkInterfaces())
+      .flat()
+      .filter((one) => one !== undefined && !one.internal && one.scopeid === undefined)
+      .map((one) => one!.address);
+    // An address of 127.0.0.0/8 that is not 127.0.0.1 tells it as well where there is no other interface.
+    const others = [...own, '127.0.0.2'];
+    const ports = [network.pdsUrl, network.plcUrl].map((url) => Number(new URL(url).port));
+    await network.restartPds();
+    for (const port of ports) {
+      expect(await connects('127.0.0.1', port)).toBe(true);
+      for (const host of others) expect([host, await connects(host, port)]).toEqual([host, false]);
+    }
   });
 
   it('makes app passwords', async () => {
@@ -337,7 +355,7 @@ describe('LocalNetwork options and ends', () => {
     await using network = await LocalNetwork.start();
     const pdsPort = Number(new URL(network.pdsUrl).port);
     await expect(LocalNetwork.start({ pdsPort })).rejects.toThrow(
-      `EADDRINUSE: address already in use :::${pdsPort}`,
+      `EADDRINUSE: address already in use 127.0.0.1:${pdsPort}`,
     );
   });
 

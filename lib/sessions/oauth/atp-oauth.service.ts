@@ -1,26 +1,41 @@
 import { Agent } from '@atproto/api';
-import { OAuthCallbackError, type NodeOAuthClient, type NodeSavedSession } from '@atproto/oauth-client-node';
-import { isValidHandle } from '@atproto/syntax';
+import {
+  OAuthCallbackError,
+  requestLocalLock,
+  type NodeOAuthClient,
+  type NodeSavedSession,
+} from '@atproto/oauth-client-node';
 import { Logger } from '@nestjs/common';
 import { OAuthSessionInvalidError } from '../../errors/oauth-session-invalid.error.js';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
+import type { ParityError } from '../../errors/parity.error.js';
 import { SignInError } from '../../errors/sign-in.error.js';
 import type { ParityEvents } from '../../events/parity-events.js';
 import { SessionAuthenticated } from '../../events/session-authenticated.event.js';
 import { SessionInvalidated } from '../../events/session-invalidated.event.js';
+import { accountNameOf } from '../account-name.js';
 import { sessionLoss } from '../session-loss.js';
 import type { SessionLogger } from '../session-logger.js';
 import { SessionProvider } from '../session-provider.js';
+import { bindingHash, bindingOf, memoOf, type SignInMemo } from './browser-binding.js';
 import { CacheOAuthSessionStore, CacheOAuthStateStore } from './cache-oauth.stores.js';
 import { checkDurability } from './durability.js';
 import { missingScopes } from './granted-scope.js';
 import { KeyedQueue } from './keyed-queue.js';
 import { createOAuthClient } from './oauth-client.js';
-import type { OAuthOptions, OAuthStateStore, OAuthStores } from './oauth-options.js';
+import type { OAuthOptions, OAuthStores } from './oauth-options.js';
 import { PatientSessionStore } from './patient-session.store.js';
 import { safeReturnTo } from './return-to.js';
 import { sessionIdOf } from './session-id.js';
-import { quoted, signInFailure, unknownState } from './sign-in-failure.js';
+import {
+  foreignWords,
+  otherBrowser,
+  quoted,
+  refusalCode,
+  signInFailure,
+  unknownState,
+} from './sign-in-failure.js';
+import { SignInStates } from './sign-in-states.js';
 import { WatchedSessionStore, type SignIn, type SignOut } from './watched-session.store.js';
 
 export interface AtpOAuthConfig extends OAuthOptions {
@@ -31,6 +46,22 @@ export interface AtpOAuthConfig extends OAuthOptions {
 export interface AuthorizeOptions {
   /** Where `callback()` is to send the user, a path of this application; kept on the server, never sent to the PDS. */
   readonly returnTo?: string;
+  /**
+   * The binding that this browser has already, from its cookie; undefined if it has none. Sign-ins that one browser begins
+   * in several tabs share it. Giving it, undefined too, makes `callback()` demand it.
+   */
+  readonly binding?: string | undefined;
+}
+
+/**
+ * Where to send the browser. Keep `binding` in a cookie of that browser, and give it to `callback()`: otherwise somebody
+ * could send your visitor a link that signs them in as somebody else.
+ */
+export type SignInUrl = URL & { readonly binding: string };
+
+export interface CallbackOptions {
+  /** What the browser's cookie holds; undefined where there is none, which is refused. */
+  readonly binding: string | undefined;
 }
 
 export interface SignInResult {
@@ -48,14 +79,13 @@ const MAX_AGENTS = 1_000;
 /** Signs accounts in with OAuth, and gives the agents that write as them. */
 export class AtpOAuthService extends SessionProvider {
   readonly #client: NodeOAuthClient;
-  readonly #states: OAuthStateStore;
+  readonly #states: SignInStates;
   readonly #stores: OAuthStores;
   readonly #patient: PatientSessionStore;
   readonly #sessions: WatchedSessionStore;
   readonly #events: ParityEvents;
   readonly #logger: SessionLogger;
   readonly #agents = new Map<string, { readonly sessionId: string; readonly agent: Agent }>();
-  readonly #completing = new Set<string>();
 
   /** @throws ParityOptionsError that names the option, what it got and what it takes */
   constructor(config: AtpOAuthConfig) {
@@ -63,13 +93,13 @@ export class AtpOAuthService extends SessionProvider {
     const { stateStore = new CacheOAuthStateStore(), sessionStore = new CacheOAuthSessionStore() } = config;
     this.#events = config.events;
     this.#logger = config.logger ?? new Logger(AtpOAuthService.name);
-    this.#states = stateStore;
+    this.#states = new SignInStates(stateStore, config.requestLock ?? requestLocalLock);
     const queue = new KeyedQueue();
     this.#stores = config;
     this.#patient = new PatientSessionStore(sessionStore, queue, this.#logger);
     this.#sessions = new WatchedSessionStore(this.#patient, queue, (did, reason) => this.#lost(did, reason));
     this.#client = createOAuthClient(config, {
-      stateStore,
+      stateStore: this.#states,
       sessionStore: this.#sessions,
       onSessionDeleted: (did, cause) => this.#sessions.deleted(did, cause),
     });
@@ -79,6 +109,11 @@ export class AtpOAuthService extends SessionProvider {
       );
     }
     checkDurability({ stateStore, sessionStore }, config, this.#logger);
+    if (config.allowHttp && process.env['NODE_ENV'] === 'production') {
+      this.#logger.warn(
+        'oauth.allowHttp is true: whoever signs in can make this server ask addresses of its own network. It is for development.',
+      );
+    }
   }
 
   /** Once, before the first use. @throws ParityOptionsError if the stores miss something, such as their tables */
@@ -105,64 +140,76 @@ export class AtpOAuthService extends SessionProvider {
   /**
    * Begins a sign-in.
    *
-   * @param handle as the user types it (`alice.example.com`, with or without `@`), or a DID
-   * @returns the URL to send the browser to
+   * @param handle as the user types or pastes it: `alice.example.com`, with `@` or `at://`, a profile's address, or a DID
+   * @returns the URL to send the browser to, and the `binding` for its cookie
    * @throws SignInError when the handle has no account, the account cannot sign in, or `returnTo` leaves the application
    * @throws PdsUnavailableError when the PDS, or what leads to it, does not answer
+   * @throws SessionStoreError when the store of sign-ins fails
    */
-  async authorize(handle: string, { returnTo }: AuthorizeOptions = {}): Promise<URL> {
-    const state = returnTo === undefined ? undefined : safeReturnTo(returnTo);
+  async authorize(handle: string, options: AuthorizeOptions = {}): Promise<SignInUrl> {
+    const returnTo = options.returnTo === undefined ? null : safeReturnTo(options.returnTo);
     // Handles come from forms, where the field may be missing.
-    const account = String(handle ?? '')
-      .trim()
-      .replace(/^@/, '')
-      .toLowerCase();
-    // The client would take a URL as well, and ask whatever host a visitor names.
-    if (!isValidHandle(account) && !account.startsWith('did:')) {
+    const typed = String(handle ?? '');
+    const account = accountNameOf(typed);
+    if (account === null) {
       throw new SignInError(
         'handle-not-found',
-        `'${quoted(account)}' is no handle. A handle looks like alice.example.com.`,
+        `'${quoted(typed)}' is no handle. A handle looks like alice.example.com; a DID or the address of a profile page will do.`,
         {},
-        state ?? null,
+        returnTo,
       );
     }
+    const binding = bindingOf(options.binding);
+    const memo: SignInMemo = {
+      returnTo,
+      bindingHash: bindingHash(binding),
+      isBound: 'binding' in options,
+    };
     try {
-      return await this.#client.authorize(account, {
+      const url = await this.#client.authorize(account, {
         signal: AbortSignal.timeout(RESOLVE_TIMEOUT),
-        ...(state === undefined ? {} : { state }),
+        state: JSON.stringify(memo),
       });
+      return Object.assign(url, { binding });
     } catch (error) {
-      throw signInFailure(error, account, state ?? null);
+      throw this.#failure(error, account, returnTo);
     }
   }
 
   /**
    * Completes a sign-in, and emits `SessionAuthenticated` once the session is stored. A session that the account had
-   * before is ended, without an event of its own.
+   * before is ended, without an event of its own. Of several requests with one callback URL, in whatever process, one
+   * completes the sign-in; the others get 'unknown-state', and its session lives.
    *
    * @param params the query of the request to the redirect URI
-   * @throws SignInError when the user refused ('access-denied'), or no sign-in under way matches ('unknown-state')
+   * @param options the browser's binding; compared before anything is stored, and the sign-in stays as it is if it differs
+   * @throws SignInError when the user refused ('access-denied'), no sign-in under way matches ('unknown-state'), or
+   *   another browser began it ('other-browser')
    * @throws PdsUnavailableError when the PDS, or what leads to it, does not answer
+   * @throws SessionStoreError when a store fails
    */
-  async callback(params: URLSearchParams | Record<string, string>): Promise<SignInResult> {
+  async callback(
+    params: URLSearchParams | Record<string, string>,
+    options?: CallbackOptions,
+  ): Promise<SignInResult> {
     const query = new URLSearchParams(params);
     const state = query.get('state');
-    // The state is deleted after it was read: of two requests with one state, only one may reach the client, since a
-    // code that is used twice makes the server revoke what it gave for it.
-    if (!state || this.#completing.has(state)) throw unknownState();
-    this.#completing.add(state);
-    try {
-      const saved = await this.#states.get(state);
-      if (!saved) throw unknownState();
-      return await this.#complete(query, saved.appState ?? null);
-    } finally {
-      this.#completing.delete(state);
+    const found = state ? await this.#states.find(state) : undefined;
+    const memo = memoOf(found?.appState);
+    if (!state || !memo) throw unknownState();
+    if (options || memo.isBound) {
+      const { binding } = options ?? {};
+      if (binding === undefined || bindingHash(binding) !== memo.bindingHash)
+        throw otherBrowser(memo.returnTo);
     }
+    const result = await this.#states.complete(state, () => this.#complete(query, memo.returnTo));
+    if (!result) throw unknownState();
+    return result;
   }
 
   /**
    * @throws OAuthSessionInvalidError when the account has no session, or has lost it; what the client throws for any
-   * other reason (the PDS, the PLC directory or the store is down)
+   * other reason (the PDS or the PLC directory is down); SessionStoreError when the store is
    */
   override async agentFor(did: string): Promise<Agent> {
     for (;;) {
@@ -226,16 +273,27 @@ export class AtpOAuthService extends SessionProvider {
     return { did, returnTo, missingScopes: missing };
   }
 
-  #callbackFailure(error: unknown, query: URLSearchParams, returnTo: string | null): Error {
+  #callbackFailure(error: unknown, query: URLSearchParams, returnTo: string | null): ParityError {
     // The callback error itself holds the query, code included, which belongs in no log.
     const cause = error instanceof OAuthCallbackError ? error.cause : error;
     const refusal = query.get('error');
     if (refusal === 'access_denied') {
       return new SignInError('access-denied', 'The user did not allow the sign-in.', {}, returnTo);
     }
-    if (cause !== undefined) return signInFailure(cause, 'the account', returnTo);
-    const words = quoted(refusal ? `${refusal}: ${(error as Error).message}` : (error as Error).message);
-    return new SignInError('other', `The sign-in failed: ${words}.`, {}, returnTo);
+    if (cause !== undefined) return this.#failure(cause, 'the account', returnTo);
+    this.#logger.warn(`A sign-in was called back with an answer that is no use: ${foreignWords(error)}`);
+    return new SignInError('other', `The sign-in failed${refusalCode(refusal)}.`, {}, returnTo);
+  }
+
+  /** What went wrong is for the log; what can be done about it is for the visitor. */
+  #failure(error: unknown, account: string, returnTo: string | null): ParityError {
+    const failure = signInFailure(error, account, returnTo);
+    if (failure.cause !== error) return failure;
+    const line = `${failure.message} (${foreignWords(error)})`;
+    // A misspelled handle is nobody's concern but its visitor's.
+    if (failure instanceof SignInError && failure.reason === 'handle-not-found') this.#logger.debug(line);
+    else this.#logger.warn(line);
+    return failure;
   }
 
   async #agentOf(did: string, session: NodeSavedSession): Promise<Agent> {

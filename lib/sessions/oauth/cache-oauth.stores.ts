@@ -44,11 +44,26 @@ class CacheEntries<V> {
   }
 
   async del(key: string): Promise<void> {
-    await Promise.all(this.cache.stores.map((keyv) => keyv.delete(this.prefix + key)));
+    await this.#delete(key);
+  }
+
+  async take(key: string): Promise<V | undefined> {
+    const value = await this.get(key);
+    if (value === undefined) return undefined;
+    const deleted = await this.#delete(key);
+    // The last of several stores is the one that processes share; it tells who has deleted the entry.
+    return deleted.at(-1) ? value : undefined;
+  }
+
+  #delete(key: string): Promise<boolean[]> {
+    return Promise.all(this.cache.stores.map((keyv) => keyv.delete(this.prefix + key)));
   }
 }
 
-/** Sign-ins under way, on cache-manager; each ends by itself an hour after it began. */
+/**
+ * Sign-ins under way, on cache-manager; each ends by itself an hour after it began. Processes that share them need a
+ * cache whose `delete` tells whether there was something, as Redis does.
+ */
 export class CacheOAuthStateStore implements NodeSavedStateStore {
   /** Whether its entries end with the process. */
   readonly volatile: boolean;
@@ -72,6 +87,11 @@ export class CacheOAuthStateStore implements NodeSavedStateStore {
   del(key: string): Promise<void> {
     this.#begun.delete(key);
     return this.#entries.del(key);
+  }
+
+  take(key: string): Promise<NodeSavedState | undefined> {
+    this.#begun.delete(key);
+    return this.#entries.take(key);
   }
 
   /** A Keyv in memory frees an expired entry only when it is read, and nobody reads an abandoned sign-in. */

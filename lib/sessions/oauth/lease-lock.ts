@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RuntimeLock } from '@atproto/oauth-client-node';
+import { SessionStoreError } from '../../errors/session-store.error.js';
 
 /** Where leases are kept that all processes see. */
 export interface Leases {
@@ -33,7 +34,9 @@ export function leaseLock(
     const end = performance.now() + waitMs;
     for (let pause = FIRST_PAUSE; !(await leases.tryAcquire(name, token, ttlMs));) {
       if (performance.now() >= end) {
-        throw new Error(`The lock '${name}' was not to be had for ${waitMs} ms: another process holds it.`);
+        throw new SessionStoreError(
+          `The lock '${name}' was not to be had for ${waitMs} ms: another process holds it.`,
+        );
       }
       await sleep(pause * (0.5 + Math.random()));
       pause = Math.min(pause * 1.5, LONGEST_PAUSE);

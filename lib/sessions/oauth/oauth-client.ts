@@ -1,4 +1,5 @@
 import {
+  DidResolverCommon,
   JoseKey,
   Key,
   Keyset,
@@ -13,10 +14,13 @@ import {
 } from '@atproto/oauth-client-node';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { resolveHandle } from '../resolve-handle.js';
+import { guardedFetch } from './guarded-fetch.js';
 import type { OAuthOptions } from './oauth-options.js';
+import { PublicHandleResolver } from './public-handle.resolver.js';
 import { RefreshLock } from './refresh-lock.js';
 
 const RESOLVE_TIMEOUT = 15_000;
+const PLC_DIRECTORY = 'https://plc.directory';
 
 interface Stores {
   readonly stateStore: NodeSavedStateStore;
@@ -33,12 +37,17 @@ export function createOAuthClient(options: OAuthOptions, stores: Stores): NodeOA
   checkType(options.allowHttp, 'allowHttp', 'boolean');
   checkType(options.requireDurableSessions, 'requireDurableSessions', 'boolean');
   checkUrl(options.plcDirectoryUrl, 'plcDirectoryUrl');
-  const { handleResolver, plcDirectoryUrl, allowHttp, fetch, requestLock = requestLocalLock } = options;
+  const { handleResolver, plcDirectoryUrl = PLC_DIRECTORY, allowHttp = false } = options;
+  const { requestLock = requestLocalLock, fetch: own = globalThis.fetch } = options;
+  // The directory and a handle resolver are named by the application; everything else by whoever signs in.
+  const fetch = allowHttp ? own : guardedFetch(own);
   if (typeof handleResolver === 'string' || handleResolver instanceof URL) {
     checkUrl(handleResolver, 'handleResolver');
   } else if (handleResolver !== undefined && typeof handleResolver?.resolve !== 'function') {
     throw invalid('handleResolver', handleResolver, 'a URL, or an object with resolve(handle)');
   }
+  const directory = new DidResolverCommon({ fetch: own, plcDirectoryUrl });
+  const web = new DidResolverCommon({ fetch, allowHttp });
   const keyset = keysetOf(options.keyset);
   if (typeof options.clientMetadata !== 'object' || options.clientMetadata === null) {
     throw invalid(
@@ -49,7 +58,7 @@ export function createOAuthClient(options: OAuthOptions, stores: Stores): NodeOA
   }
   const refresh = new RefreshLock({
     lock: requestLock,
-    fetch: fetch ?? globalThis.fetch,
+    fetch,
     stored: async (did) => stores.sessionStore.get(did),
   });
   try {
@@ -61,9 +70,14 @@ export function createOAuthClient(options: OAuthOptions, stores: Stores): NodeOA
       requestLock: refresh.requestLock,
       fetch: refresh.fetch,
       ...(keyset === undefined ? {} : { keyset }),
-      ...(plcDirectoryUrl === undefined ? {} : { plcDirectoryUrl }),
-      ...(handleResolver === undefined ? {} : { handleResolver: resolverOf(handleResolver, fetch) }),
-      ...(allowHttp === undefined ? {} : { allowHttp }),
+      didResolver: {
+        resolve: (did, how) => (did.startsWith('did:plc:') ? directory : web).resolve(did, how),
+      },
+      handleResolver:
+        handleResolver === undefined
+          ? new PublicHandleResolver(own, new URL(plcDirectoryUrl).hostname)
+          : resolverOf(handleResolver, own),
+      allowHttp,
     });
   } catch (error) {
     throw new ParityOptionsError(`oauth.clientMetadata ${metadataProblem(error, options.clientMetadata)}`, {
@@ -75,7 +89,7 @@ export function createOAuthClient(options: OAuthOptions, stores: Stores): NodeOA
 /** The client's own resolver takes the answer 'HandleNotFound' for an outage. */
 function resolverOf(
   handleResolver: string | URL | HandleResolver,
-  fetch: typeof globalThis.fetch = globalThis.fetch,
+  fetch: typeof globalThis.fetch,
 ): HandleResolver {
   if (typeof handleResolver === 'object' && 'resolve' in handleResolver) return handleResolver;
   return {

@@ -3,6 +3,7 @@ import type {
   Jwk,
   Key,
   NodeSavedSessionStore,
+  NodeSavedState,
   NodeSavedStateStore,
   OAuthClientMetadataInput,
   RuntimeLock,
@@ -11,6 +12,11 @@ import type { EncryptionOptions } from './encryption/cipher.js';
 
 /** Where sign-ins under way are kept, by a random key. Entries that were not deleted are to end after about an hour. */
 export type OAuthStateStore = NodeSavedStateStore & {
+  /**
+   * Gives the entry and removes it in one step: of several that ask for it at once, in whatever process, one gets it.
+   * A store without it is read and then deleted under `requestLock`.
+   */
+  take?(key: string): Promise<NodeSavedState | undefined>;
   /** Whether the entries end with the process (a warning in production). */
   readonly volatile?: boolean;
 };
@@ -85,8 +91,14 @@ export interface OAuthOptions extends OAuthStores {
   readonly plcDirectoryUrl?: string | URL;
   /** A service that resolves handles (the URL of a PDS), or a resolver. Default: DNS and HTTPS, as the protocol says. */
   readonly handleResolver?: string | URL | HandleResolver;
-  /** Whether PDSes may be reached over plain HTTP: for development. Default: false. */
+  /**
+   * For development with a PDS of your own network: whether what a visitor names (PDSes, authorization servers, DID
+   * documents) may be reached over plain HTTP and at private addresses. Default: false: public hosts over HTTPS only.
+   */
   readonly allowHttp?: boolean;
-  /** Default: the global `fetch`. */
+  /**
+   * Default: the global `fetch`. Without `allowHttp` it is asked for public addresses only; it is given a `dispatcher` (of
+   * undici) that refuses names of private ones, and one that replaces it, by a proxy's, has to refuse them itself.
+   */
   readonly fetch?: typeof globalThis.fetch;
 }

@@ -3,6 +3,8 @@ import type { NodeSavedSession } from '@atproto/oauth-client-node';
 import type { SessionLogger } from '../session-logger.js';
 import { isEnvelope } from './encryption/cipher.js';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
+import { reasonOf } from '../../errors/reason-of.js';
+import { inStore } from '../store-failure.js';
 import { KeyedQueue } from './keyed-queue.js';
 import type { OAuthSessionStore } from './oauth-options.js';
 import { sessionIdOf } from './session-id.js';
@@ -19,6 +21,7 @@ const PAUSES = [200, 1_000];
 const FIRST_RETRY = 1_000;
 const LAST_RETRY = 30_000;
 const MAX_KEPT = 1_000;
+const STORE = 'The session store';
 
 /**
  * The store, with patience. The client revokes on the server what its store does not take, although a database that is away for a
@@ -50,7 +53,7 @@ export class PatientSessionStore {
     return stored;
   }
 
-  /** @throws what the store throws at the third try */
+  /** @throws SessionStoreError at the third try */
   async set(did: string, session: NodeSavedSession): Promise<void> {
     await this.#write(did, session);
     this.#kept.delete(did);
@@ -73,7 +76,7 @@ export class PatientSessionStore {
       const replaces = before ? before.replaces : (replaced?.tokenSet.refresh_token ?? null);
       this.#kept.set(did, { session, replaces });
       this.logger.error(
-        `The refreshed session of ${did} could not be stored (${nameOf(error)}). This process goes on with it and tries to ` +
+        `The refreshed session of ${did} could not be stored: ${reasonOf(error)} This process goes on with it and tries to ` +
           'store it; if the process ends before, the account has to sign in again.',
       );
       this.#schedule();
@@ -82,7 +85,7 @@ export class PatientSessionStore {
 
   async del(did: string): Promise<void> {
     this.#kept.delete(did);
-    await this.inner.del(did);
+    await inStore(STORE, () => this.inner.del(did), did);
   }
 
   /** Tries once more to store what is kept in memory; to be called before the store closes. */
@@ -93,7 +96,7 @@ export class PatientSessionStore {
   }
 
   async #read(did: string): Promise<NodeSavedSession | undefined> {
-    const session: unknown = await this.inner.get(did);
+    const session: unknown = await inStore(STORE, () => this.inner.get(did), did);
     if (isEnvelope(session)) {
       throw new ParityOptionsError(
         `The stored OAuth session of ${did} is encrypted with the key '${session.kid}', and the store has no keys: give ` +
@@ -112,7 +115,7 @@ export class PatientSessionStore {
         await sleep(pause);
       }
     }
-    await this.inner.set(did, session);
+    await inStore(STORE, () => this.inner.set(did, session), did);
   }
 
   #schedule(): void {
@@ -155,9 +158,3 @@ const isReplacedBy = (stored: NodeSavedSession, { session, replaces }: Kept): bo
   replaces === null
     ? sessionIdOf(stored) === sessionIdOf(session)
     : stored.tokenSet.refresh_token === replaces;
-
-/** Not the message, which may hold what was to be stored. */
-const nameOf = (error: unknown): string => {
-  const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
-  return [name, code].filter((part) => typeof part === 'string').join(' ') || 'no reason given';
-};

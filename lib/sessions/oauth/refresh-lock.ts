@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { NodeSavedSession, RuntimeLock } from '@atproto/oauth-client-node';
+import { storeFailure } from '../store-failure.js';
 
 /** How long the authorization server may take for a refresh, in ms: the lock's lease lasts longer. */
 const REFRESH_TIMEOUT = 30_000;
@@ -80,7 +81,7 @@ export class RefreshLock {
           return promise;
         });
       const done = hold();
-      done.catch((cause: unknown) => reject(new Error(`The lock '${name}' could not be had.`, { cause })));
+      done.catch((error: unknown) => reject(storeFailure(`The lock '${name}'`, error)));
     });
   }
 }

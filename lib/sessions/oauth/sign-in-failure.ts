@@ -10,6 +10,7 @@ import { ParityError } from '../../errors/parity.error.js';
 import { PdsUnavailableError } from '../../errors/pds-unavailable.error.js';
 import { SignInError, type SignInFailureReason } from '../../errors/sign-in.error.js';
 import { causesOf } from '../../errors/causes-of.js';
+import { isRefusedAddress } from './guarded-fetch.js';
 
 /**
  * What a user can do about a failed `authorize()` or `callback()` of the OAuth client.
@@ -17,12 +18,12 @@ import { causesOf } from '../../errors/causes-of.js';
  * @param account what the user typed, or the DID, as far as it is known
  */
 export function signInFailure(error: unknown, account: string, returnTo: string | null): ParityError {
-  const causes = [...causesOf(error)].filter((each) => each instanceof Error);
+  const causes = errorsIn(error);
   const cause = causes.find((each) => each instanceof ParityError);
   if (cause instanceof ParityError) return cause;
-  if (causes.some(isUnavailability)) {
+  if (!isRefusedAddress(error) && causes.some(isUnavailability)) {
     return new PdsUnavailableError(
-      `The sign-in of ${account} cannot go on: the account's PDS, or what leads to it, does not answer (${last(causes)}). ` +
+      `The sign-in of ${account} cannot go on: the account's PDS, or what leads to it, does not answer. ` +
         'Let the user try again later.',
       { cause: error },
     );
@@ -40,33 +41,101 @@ export function unknownState(): SignInError {
   );
 }
 
-/** Text of strangers for a message: one line of moderate length. */
-export function quoted(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, ' ').slice(0, 200);
+/** Another browser began the sign-in that this callback belongs to. */
+export function otherBrowser(returnTo: string | null): SignInError {
+  return new SignInError(
+    'other-browser',
+    'This sign-in began in another browser, or this one sent no cookie. Let the user start again here.',
+    {},
+    returnTo,
+  );
 }
 
+/** Text of strangers for a message: one line of moderate length. */
+export function quoted(text: string): string {
+  return text
+    .replaceAll(/\p{Cf}/gu, '')
+    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+    .slice(0, 200);
+}
+
+/** What an authorization server says, if it is a word of the standards; its other words may be anybody's. */
+export function refusalCode(code: string | null | undefined): string {
+  return code && KNOWN_CODES.has(code) ? ` (${code})` : '';
+}
+
+/** For a log: what the innermost error says. */
+export function foreignWords(error: unknown): string {
+  const causes = errorsIn(error);
+  const response = causes.find((each) => each instanceof OAuthResponseError);
+  if (response) return quoted(`${response.status} ${response.error}: ${response.errorDescription}`);
+  return quoted(causes.findLast(({ message }) => message !== '')?.message ?? 'unknown error');
+}
+
+function errorsIn(error: unknown): Error[] {
+  const causes = [...causesOf(error)];
+  // The client tells of a session that could not be stored together with what it did about it.
+  const together = causes
+    .filter((each) => each instanceof AggregateError)
+    .flatMap(({ errors }) => errors as unknown[]);
+  return [...causes, ...together].filter((each) => each instanceof Error);
+}
+
+/** RFC 6749, 7591, 9126 and 9449, and OpenID Connect. */
+const KNOWN_CODES: ReadonlySet<string> = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_client_metadata',
+  'invalid_dpop_proof',
+  'invalid_grant',
+  'invalid_redirect_uri',
+  'invalid_scope',
+  'login_required',
+  'server_error',
+  'temporarily_unavailable',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'unsupported_response_type',
+]);
+
+/** Visitors read these: nothing of what a host answered, or whether a port is open, goes in. */
 function explain(causes: readonly Error[], account: string): [SignInFailureReason, string] {
   // The resolver's class is not exported; its name is its own.
   if (causes.some(({ name }) => name === 'IdentityResolverError')) {
     return [
       'handle-not-found',
-      `No account found for '${account}': ${last(causes)}. Check the handle; a new one takes a while to be known.`,
+      `No account found for '${account}'. Check the handle; a new one takes a while to be known.`,
     ];
   }
   const response = causes.find((each) => each instanceof OAuthResponseError);
   if (response) {
-    const words = quoted(response.errorDescription ?? response.error ?? 'no reason given');
     const hint = response.error?.startsWith('invalid_') ? " Compare the module's clientMetadata." : '';
-    return ['other', `The authorization server refuses the sign-in of ${account}: ${words}.${hint}`];
-  }
-  if (causes.some((each) => each instanceof OAuthResolverError || each.constructor.name === 'DidError')) {
     return [
-      'identity-unavailable',
-      `The account of '${account}' cannot sign in: its DID document or its host is not usable (${last(causes)}).`,
+      'other',
+      `The authorization server refuses the sign-in of ${account}${refusalCode(response.error)}.${hint}`,
     ];
   }
-  return ['other', `The sign-in of ${account} failed: ${last(causes)}.`];
+  if (causes.some(isPlainHttp)) {
+    return [
+      'identity-unavailable',
+      `The account of '${account}' cannot sign in: its PDS or its DID document is reached over plain http, which is for ` +
+        'development only (oauth.allowHttp: true).',
+    ];
+  }
+  const isIdentity = causes.some(
+    (each) => each instanceof OAuthResolverError || each.constructor.name === 'DidError',
+  );
+  if (isIdentity || causes.some(isRefusedAddress)) {
+    return [
+      'identity-unavailable',
+      `The account of '${account}' cannot sign in: its DID document or its host is not usable.`,
+    ];
+  }
+  return ['other', `The sign-in of ${account} failed.`];
 }
+
+const isPlainHttp = ({ message }: Error): boolean =>
+  /only allowed in development|^Forbidden protocol "http:"|"http" did:web is not allowed/.test(message);
 
 /** No answer, or one that nobody can read: not the user's doing, and not for ever. */
 function isUnavailability(error: Error): boolean {
@@ -80,10 +149,4 @@ function isUnavailability(error: Error): boolean {
     return true;
   if (error instanceof XRPCError || error instanceof HandleResolverError) return true;
   return error instanceof TypeError && error.message === 'fetch failed';
-}
-
-/** The innermost message that says something. */
-function last(causes: readonly Error[]): string {
-  const told = causes.findLast(({ message }) => message !== '');
-  return quoted(told?.message ?? 'unknown error').replace(/\.$/, '');
 }

@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
+import { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PDS, envToCfg, envToSecrets, sequencer } from '@atproto/pds';
@@ -51,6 +52,17 @@ process.stderr.on('error', () => {});
 process.on('unhandledRejection', (reason) =>
   console.error('unhandled rejection in the local network:', reason),
 );
+
+/**
+ * Neither server takes a host, and a server without one listens on every interface: whoever reaches this machine would
+ * find accounts with passwords that stand in a README.
+ */
+const { listen: listenAt } = Server.prototype as { listen: (...args: readonly unknown[]) => Server };
+Object.assign(Server.prototype, {
+  listen(this: Server, port: unknown, ...rest: readonly unknown[]): Server {
+    return listenAt.call(this, { port, host: '127.0.0.1' }, ...rest);
+  },
+});
 
 /**
  * Ports from below the range that Linux and macOS use for outgoing connections: nobody's connection can take the

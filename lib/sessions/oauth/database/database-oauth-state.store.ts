@@ -36,6 +36,16 @@ export class DatabaseOAuthStateStore implements OAuthStateStore {
   }
 
   async del(key: string): Promise<void> {
-    await this.connection.write(`DELETE FROM ${this.connection.table(OAUTH_STATE)} WHERE id = ?`, [key]);
+    await this.#delete(key);
+  }
+
+  /** The row decides: of two who delete it, one finds that it did. */
+  async take(key: string): Promise<NodeSavedState | undefined> {
+    const state = await this.get(key);
+    return state && (await this.#delete(key)) > 0 ? state : undefined;
+  }
+
+  #delete(key: string): Promise<number> {
+    return this.connection.write(`DELETE FROM ${this.connection.table(OAUTH_STATE)} WHERE id = ?`, [key]);
   }
 }

@@ -1,4 +1,5 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { SessionStoreError } from '../../../errors/session-store.error.js';
 import { compiled, type OAuthConnection } from './oauth-connection.js';
 import { ensureOAuthTables, oauthTablePath, type OAuthDialect, type OAuthTable } from './oauth-tables.js';
 
@@ -52,7 +53,8 @@ export class PoolConnection implements OAuthConnection {
   }
 
   #open(): Promise<DataSource> {
-    if (this.#closed) return Promise.reject(new Error('The connections of the OAuth sessions are closed.'));
+    if (this.#closed)
+      return Promise.reject(new SessionStoreError('The connections of the OAuth sessions are closed.'));
     this.#opened ??= new DataSource(this.#options()).initialize().catch((error: unknown) => {
       this.#opened = undefined;
       throw error;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
+import { SessionStoreError } from '../../../errors/session-store.error.js';
 import { compiled, type OAuthConnection } from './oauth-connection.js';
 import { ensureOAuthTables, oauthTablePath, type OAuthTable } from './oauth-tables.js';
 
@@ -37,7 +38,7 @@ export class SqliteSharedConnection implements OAuthConnection {
     const end = Date.now() + PATIENCE;
     while (this.#handle.inTransaction) {
       if (Date.now() >= end) {
-        throw new Error(
+        throw new SessionStoreError(
           `A transaction has been open on the SQLite connection for ${PATIENCE / 1_000} seconds; an OAuth session is not ` +
             'written into it, because a rollback would lose the session.',
         );
@@ -56,7 +57,7 @@ export class SqliteSharedConnection implements OAuthConnection {
 
   get #handle(): Handle {
     const { driver, isInitialized } = this.application();
-    if (!isInitialized) throw new Error('The DataSource of the OAuth sessions is not connected.');
+    if (!isInitialized) throw new SessionStoreError('The DataSource of the OAuth sessions is not connected.');
     return (driver as unknown as { databaseConnection: Handle }).databaseConnection;
   }
 }

@@ -35,14 +35,16 @@ interface Store<V> {
   get(key: string): V | undefined | PromiseLike<V | undefined>;
   set(key: string, value: V): unknown;
   del(key: string): unknown;
+  take?(key: string): Promise<V | undefined>;
 }
 
 function encrypted<V>(store: Store<V>, cipher: Cipher, purpose: Purpose) {
+  const open = (key: string, stored: V | undefined): V | undefined =>
+    stored === undefined ? undefined : (cipher.open(purpose, key, stored) as V);
   return {
     volatile: store.volatile ?? false,
     async get(key: string): Promise<V | undefined> {
-      const stored = await store.get(key);
-      return stored === undefined ? undefined : (cipher.open(purpose, key, stored) as V);
+      return open(key, await store.get(key));
     },
     async set(key: string, value: V): Promise<void> {
       await store.set(key, cipher.seal(purpose, key, value) as V);
@@ -50,5 +52,6 @@ function encrypted<V>(store: Store<V>, cipher: Cipher, purpose: Purpose) {
     async del(key: string): Promise<void> {
       await store.del(key);
     },
+    ...(store.take && { take: async (key: string) => open(key, await store.take?.(key)) }),
   };
 }

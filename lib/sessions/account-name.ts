@@ -1,0 +1,28 @@
+import { isAtprotoDid } from '@atproto/oauth-client-node';
+import { isValidHandle } from '@atproto/syntax';
+
+/**
+ * The handle or DID that a person means who typed or pasted this: with `@` or `at://` in front, dots or slashes behind,
+ * invisible marks inside (phones add them to what is copied), or as the address of a profile page. Handles and DIDs of
+ * accounts are lower case; only the `%3A` of a DID is not.
+ *
+ * @returns null where it is neither; other web addresses are not, since a visitor must not choose what is asked
+ */
+export function accountNameOf(typed: string): string | null {
+  const text = typed
+    .normalize('NFKC')
+    .replaceAll(/\p{Cf}/gu, '')
+    .trim();
+  const [, profile] = /^(?:https?:\/\/)?[^/\s]+\/profile\/([^/?#]+)/i.exec(text) ?? [];
+  const [, authority] = /^at:\/\/([^/?#]+)/i.exec(text) ?? [];
+  const name = (profile ?? authority ?? text)
+    .replace(/^@/, '')
+    .replace(/[./]+$/, '')
+    .toLowerCase();
+  if (isValidHandle(name)) return name;
+  // Percent-encoded as a whole in some addresses.
+  const did = name
+    .replace(/^did%3a(?:plc|web)%3a/, (prefix) => prefix.replaceAll('%3a', ':'))
+    .replaceAll('%3a', '%3A');
+  return isAtprotoDid(did) ? did : null;
+}

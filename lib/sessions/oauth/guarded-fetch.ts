@@ -1,0 +1,31 @@
+import { safeFetchWrap } from '@atproto-labs/fetch-node';
+import { causesOf } from '../../errors/causes-of.js';
+
+/** A refresh may take as long, in ms; one that is given up sooner ends a session whose new token is on the way. */
+const TIMEOUT = 30_000;
+
+/**
+ * A `fetch` for addresses that a visitor can name: a DID document, the PDS that it names, the endpoints of the
+ * authorization server that the PDS names. It reaches public hosts only, by name, over HTTPS; a redirect or a name that
+ * leads to a private address ends the request before a connection is made. Documents are limited in time and size.
+ * Calls with a token are not: a repository may be large, and the caller has a time limit of its own.
+ */
+export function guardedFetch(fetch: typeof globalThis.fetch): typeof globalThis.fetch {
+  const guard = { fetch, allowCustomPort: true, allowIpHost: false, allowImplicitRedirect: true };
+  const fetchDocument = safeFetchWrap({ ...guard, timeout: TIMEOUT });
+  const call = safeFetchWrap({ ...guard, timeout: Infinity, responseMaxSize: Infinity });
+  return async (input, init) => {
+    const request = new Request(input, init);
+    return request.headers.has('authorization') ? call(request) : fetchDocument(request);
+  };
+}
+
+/** Whether an error is the guard's, rather than that of a host that does not answer. */
+export function isRefusedAddress(error: unknown): boolean {
+  const causes = [...causesOf(error)] as { readonly message?: unknown; readonly code?: unknown }[];
+  // Node's errors have a code such as ENOTFOUND, which the library tells as 'Invalid hostname', too.
+  if (causes.some(({ code }) => typeof code === 'string' && /^[A-Z]/.test(code))) return false;
+  return causes.some(({ message }) =>
+    /^(?:Hostname |Blocked by url policy|Forbidden |Invalid hostname$)/.test(String(message)),
+  );
+}
