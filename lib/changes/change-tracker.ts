@@ -7,9 +7,10 @@ import { ChangeFeed } from './change-feed.js';
 import type { ChangeFeeds } from './change-feeds.js';
 import { CriteriaCapture } from './criteria-capture.js';
 import { EntityChangeSubscriber } from './entity.subscriber.js';
+import { followManagers } from './followed-managers.js';
 import { InsertBuilders } from './insert-builders.js';
 import { InverseUpdates } from './inverse-updates.js';
-import { ManagedWrites, type ManagerClass } from './managed-writes.js';
+import { ManagedWrites } from './managed-writes.js';
 import { MarkedRows } from './marked-rows.js';
 import { RemovalWatch } from './removal-watch.js';
 import { TransactionSubscriber } from './transaction.subscriber.js';
@@ -65,20 +66,14 @@ export function trackChanges({
   dataSource.subscribers.push(...subscribers);
 
   const capture = new CriteriaCapture(feed, rows, removals, bulk);
-  const writes = new ManagedWrites({ dataSource, rows, feed, bulk, capture, inverse });
-  const Original = dataSource.manager.constructor as ManagerClass;
-  const Managed = writes.managed(Original);
-  Object.setPrototypeOf(dataSource.manager, Managed.prototype as object);
-  // The managers of transactions and of explicit query runners are made here.
-  dataSource.createEntityManager = (queryRunner) => new Managed(dataSource, queryRunner);
+  const writes = new ManagedWrites({ dataSource, rows, feed, bulk, capture });
+  const unfollow = followManagers(dataSource, { writes, inverse });
   const inserts = new InsertBuilders(feed, rows, bulk);
   dataSource.createQueryBuilder = inserts.watched(dataSource.createQueryBuilder.bind(dataSource));
   return () => {
-    writes.isActive = false;
+    unfollow();
     feeds.delete(dataSource);
-    Object.setPrototypeOf(dataSource.manager, Original.prototype as object);
-    for (const method of ['createEntityManager', 'createQueryBuilder'])
-      Reflect.deleteProperty(dataSource, method);
+    Reflect.deleteProperty(dataSource, 'createQueryBuilder');
     const others = dataSource.subscribers.filter((subscriber) => !subscribers.has(subscriber));
     dataSource.subscribers.splice(0, Infinity, ...others);
   };

@@ -216,7 +216,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
   private bulkWrite({ metadata }: EntityEvent, what: string): void {
     const [entity] = this.options.rows.classes(metadata);
     if (entity && currentCall().captured?.target !== metadata.target)
-      this.options.bulk.met(entity.name, what);
+      this.options.bulk.met(entity.name, `${what} by query builder`);
   }
 
   /** The row tells better than the class it was written through. */
