@@ -74,7 +74,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     const entity = this.classOf(event);
     if (!entity || currentCall().captured?.values.includes(event.entity)) return;
     const id = idOf(entity, event);
-    if (!id) return this.nameless.add(event, event.queryRunner);
+    if (id === null) return this.nameless.add(event, event.queryRunner);
     // A query builder's event names no row: it may have met one (ON CONFLICT), which has a key of its own.
     const inserted = event.entityId !== undefined;
     const stored = inserted ? entity.rowAfterInsert(event.entity) : undefined;
@@ -122,7 +122,8 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     const { feed, removals, rows } = this.options;
     for (const entity of rows.classes(event.metadata)) {
       const id = idOf(entity, event);
-      const removal = id && removals.take(entity, id, feed.log(event.queryRunner));
+      if (id === null) continue;
+      const removal = removals.take(entity, id, feed.log(event.queryRunner));
       if (removal) await this.touched(entity, id, event, { removal });
     }
   }
@@ -150,8 +151,8 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
 
   private written(event: EntityEvent, more: Partial<Touch> = {}): Promise<void> | void {
     const entity = this.classOf(event);
-    const id = entity && idOf(entity, event);
-    if (id && (event.databaseEntity || event.metadata.childEntityMetadatas.length === 0))
+    const id = entity ? idOf(entity, event) : null;
+    if (entity && id !== null && (event.databaseEntity || event.metadata.childEntityMetadatas.length === 0))
       return this.touched(entity, id, event, more);
     if (this.options.rows.classes(event.metadata).length > 0)
       return this.nameless.add(event, event.queryRunner);
@@ -184,7 +185,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
       const id =
         idOf(entity, event) ??
         (typeof reserved === 'string' ? await new RecordRows(entity).idOfKey(runner, reserved) : null);
-      if (!id) bulk.missed(entity.name, 'An insert without its primary key');
+      if (id === null) bulk.missed(entity.name, 'An insert without its primary key');
       else
         for (const [one, ids] of await rows.ofIds(event.metadata, [id], runner.manager))
           for (const each of ids) await this.touched(one, each, event, {});
@@ -239,10 +240,14 @@ export const idOf = (
   (databaseEntity && entity.idOf(databaseEntity)) ??
   entity.idOf(asKey(entityId, entity));
 
-/** The id of an event comes as a map, or as the bare value of a single key. */
+/** The id of an event comes as a map, or as the bare value of a single key, which may be an object. */
 const asKey = (id: unknown, entity: SyncedEntity): object => {
-  if (typeof id === 'object' && id !== null && !(id instanceof Date)) return id;
-  const [column] = entity.metadata.primaryColumns;
+  const [column, ...others] = entity.metadata.primaryColumns;
+  const isMap =
+    typeof id === 'object' &&
+    id !== null &&
+    (others.length > 0 || Object.getPrototypeOf(id) === Object.prototype);
+  if (isMap) return id;
   return column && id !== undefined ? column.createValueMap(id) : {};
 };
 

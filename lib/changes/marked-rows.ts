@@ -90,8 +90,8 @@ export class MarkedRows {
     const found = new Map<SyncedEntity, string[]>();
     for (const row of rows) {
       const entity = this.entities.autoSynced(row.constructor);
-      const id = entity?.idOf(row);
-      if (!entity || !id) continue;
+      const id = entity?.idOf(row) ?? null;
+      if (!entity || id === null) continue;
       const ids = found.get(entity);
       if (ids) ids.push(id);
       else found.set(entity, [id]);

@@ -1,6 +1,6 @@
 import { isValidDid, isValidRecordKey } from '@atproto/syntax';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
-import { In, type DataSource, type EntityManager, type EntityMetadata, type FindOptionsWhere } from 'typeorm';
+import type { DataSource, EntityManager, EntityMetadata } from 'typeorm';
 import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { MapperError } from '../errors/mapper.error.js';
 import { reasonOf } from '../errors/reason-of.js';
@@ -8,6 +8,7 @@ import { recordStateOf, type RecordState } from '../metadata/record-state.js';
 import type { SyncFunctions, SyncMetadata } from '../metadata/sync-metadata.js';
 import { DEFAULT_FUNCTION_TIMEOUT_MS } from '../model/options.js';
 import { parseAtUri, type Address } from '../model/address.js';
+import { KeyedEntity } from './keyed-entity.js';
 import { KnownCids } from './known-cids.js';
 import { prepareRecord, type PreparedRecord } from './record-json.js';
 import { isComputed, isWhole, neededRelations, withEager, type RelationTree } from './relation-tree.js';
@@ -25,7 +26,7 @@ export interface RecordColumns {
 }
 
 /** Everything the module knows of one marked entity class in one DataSource. */
-export class SyncedEntity {
+export class SyncedEntity extends KeyedEntity {
   readonly name: string;
   private readonly relations: RelationTree;
   /** With what is loaded unasked. */
@@ -41,8 +42,8 @@ export class SyncedEntity {
   readonly neighbours: SyncedEntity[] = [];
 
   constructor(
-    readonly dataSource: DataSource,
-    readonly metadata: EntityMetadata,
+    dataSource: DataSource,
+    metadata: EntityMetadata,
     readonly sync: SyncMetadata,
     readonly columns: RecordColumns,
     readonly mapper: RecordMapper | undefined,
@@ -51,68 +52,12 @@ export class SyncedEntity {
     /** Milliseconds that the mapper and the entity's own functions have for an answer. */
     private readonly timeoutMs = DEFAULT_FUNCTION_TIMEOUT_MS,
   ) {
+    super(dataSource, metadata);
     this.name = metadata.name;
     this.relations = neededRelations(metadata, mapper);
     this.loaded = withEager(metadata, this.relations);
     this.isComputed = isComputed(metadata, this.loaded);
     this.hasRelations = Object.values(this.loaded).some(Boolean) || metadata.lazyRelations.length > 0;
-  }
-
-  /** The primary key as a string: a single key as it is, a composite key as the JSON of its values. */
-  idOf(entity: object): string | null {
-    return this.idOfKey(
-      this.metadata.primaryColumns.map((column) => column.getEntityValue(entity) as unknown),
-    );
-  }
-
-  /** The same from the values of the primary key columns; null while one is missing. */
-  idOfKey(key: readonly unknown[]): string | null {
-    const values = key.map((given, index) => {
-      const value = this.asInRow(given, this.metadata.primaryColumns[index]);
-      return value instanceof Date ? value.toISOString() : value;
-    });
-    if (values.some((value) => value === undefined || value === null)) return null;
-    return values.length === 1 ? String(values[0]) : JSON.stringify(values);
-  }
-
-  /**
-   * A key may be given in another form than the one that the row has: a date as a string, a UUID in capitals.
-   */
-  asInRow(value: unknown, column: ColumnMetadata | undefined): unknown {
-    if (!column || !(typeof value === 'string' || value instanceof Date)) return value;
-    const { driver } = this.dataSource;
-    const row: unknown = driver.prepareHydratedValue(driver.preparePersistentValue(value, column), column);
-    return typeof row === 'string' && driver.normalizeType(column) === 'uuid' ? row.toLowerCase() : row;
-  }
-
-  /** The values of the primary key columns, in their order. */
-  keyOf(id: string): unknown[] {
-    const { primaryColumns } = this.metadata;
-    const values = primaryColumns.length === 1 ? [id] : (JSON.parse(id) as unknown[]);
-    return values.map((value, index) => (isDate(primaryColumns[index]) ? new Date(String(value)) : value));
-  }
-
-  /** The primary key as TypeORM's id map: what an entity has of it. */
-  keyMapOf(id: string): Record<string, unknown> {
-    const map: Record<string, unknown> = {};
-    const values = this.keyOf(id);
-    this.metadata.primaryColumns.forEach((column, index) =>
-      mergeDeep(map, column.createValueMap(values[index])),
-    );
-    return map;
-  }
-
-  /**
-   * The id that a row has once these values are written to it; null if they do not tell (SQL of the
-   * caller's).
-   */
-  idAfter(id: string, written: object): string | null {
-    const before = this.keyOf(id);
-    const key = this.metadata.primaryColumns.map((column, index): unknown => {
-      const value: unknown = column.getEntityValue(written);
-      return value === undefined ? before[index] : value;
-    });
-    return key.some((value) => typeof value === 'function') ? null : this.idOfKey(key);
   }
 
   /** Takes the record columns off values that somebody gave. */
@@ -185,12 +130,6 @@ export class SyncedEntity {
       if (gone.length > 0) await read(gone, true);
     }
     return found;
-  }
-
-  whereIds(ids: readonly string[]): FindOptionsWhere<object> | FindOptionsWhere<object>[] {
-    const [key, ...others] = this.metadata.primaryColumns;
-    if (!key || others.length > 0) return ids.map((id) => this.keyMapOf(id));
-    return key.createValueMap(In(ids.map((id) => this.keyOf(id)[0]))) as FindOptionsWhere<object>;
   }
 
   /** Shows on an instance what its record columns hold. */
@@ -358,19 +297,3 @@ function defaultDid(entity: object): unknown {
   };
   return did ?? user?.did ?? author?.did ?? parseAtUri(recordStateOf(entity).uri)?.did;
 }
-
-/** Columns whose values are Dates in memory. */
-const isDate = (column: ColumnMetadata | undefined): boolean =>
-  column !== undefined &&
-  (column.type === Date || /^(datetime|timestamp)/.test(typeof column.type === 'string' ? column.type : ''));
-
-function mergeDeep(into: Record<string, unknown>, from: Record<string, unknown>): void {
-  for (const [key, value] of Object.entries(from)) {
-    const present = into[key];
-    if (isObject(present) && isObject(value)) mergeDeep(present, value);
-    else into[key] = value;
-  }
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
