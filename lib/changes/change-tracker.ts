@@ -1,6 +1,7 @@
 import type { DataSource, EntityMetadata, EntitySubscriberInterface } from 'typeorm';
 import { halfOf } from '../records/connection-share.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
 import type { SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { BulkWritePolicy, type BulkWriteReaction } from './bulk-write.policy.js';
 import { ChangeFeed } from './change-feed.js';
@@ -10,6 +11,7 @@ import { EntityChangeSubscriber } from './entity.subscriber.js';
 import { followManagers } from './followed-managers.js';
 import { InsertBuilders } from './insert-builders.js';
 import { InverseUpdates } from './inverse-updates.js';
+import { JunctionSubscriber } from './junction.subscriber.js';
 import { ManagedWrites } from './managed-writes.js';
 import { MarkedRows } from './marked-rows.js';
 import { RemovalWatch } from './removal-watch.js';
@@ -57,9 +59,12 @@ export function trackChanges({
   const rows = new MarkedRows(entities);
   const removals = new RemovalWatch();
   const inverse = new InverseUpdates(feed);
+  const own = entities.all().filter((entity) => entity.dataSource === dataSource);
+  const junctions = new JunctionSubscriber({ entities: own, rows, feed, bulk });
   const subscribers = new Set<EntitySubscriberInterface>([
     new TransactionSubscriber(feed),
-    ...roots(dataSource, entities).map(
+    ...(junctions.isNeeded ? [junctions] : []),
+    ...roots(own).map(
       (target) => new EntityChangeSubscriber({ target, entities, rows, feed, bulk, removals, inverse }),
     ),
   ]);
@@ -83,10 +88,8 @@ export function trackChanges({
  * What to listen to. A subscriber hears subclasses too, so one to a subclass of a marked class would hear
  * everything twice.
  */
-function roots(dataSource: DataSource, entities: SyncedEntities): Function[] {
+function roots(entities: readonly SyncedEntity[]): Function[] {
   const marked = entities
-    .all()
-    .filter((entity) => entity.dataSource === dataSource)
     .map(({ metadata }) => tableRoot(metadata).target)
     .filter((target) => typeof target === 'function');
   return [...new Set(marked)].filter(

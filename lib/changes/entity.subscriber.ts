@@ -67,7 +67,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     const entity = this.options.entities.find(event.metadata.target);
     if (!entity || !event.entity) return;
     entity.discard(event.entity);
-    entity.columns.rkey.setEntityValue(event.entity, reservedKey(entity, event));
+    entity.show(event.entity, { rkey: reservedKey(entity, event) });
   }
 
   afterInsert(event: InsertEvent<ObjectLiteral>): Promise<void> | void {
@@ -214,8 +214,10 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     return this.options.feed.touched(touch, queryRunner);
   }
 
-  private bulkWrite({ metadata }: EntityEvent, what: string): void {
+  private bulkWrite(event: EntityEvent, what: string): void {
+    const { metadata } = event;
     const [entity] = this.options.rows.classes(metadata);
+    if (isOfTree(event)) return;
     if (entity && currentCall().captured?.target !== metadata.target)
       this.options.bulk.met(entity.name, `${what} by query builder`);
   }
@@ -230,6 +232,16 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
 /** Whether the event is about one row; those of query builders are not. */
 const names = ({ entity, databaseEntity, entityId }: EntityEvent): boolean =>
   entity !== undefined || databaseEntity !== undefined || (entityId !== undefined && entityId !== null);
+
+/**
+ * While it saves a node of a tree, TypeORM keeps the paths of that and other nodes by query builder. They are
+ * no columns of the application, so no record has them.
+ */
+const isOfTree = ({ entity, metadata }: EntityEvent): boolean => {
+  const path = metadata.materializedPathColumn?.propertyPath;
+  const written = Object.keys(entity ?? {});
+  return path !== undefined && written.length > 0 && written.every((name) => name === path);
+};
 
 /** A removed entity has lost its id, and the row's may have been loaded only in part. */
 export const idOf = (
@@ -256,7 +268,8 @@ function reservedKey(entity: SyncedEntity, { entity: given, manager, metadata }:
   const { target } = metadata;
   const isInstance = typeof target === 'function' && given instanceof target;
   try {
-    return entity.newRkey(isInstance ? given : manager.create(target, given));
+    const row = metadata.create(undefined, { fromDeserializer: true }) as object;
+    return entity.newRkey(isInstance ? given : manager.merge(target as Function, row, given));
   } catch (error) {
     // The row is saved without a key; the sync that follows meets the error again, and reports it.
     if (error instanceof MapperError) return null;

@@ -11,11 +11,19 @@ import { parseAtUri, type Address } from '../model/address.js';
 import { KeyedEntity } from './keyed-entity.js';
 import { KnownCids } from './known-cids.js';
 import { prepareRecord, type PreparedRecord } from './record-json.js';
-import { isComputed, isWhole, neededRelations, withEager, type RelationTree } from './relation-tree.js';
+import {
+  isComputed,
+  isWhole,
+  neededRelations,
+  OWNERS,
+  withEager,
+  type RelationTree,
+} from './relation-tree.js';
 import type { RecordMapper } from './record-mapper.js';
 import { chunks } from './chunks.js';
 import { isSetByUpdate, snapshotOf } from './row-snapshot.js';
 import { newTid } from './tid.js';
+import { hide, readRows } from './whole-rows.js';
 import { withinTime } from './within-time.js';
 
 export interface RecordColumns {
@@ -67,9 +75,18 @@ export class SyncedEntity extends KeyedEntity {
     }
   }
 
+  /** Whether a join table is one of what the mapper or the entity's functions may read. */
+  readsJunction(junction: EntityMetadata): boolean {
+    return this.metadata.manyToManyRelations.some(
+      ({ junctionEntityMetadata, isLazy, propertyPath }) =>
+        junctionEntityMetadata === junction && (isLazy || Boolean(this.loaded[propertyPath])),
+    );
+  }
+
   /** Whether the instance has its class, every column and the relations that are needed. */
   isWhole(instance: object): boolean {
-    return isWhole(instance, this.metadata, this.loaded);
+    // Its own functions may read any of the lazy relations.
+    return this.metadata.lazyRelations.length === 0 && isWhole(instance, this.metadata, this.loaded);
   }
 
   /** The row that an insert has made of an instance; undefined where its event does not tell all of it. */
@@ -121,7 +138,7 @@ export class SyncedEntity extends KeyedEntity {
     const { relations } = this;
     const read = async (some: readonly string[], withDeleted: boolean): Promise<void> => {
       const where = this.whereIds(some);
-      for (const row of await manager.find<object>(this.metadata.target, { where, relations, withDeleted }))
+      for (const row of await readRows(this.metadata, manager, { where, relations, withDeleted }))
         found.set(this.idOf(row) ?? '', row);
     };
     for (const chunk of chunks(ids, 500)) {
@@ -135,7 +152,9 @@ export class SyncedEntity extends KeyedEntity {
   /** Shows on an instance what its record columns hold. */
   show(instance: object, row: Partial<RecordState>): void {
     for (const [name, value] of Object.entries(row)) {
-      this.columns[name as keyof RecordColumns]?.setEntityValue(instance, value);
+      const column = this.columns[name as keyof RecordColumns];
+      column?.setEntityValue(instance, value);
+      if (column) hide(instance, [column]);
     }
   }
 
@@ -145,13 +164,27 @@ export class SyncedEntity extends KeyedEntity {
 
   /** @throws MapperError when `syncAsDid` throws, or gives what is no DID */
   async didOf(entity: object): Promise<string | null> {
-    return this.asDid(await this.ask('syncAsDid', entity, () => defaultDid(entity)), entity);
+    return this.asDid(await this.ask('syncAsDid', entity, () => this.defaultDid(entity)), entity);
+  }
+
+  private defaultDid(entity: object): unknown {
+    const owners = OWNERS.map((name) => {
+      const relation = this.metadata.findRelationWithPropertyPath(name);
+      const owner = relation ? relation.getEntityValue(entity) : (entity as Record<string, unknown>)[name];
+      return (owner as { did?: unknown } | null | undefined)?.did;
+    });
+    const candidates = [
+      (entity as { did?: unknown }).did,
+      ...owners,
+      parseAtUri(recordStateOf(entity).uri)?.did,
+    ];
+    return candidates.find((did) => did !== undefined && did !== null);
   }
 
   /** The account without a promise, where the class has no `syncAsDid`; undefined: it has one. */
   plainDidOf(entity: object): string | null | undefined {
     const isPlain = this.functionOf('syncAsDid', entity) === undefined;
-    return isPlain ? this.asDid(defaultDid(entity), entity) : undefined;
+    return isPlain ? this.asDid(this.defaultDid(entity), entity) : undefined;
   }
 
   private asDid(did: unknown, entity: object): string | null {
@@ -287,13 +320,4 @@ export class SyncedEntity extends KeyedEntity {
       cause,
     });
   }
-}
-
-function defaultDid(entity: object): unknown {
-  const { did, user, author } = entity as {
-    did?: unknown;
-    user?: { did?: unknown };
-    author?: { did?: unknown };
-  };
-  return did ?? user?.did ?? author?.did ?? parseAtUri(recordStateOf(entity).uri)?.did;
 }
