@@ -19,7 +19,7 @@ export { AutoSyncsWithAtp, HasAtpRecord, PublishesRecords } from './entity/sync.
 export type { AutoSyncDecoratorOptions, SyncDecoratorOptions } from './entity/sync.decorators.js';
 export type { AutoSyncBehaviour, SyncFunctions } from './metadata/sync-metadata.js';
 export { AtpRecordEntity, withAtpRecord, type AtpRecordMembers } from './entity/atp-record.entity.js';
-export { AtpCid, AtpRkey, AtpSyncedAt, AtpUri } from './entity/record-column.decorators.js';
+export { AtpCid, AtpRkey, AtpSyncedAt, AtpUri, atpRecordColumns } from './entity/record-column.decorators.js';
 export { whereHasNoRecord, whereHasRecord, whereRecordUri } from './entity/where.js';
 
 // Map them to records

@@ -9,21 +9,35 @@ export class BulkWritePolicy {
     private readonly warn: (message: string) => void,
   ) {}
 
-  /** Before the statement. @throws BulkWriteError which prevents it, with `onBulkWrite: 'throw'` */
+  /**
+   * Before the statement.
+   *
+   * @param write by a query builder, or a method that writes the whole table
+   * @throws BulkWriteError which prevents it, with `onBulkWrite: 'throw'`
+   */
   met(entityName: string, write: string): void {
-    if (this.reaction !== 'throw') return this.missed(entityName, `${write} by query builder`);
-    const message = describe(entityName, `${write} by query builder`);
-    throw new BulkWriteError(`${message} (Prevented: onBulkWrite is 'throw'.)`, { entityName });
+    const message = `${describe(entityName, write)} ${ALTERNATIVES}, or ${AFTERWARDS}`;
+    if (this.reaction === 'throw')
+      throw new BulkWriteError(`${message} (Prevented: onBulkWrite is 'throw'.)`, { entityName });
+    this.tell(message);
   }
 
-  /** After the statement, when nothing can be prevented any more. */
+  /**
+   * After the statement, when nothing can be prevented any more. The caller may have used the very method
+   * that {@link met} recommends.
+   */
   missed(entityName: string, write: string): void {
-    if (this.reaction === 'ignore') return;
-    this.warn(`${describe(entityName, write)} (Option onBulkWrite: 'warn' | 'throw' | 'ignore'.)`);
+    this.tell(`${describe(entityName, write)} Please ${AFTERWARDS}`);
+  }
+
+  private tell(message: string): void {
+    if (this.reaction !== 'ignore')
+      this.warn(`${message} (Option onBulkWrite: 'warn' | 'throw' | 'ignore'.)`);
   }
 }
 
 const describe = (entityName: string, write: string): string =>
-  `${write} of ${entityName}: the rows it concerns are unknown, so their records do not follow. ` +
-  `Use save(), remove(), or the repository's update(), delete(), softDelete(), restore(), upsert(); ` +
-  `or call ParityService.touch() or reconcile() afterwards.`;
+  `${write} of ${entityName}: the rows it concerns are unknown, so their records do not follow.`;
+
+const ALTERNATIVES = `Use save(), remove(), or the repository's update(), delete(), softDelete(), restore(), upsert()`;
+const AFTERWARDS = 'call ParityService.touch() or reconcile() afterwards.';

@@ -1,15 +1,18 @@
 import type { DataSource, EntityMetadata, EntitySubscriberInterface } from 'typeorm';
 import { halfOf } from '../records/connection-share.js';
 import type { SyncedEntities } from '../records/synced-entities.js';
+import type { SyncedEntity } from '../records/synced-entity.js';
 import type { SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { BulkWritePolicy, type BulkWriteReaction } from './bulk-write.policy.js';
 import { ChangeFeed } from './change-feed.js';
 import type { ChangeFeeds } from './change-feeds.js';
 import { CriteriaCapture } from './criteria-capture.js';
 import { EntityChangeSubscriber } from './entity.subscriber.js';
+import { followManagers } from './followed-managers.js';
 import { InsertBuilders } from './insert-builders.js';
 import { InverseUpdates } from './inverse-updates.js';
-import { ManagedWrites, type ManagerClass } from './managed-writes.js';
+import { JunctionSubscriber } from './junction.subscriber.js';
+import { ManagedWrites } from './managed-writes.js';
 import { MarkedRows } from './marked-rows.js';
 import { RemovalWatch } from './removal-watch.js';
 import { TransactionSubscriber } from './transaction.subscriber.js';
@@ -56,29 +59,26 @@ export function trackChanges({
   const rows = new MarkedRows(entities);
   const removals = new RemovalWatch();
   const inverse = new InverseUpdates(feed);
+  const own = entities.all().filter((entity) => entity.dataSource === dataSource);
+  const junctions = new JunctionSubscriber({ entities: own, rows, feed, bulk });
   const subscribers = new Set<EntitySubscriberInterface>([
     new TransactionSubscriber(feed),
-    ...roots(dataSource, entities).map(
+    ...(junctions.isNeeded ? [junctions] : []),
+    ...roots(own).map(
       (target) => new EntityChangeSubscriber({ target, entities, rows, feed, bulk, removals, inverse }),
     ),
   ]);
   dataSource.subscribers.push(...subscribers);
 
   const capture = new CriteriaCapture(feed, rows, removals, bulk);
-  const writes = new ManagedWrites({ dataSource, rows, feed, bulk, capture, inverse });
-  const Original = dataSource.manager.constructor as ManagerClass;
-  const Managed = writes.managed(Original);
-  Object.setPrototypeOf(dataSource.manager, Managed.prototype as object);
-  // The managers of transactions and of explicit query runners are made here.
-  dataSource.createEntityManager = (queryRunner) => new Managed(dataSource, queryRunner);
+  const writes = new ManagedWrites({ dataSource, rows, feed, bulk, capture });
+  const unfollow = followManagers(dataSource, { writes, inverse });
   const inserts = new InsertBuilders(feed, rows, bulk);
   dataSource.createQueryBuilder = inserts.watched(dataSource.createQueryBuilder.bind(dataSource));
   return () => {
-    writes.isActive = false;
+    unfollow();
     feeds.delete(dataSource);
-    Object.setPrototypeOf(dataSource.manager, Original.prototype as object);
-    for (const method of ['createEntityManager', 'createQueryBuilder'])
-      Reflect.deleteProperty(dataSource, method);
+    Reflect.deleteProperty(dataSource, 'createQueryBuilder');
     const others = dataSource.subscribers.filter((subscriber) => !subscribers.has(subscriber));
     dataSource.subscribers.splice(0, Infinity, ...others);
   };
@@ -88,10 +88,8 @@ export function trackChanges({
  * What to listen to. A subscriber hears subclasses too, so one to a subclass of a marked class would hear
  * everything twice.
  */
-function roots(dataSource: DataSource, entities: SyncedEntities): Function[] {
+function roots(entities: readonly SyncedEntity[]): Function[] {
   const marked = entities
-    .all()
-    .filter((entity) => entity.dataSource === dataSource)
     .map(({ metadata }) => tableRoot(metadata).target)
     .filter((target) => typeof target === 'function');
   return [...new Set(marked)].filter(

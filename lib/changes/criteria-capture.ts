@@ -94,7 +94,10 @@ export class CriteriaCapture {
   private async find(metadata: EntityMetadata, manager: EntityManager, criteria: unknown): Promise<Found> {
     const [key, ...others] = metadata.primaryColumns;
     const keys = [criteria].flat() as unknown[];
-    if (isEmpty(criteria) || !key) return { found: new Map(), criteria };
+    const { options } = dataSourceOf(manager.queryRunner!);
+    const { invalidWhereValuesBehavior: behavior } = options;
+    if (isEmpty(criteria, behavior?.null === 'sql-null' ? 'are-criteria' : 'are-none') || !key)
+      return { found: new Map(), criteria };
     if (!keys.every(isKey))
       return this.lock(metadata, manager, criteria as FindOptionsWhere<object>, criteria);
     if (others.length > 0) return { found: new Map(), criteria };
@@ -126,7 +129,7 @@ export class CriteriaCapture {
     const ids = [...found.values()].flat();
     if (!isLocked || !entity || ids.length > MAX_NAMED) return { found, criteria };
     const exactly = entity.whereIds(ids);
-    return { found, criteria: isEmpty(exactly) ? criteria : exactly };
+    return { found, criteria: ids.length === 0 ? criteria : exactly };
   }
 
   private async upsert(
@@ -184,12 +187,18 @@ const lockOf = (
 const isKey = (value: unknown): boolean =>
   typeof value === 'string' || typeof value === 'number' || value instanceof Date;
 
-/** TypeORM refuses it, so nothing has to be looked up. */
-const isEmpty = (criteria: unknown): boolean =>
+/** TypeORM refuses it, so nothing has to be looked up: it would be a write of all rows. */
+const isEmpty = (criteria: unknown, nulls: 'are-criteria' | 'are-none'): boolean =>
   criteria == null ||
   criteria === '' ||
   [criteria].flat().length === 0 ||
-  [criteria].flat().some((one) => one == null || (!isKey(one) && Object.keys(one as object).length === 0));
+  [criteria].flat().some((one) => one == null || (!isKey(one) && isBlank(one as object, nulls)));
+
+/** Nothing is left of it where the options of the DataSource say that undefined, or null, is ignored. */
+const isBlank = (criteria: object, nulls: 'are-criteria' | 'are-none'): boolean =>
+  Object.values(criteria).every(
+    (value: unknown) => value === undefined || (value === null && nulls === 'are-none'),
+  );
 
 const conflictPaths = (given: unknown): string[] => {
   const paths = Array.isArray(given)

@@ -67,14 +67,14 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     const entity = this.options.entities.find(event.metadata.target);
     if (!entity || !event.entity) return;
     entity.discard(event.entity);
-    entity.columns.rkey.setEntityValue(event.entity, reservedKey(entity, event));
+    entity.show(event.entity, { rkey: reservedKey(entity, event) });
   }
 
   afterInsert(event: InsertEvent<ObjectLiteral>): Promise<void> | void {
     const entity = this.classOf(event);
     if (!entity || currentCall().captured?.values.includes(event.entity)) return;
     const id = idOf(entity, event);
-    if (!id) return this.nameless.add(event, event.queryRunner);
+    if (id === null) return this.nameless.add(event, event.queryRunner);
     // A query builder's event names no row: it may have met one (ON CONFLICT), which has a key of its own.
     const inserted = event.entityId !== undefined;
     const stored = inserted ? entity.rowAfterInsert(event.entity) : undefined;
@@ -122,7 +122,8 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     const { feed, removals, rows } = this.options;
     for (const entity of rows.classes(event.metadata)) {
       const id = idOf(entity, event);
-      const removal = id && removals.take(entity, id, feed.log(event.queryRunner));
+      if (id === null) continue;
+      const removal = removals.take(entity, id, feed.log(event.queryRunner));
       if (removal) await this.touched(entity, id, event, { removal });
     }
   }
@@ -150,8 +151,8 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
 
   private written(event: EntityEvent, more: Partial<Touch> = {}): Promise<void> | void {
     const entity = this.classOf(event);
-    const id = entity && idOf(entity, event);
-    if (id && (event.databaseEntity || event.metadata.childEntityMetadatas.length === 0))
+    const id = entity ? idOf(entity, event) : null;
+    if (entity && id !== null && (event.databaseEntity || event.metadata.childEntityMetadatas.length === 0))
       return this.touched(entity, id, event, more);
     if (this.options.rows.classes(event.metadata).length > 0)
       return this.nameless.add(event, event.queryRunner);
@@ -184,7 +185,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
       const id =
         idOf(entity, event) ??
         (typeof reserved === 'string' ? await new RecordRows(entity).idOfKey(runner, reserved) : null);
-      if (!id) bulk.missed(entity.name, 'An insert without its primary key');
+      if (id === null) bulk.missed(entity.name, 'An insert without its primary key');
       else
         for (const [one, ids] of await rows.ofIds(event.metadata, [id], runner.manager))
           for (const each of ids) await this.touched(one, each, event, {});
@@ -213,10 +214,12 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     return this.options.feed.touched(touch, queryRunner);
   }
 
-  private bulkWrite({ metadata }: EntityEvent, what: string): void {
+  private bulkWrite(event: EntityEvent, what: string): void {
+    const { metadata } = event;
     const [entity] = this.options.rows.classes(metadata);
+    if (isOfTree(event)) return;
     if (entity && currentCall().captured?.target !== metadata.target)
-      this.options.bulk.met(entity.name, what);
+      this.options.bulk.met(entity.name, `${what} by query builder`);
   }
 
   /** The row tells better than the class it was written through. */
@@ -230,6 +233,16 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
 const names = ({ entity, databaseEntity, entityId }: EntityEvent): boolean =>
   entity !== undefined || databaseEntity !== undefined || (entityId !== undefined && entityId !== null);
 
+/**
+ * While it saves a node of a tree, TypeORM keeps the paths of that and other nodes by query builder. They are
+ * no columns of the application, so no record has them.
+ */
+const isOfTree = ({ entity, metadata }: EntityEvent): boolean => {
+  const path = metadata.materializedPathColumn?.propertyPath;
+  const written = Object.keys(entity ?? {});
+  return path !== undefined && written.length > 0 && written.every((name) => name === path);
+};
+
 /** A removed entity has lost its id, and the row's may have been loaded only in part. */
 export const idOf = (
   entity: SyncedEntity,
@@ -239,10 +252,14 @@ export const idOf = (
   (databaseEntity && entity.idOf(databaseEntity)) ??
   entity.idOf(asKey(entityId, entity));
 
-/** The id of an event comes as a map, or as the bare value of a single key. */
+/** The id of an event comes as a map, or as the bare value of a single key, which may be an object. */
 const asKey = (id: unknown, entity: SyncedEntity): object => {
-  if (typeof id === 'object' && id !== null && !(id instanceof Date)) return id;
-  const [column] = entity.metadata.primaryColumns;
+  const [column, ...others] = entity.metadata.primaryColumns;
+  const isMap =
+    typeof id === 'object' &&
+    id !== null &&
+    (others.length > 0 || Object.getPrototypeOf(id) === Object.prototype);
+  if (isMap) return id;
   return column && id !== undefined ? column.createValueMap(id) : {};
 };
 
@@ -251,7 +268,8 @@ function reservedKey(entity: SyncedEntity, { entity: given, manager, metadata }:
   const { target } = metadata;
   const isInstance = typeof target === 'function' && given instanceof target;
   try {
-    return entity.newRkey(isInstance ? given : manager.create(target, given));
+    const row = metadata.create(undefined, { fromDeserializer: true }) as object;
+    return entity.newRkey(isInstance ? given : manager.merge(target as Function, row, given));
   } catch (error) {
     // The row is saved without a key; the sync that follows meets the error again, and reports it.
     if (error instanceof MapperError) return null;

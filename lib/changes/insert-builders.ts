@@ -45,7 +45,7 @@ export class InsertBuilders {
       const { mainAlias, insertFromSelect } = builder.expressionMap;
       const [entity] = mainAlias?.hasMetadata ? this.rows.classes(mainAlias.metadata) : [];
       if (!entity) return execute();
-      if (insertFromSelect) this.bulk.met(entity.name, 'An insert from a select');
+      if (insertFromSelect) this.bulk.met(entity.name, 'An insert from a select by query builder');
       if (isInTransaction(builder)) return execute();
       builder.useTransaction(true);
       return this.feed.managed(builder.queryRunner, execute);

@@ -1,4 +1,4 @@
-import type { EntityManager, QueryRunner } from 'typeorm';
+import type { QueryRunner } from 'typeorm';
 import type { ChangeFeed } from './change-feed.js';
 
 interface QueryBuilder {
@@ -27,23 +27,13 @@ export class InverseUpdates {
     return this.feed.log(runner).updates.get(target)?.splice(0) ?? [];
   }
 
-  /** `createQueryBuilder` of an entity manager, which notes what is expected. */
-  observed(
-    createQueryBuilder: (...args: never[]) => unknown,
-  ): (this: EntityManager, ...args: never[]) => unknown {
-    const note = (builder: QueryBuilder, runner: QueryRunner | undefined): QueryBuilder => {
-      if (runner && this.feed.log(runner).updates.size > 0) this.note(builder, runner);
-      return builder;
-    };
-    return function (...args) {
-      return note(createQueryBuilder.apply(this, args) as QueryBuilder, this.queryRunner);
-    };
-  }
-
-  private note(builder: QueryBuilder, runner: QueryRunner): void {
-    const original = builder.update?.bind(builder);
+  /** A query builder that an entity manager made: notes what is expected. */
+  observe(builder: object, runner: QueryRunner | undefined): void {
+    if (!runner || this.feed.log(runner).updates.size === 0) return;
+    const changing = builder as QueryBuilder;
+    const original = changing.update?.bind(builder);
     if (!original) return;
-    builder.update = (target, ...args) => {
+    changing.update = (target, ...args) => {
       const update = original(target, ...args);
       const noted = this.feed.log(runner).updates.get(target);
       const where = update.where.bind(update);

@@ -1,28 +1,19 @@
-import type {
-  DataSource,
-  EntityManager,
-  EntityMetadata,
-  EntityTarget,
-  ObjectLiteral,
-  QueryRunner,
-} from 'typeorm';
+import type { DataSource, EntityManager, EntityMetadata, EntityTarget, ObjectLiteral } from 'typeorm';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
 import { during } from './commit-scope.js';
 import type { CriteriaCapture, WriteMethod } from './criteria-capture.js';
-import type { InverseUpdates } from './inverse-updates.js';
 import type { MarkedRows } from './marked-rows.js';
 
 const COMMITS = ['save', 'remove', 'softRemove', 'recover', 'transaction'];
 const DELEGATES = ['increment', 'decrement'];
 const STATEMENTS = ['insert', 'upsert', 'update', 'delete', 'softDelete', 'restore', ...DELEGATES];
-const WHOLE_TABLE: Record<string, string> = {
-  updateAll: 'An update',
-  deleteAll: 'A delete',
-  clear: 'A truncate',
-};
+const WHOLE_TABLE = ['updateAll', 'deleteAll', 'clear'];
+/** The methods of a manager that write. */
+export const WRITES: readonly string[] = [...COMMITS, ...STATEMENTS, ...WHOLE_TABLE];
 
-export type ManagerClass = new (dataSource: DataSource, queryRunner?: QueryRunner) => EntityManager;
+/** A writing method of a manager of a DataSource that is followed, in place of TypeORM's own. */
+type Write = (manager: EntityManager, original: WriteMethod, args: unknown[]) => Promise<unknown>;
 
 export interface ManagedWritesOptions {
   readonly dataSource: DataSource;
@@ -30,46 +21,24 @@ export interface ManagedWritesOptions {
   readonly feed: ChangeFeed;
   readonly bulk: BulkWritePolicy;
   readonly capture: CriteriaCapture;
-  readonly inverse: InverseUpdates;
 }
 
 /**
- * Wraps the writing methods of an entity manager, for two things that subscribers cannot do: to sync after
- * the connection is given back (in a commit hook it is held, and an error there makes TypeORM roll back), and
- * to learn the rows of a write by criteria.
+ * The writing methods of entity managers, for two things that subscribers cannot do: to sync after the
+ * connection is given back (in a commit hook it is held, and an error there makes TypeORM roll back), and to
+ * learn the rows of a write by criteria.
  */
 export class ManagedWrites {
-  /** Managers that somebody still holds keep their wrapping; it does nothing any more. */
-  isActive = true;
+  /** By name of the method. */
+  readonly methods: ReadonlyMap<string, Write>;
   /** `increment()` calls `update()`, which has nothing to add. */
   private delegating = false;
 
-  constructor(private readonly options: ManagedWritesOptions) {}
-
-  /**
-   * The class of a manager with its writing methods wrapped: made once, because TypeORM makes a manager for
-   * every call.
-   */
-  managed(Base: ManagerClass): ManagerClass {
-    const base = Base.prototype as unknown as Record<string, WriteMethod>;
-    const Managed = class extends Base {};
-    const methods = Managed.prototype as unknown as Record<string, unknown>;
-    const isActive = (): boolean => this.isActive;
-    for (const name of [...COMMITS, ...STATEMENTS, ...Object.keys(WHOLE_TABLE)]) {
-      const original = base[name];
-      if (!original) continue; // an older TypeORM does not have it
-      const wrapper = this.wrapper(name);
-      methods[name] = function (this: EntityManager, ...args: unknown[]) {
-        return isActive() ? wrapper(this, original.bind(this), args) : original.apply(this, args);
-      };
-    }
-    methods['createQueryBuilder'] = this.options.inverse.observed(base['createQueryBuilder']!);
-    return Managed;
+  constructor(private readonly options: ManagedWritesOptions) {
+    this.methods = new Map(WRITES.map((name) => [name, this.wrapper(name)] as const));
   }
 
-  private wrapper(
-    name: string,
-  ): (manager: EntityManager, original: WriteMethod, args: unknown[]) => Promise<unknown> {
+  private wrapper(name: string): Write {
     const { feed, bulk, rows } = this.options;
     if (COMMITS.includes(name)) {
       return ({ queryRunner }, original, args) => {
@@ -88,7 +57,7 @@ export class ManagedWrites {
       const metadata = this.metadataOf(args[0]);
       const [entity] = metadata ? rows.classes(metadata) : [];
       if (!entity) return original(...args);
-      bulk.met(entity.name, WHOLE_TABLE[name]!);
+      bulk.met(entity.name, `${name}()`);
       return during({ captured: { target: metadata?.target, values: [] } }, () => original(...args));
     };
   }

@@ -1,6 +1,7 @@
 import type { EntityManager, EntityMetadata, FindOneOptions, FindOptionsWhere } from 'typeorm';
 import type { SyncedEntities } from '../records/synced-entities.js';
 import type { SyncedEntity } from '../records/synced-entity.js';
+import { readRows } from '../records/whole-rows.js';
 
 type Where = FindOptionsWhere<object> | FindOptionsWhere<object>[];
 type Relation = EntityMetadata['relations'][number];
@@ -81,7 +82,7 @@ export class MarkedRows {
     manager: EntityManager,
     lock?: FindOneOptions['lock'],
   ): Promise<Map<SyncedEntity, string[]>> {
-    const rows = await manager.find<object>(metadata.target, {
+    const rows = await readRows(metadata, manager, {
       where,
       withDeleted: true,
       loadEagerRelations: false,
@@ -90,8 +91,8 @@ export class MarkedRows {
     const found = new Map<SyncedEntity, string[]>();
     for (const row of rows) {
       const entity = this.entities.autoSynced(row.constructor);
-      const id = entity?.idOf(row);
-      if (!entity || !id) continue;
+      const id = entity?.idOf(row) ?? null;
+      if (!entity || id === null) continue;
       const ids = found.get(entity);
       if (ids) ids.push(id);
       else found.set(entity, [id]);

@@ -1,29 +1,45 @@
-import { Column, type ColumnOptions } from 'typeorm';
-import { defineRecordColumn, type RecordColumnNames } from '../metadata/sync-metadata.js';
+import { Column, type ColumnOptions, type EntitySchemaColumnOptions } from 'typeorm';
+import {
+  DEFAULT_RECORD_COLUMNS,
+  defineRecordColumn,
+  type RecordColumnNames,
+} from '../metadata/sync-metadata.js';
 
 /**
  * The module alone writes the record columns: `update: false` keeps TypeORM's updates off them,
  * so that an instance older than somebody's write-back cannot wipe what was written.
  */
+const column = { nullable: true, update: false } as const;
+const uri = { ...column, type: 'varchar', length: 1200 } as const;
+const cid = { ...column, type: 'varchar', length: 128 } as const;
+const rkey = { ...column, type: 'varchar', length: 512 } as const;
+const syncedAt = { ...column, type: Date } as const;
+
 const recordColumn =
-  (column: keyof RecordColumnNames, options: ColumnOptions): PropertyDecorator =>
+  (name: keyof RecordColumnNames, options: ColumnOptions): PropertyDecorator =>
   (prototype, property) => {
-    Column({ nullable: true, update: false, ...options })(prototype, property);
-    defineRecordColumn(prototype.constructor, column, String(property));
+    Column(options)(prototype, property);
+    defineRecordColumn(prototype.constructor, name, String(property));
   };
 
 /** at-uri of the entity's record; null while it has none. */
 export const AtpUri = (options: ColumnOptions = {}): PropertyDecorator =>
-  recordColumn('uri', { type: 'varchar', length: 1200, ...options });
+  recordColumn('uri', { ...uri, ...options });
 
 /** CID of the record's content as of the last sync. */
 export const AtpCid = (options: ColumnOptions = {}): PropertyDecorator =>
-  recordColumn('cid', { type: 'varchar', length: 128, ...options });
+  recordColumn('cid', { ...cid, ...options });
 
 /** Record key: reserved when the row is inserted, before the first request. */
 export const AtpRkey = (options: ColumnOptions = {}): PropertyDecorator =>
-  recordColumn('rkey', { type: 'varchar', length: 512, ...options });
+  recordColumn('rkey', { ...rkey, ...options });
 
 /** When the record was last written. Optional. */
 export const AtpSyncedAt = (options: ColumnOptions = {}): PropertyDecorator =>
-  recordColumn('syncedAt', { type: Date, ...options });
+  recordColumn('syncedAt', { ...syncedAt, ...options });
+
+/** The record columns for an `EntitySchema`, which no decorator adds any to: `columns: { ...atpRecordColumns, ... }`. */
+export const atpRecordColumns: Record<
+  (typeof DEFAULT_RECORD_COLUMNS)[keyof typeof DEFAULT_RECORD_COLUMNS],
+  EntitySchemaColumnOptions
+> = { atpUri: uri, atpCid: cid, atpRkey: rkey, atpSyncedAt: syncedAt };

@@ -1,7 +1,9 @@
-import type { DataSource, QueryRunner } from 'typeorm';
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+
+export const dataSourceOf = ({ manager }: QueryRunner): DataSource => dataSourceOfManager(manager);
 
 /** `dataSource` in TypeORM 1, `connection` in 0.3. */
-export function dataSourceOf({ manager }: QueryRunner): DataSource {
+export function dataSourceOfManager(manager: EntityManager): DataSource {
   const { dataSource, connection } = manager as { dataSource?: DataSource; connection?: DataSource };
   return (dataSource ?? connection) as DataSource;
 }

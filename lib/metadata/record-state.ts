@@ -13,7 +13,11 @@ const namesOf = new WeakMap<object, RecordColumnNames>();
 /** What an instance says of its record, under whatever property names its class uses. */
 export function recordStateOf(entity: object): RecordState {
   let names = namesOf.get(entity.constructor);
-  if (!names) namesOf.set(entity.constructor, (names = recordColumnNamesOf(entity.constructor)));
+  if (!names) {
+    names = recordColumnNamesOf(entity.constructor);
+    // Those of an EntitySchema are known once the module has started.
+    if (names.uri !== undefined) namesOf.set(entity.constructor, names);
+  }
   const { uri, cid, rkey, syncedAt } = names;
   return {
     uri: text(entity, uri),

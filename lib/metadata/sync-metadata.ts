@@ -46,6 +46,14 @@ export interface RecordColumnNames {
   readonly syncedAt?: string;
 }
 
+/** The names of the properties, where nobody chose others. */
+export const DEFAULT_RECORD_COLUMNS = {
+  uri: 'atpUri',
+  cid: 'atpCid',
+  rkey: 'atpRkey',
+  syncedAt: 'atpSyncedAt',
+} as const satisfies RecordColumnNames;
+
 const SYNC = Symbol('parity:sync');
 const COLUMNS = Symbol('parity:columns');
 const MAPPER = Symbol('parity:mapper');

@@ -1,4 +1,5 @@
 import { ensureValidNsid } from '@atproto/syntax';
+import { EntitySchema } from 'typeorm';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import type { EntityClass, RecordMapper } from './record-mapper.js';
 
@@ -9,6 +10,13 @@ export class MapperRegistry {
   /** @throws ParityOptionsError for a second mapper of one entity, or a collection that is no NSID */
   register(mapper: RecordMapper): void {
     const name = mapper.constructor.name;
+    const given: unknown = mapper.entity;
+    if (given instanceof EntitySchema) {
+      throw new ParityOptionsError(
+        `${name}.entity is an EntitySchema; it has to be the class that the schema names as its target: write ` +
+          `'new EntitySchema({ target: Post, ... })', mark Post with @AutoSyncsWithAtp(), and 'readonly entity = Post'.`,
+      );
+    }
     if (typeof mapper.entity !== 'function') {
       throw new ParityOptionsError(
         `${name}.entity is ${String(mapper.entity)}; it has to be the entity class: readonly entity = Post;`,

@@ -7,7 +7,7 @@ export interface RelationTree {
 }
 
 /** The relations that whose DID is the default answer of `syncAsDid`. */
-const OWNERS = ['user', 'author'];
+export const OWNERS = ['user', 'author'];
 
 /** What a mapper declares, plus the relation that may name the owner. */
 export function neededRelations(metadata: EntityMetadata, mapper: RecordMapper | undefined): RelationTree {
@@ -44,8 +44,14 @@ function branches(metadata: EntityMetadata, tree: RelationTree): [string, Entity
   });
 }
 
+/** What an instance has of a relation, as a list; nothing of one that is lazy and not loaded. */
+export function relatedIn(instance: object, relation: EntityMetadata['relations'][number]): object[] {
+  const value: unknown = relation.getEntityValue(instance);
+  return [value].flat().filter((one) => typeof one === 'object' && one !== null);
+}
+
 /**
- * Whether an instance has its class, every selected column and every relation of the tree, so that nothing
+ * Whether an instance has its class, every mapped column and every relation of the tree, so that nothing
  * has to be loaded.
  */
 export function isWhole(instance: object, metadata: EntityMetadata, relations: RelationTree): boolean {
@@ -76,9 +82,9 @@ export function neededColumns(metadata: EntityMetadata): ColumnMetadata[] {
   let needed = columns.get(metadata);
   if (!needed) {
     needed = metadata.columns.filter(
-      ({ isSelect, isVirtual, relationMetadata, isDeleteDate }) =>
+      ({ isVirtual, relationMetadata, isDeleteDate }) =>
         // TypeORM leaves the date of a deletion undefined after an insert.
-        isSelect && !isVirtual && !relationMetadata && !isDeleteDate,
+        !isVirtual && !relationMetadata && !isDeleteDate,
     );
     columns.set(metadata, needed);
   }
@@ -88,7 +94,9 @@ export function neededColumns(metadata: EntityMetadata): ColumnMetadata[] {
 function hasRelations(instance: object, metadata: EntityMetadata, relations: RelationTree): boolean {
   return Object.entries(relations).every(([name, below]) => {
     const relation = metadata.findRelationWithPropertyPath(name);
-    if (!relation || below === false || relation.isLazy) return true;
+    if (!relation || below === false) return true;
+    // A caller's promise may be of anything, or of rows that are old by now.
+    if (relation.isLazy) return false;
     const value: unknown = relation.getEntityValue(instance);
     if (value === undefined) return false;
     return (Array.isArray(value) ? value : [value]).every((item: unknown) => {

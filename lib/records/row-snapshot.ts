@@ -1,6 +1,7 @@
 import type { EntityMetadata } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { onlyRowTells, neededColumns } from './relation-tree.js';
+import { hide } from './whole-rows.js';
 
 /**
  * A row as an instance of its own: it has the mapped columns and nothing that a caller hung on theirs, and
@@ -14,7 +15,8 @@ export function snapshotOf(
   valueOf: (column: ColumnMetadata) => unknown,
 ): object | undefined {
   if (typeof metadata.target !== 'function' || onlyRowTells(metadata)) return undefined;
-  const row = metadata.create() as object;
+  // As a row that is loaded: a constructor may demand arguments (`entitySkipConstructor`).
+  const row = metadata.create(undefined, { fromDeserializer: true }) as object;
   for (const column of neededColumns(metadata)) {
     const value = valueOf(column);
     // A function gives SQL, whose value the database computes.
@@ -24,6 +26,7 @@ export function snapshotOf(
   const { deleteDateColumn } = metadata;
   // TypeORM leaves it undefined after an insert.
   deleteDateColumn?.setEntityValue(row, copied(valueOf(deleteDateColumn) ?? null));
+  hide(row, metadata.columns);
   return row;
 }
 

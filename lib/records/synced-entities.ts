@@ -1,9 +1,11 @@
 import type { DataSource, EntityMetadata } from 'typeorm';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
-import { ownSyncNameOf, recordColumnNamesOf, syncMetadataOf } from '../metadata/sync-metadata.js';
+import { ownSyncNameOf, syncMetadataOf } from '../metadata/sync-metadata.js';
+import { checkKey } from './checked-key.js';
 import type { EntityClass } from './record-mapper.js';
 import type { MapperRegistry } from './mapper.registry.js';
-import { SyncedEntity, type RecordColumns } from './synced-entity.js';
+import { refuseClassless, recordColumnsOf } from './record-columns.js';
+import { SyncedEntity } from './synced-entity.js';
 import { UnknownClass } from './unknown-class.js';
 
 /** The marked entity classes of all DataSources. */
@@ -26,6 +28,7 @@ export class SyncedEntities {
     this.first ??= dataSource;
     const added: SyncedEntity[] = [];
     for (const metadata of dataSource.entityMetadatas) {
+      refuseClassless(metadata);
       const sync = syncMetadataOf(metadata.target);
       if (!sync || metadata.tableType === 'junction') continue;
       if (this.byClass.has(metadata.target) || this.all().some(({ name }) => name === metadata.name)) {
@@ -35,6 +38,7 @@ export class SyncedEntities {
           { entityName: metadata.name },
         );
       }
+      checkKey(dataSource, metadata);
       const mapper = mappers.forEntity(metadata.target as EntityClass);
       if (!mapper && sync.level === 'auto' && !isAbstract(metadata)) throw missingMapper(metadata.name);
       const storedName = ownSyncNameOf(metadata.target as object) ?? prefix + tableNameOf(metadata);
@@ -42,7 +46,7 @@ export class SyncedEntities {
         dataSource,
         metadata,
         sync,
-        recordColumns(metadata),
+        recordColumnsOf(metadata),
         mapper,
         storedName,
         this.timeoutMs,
@@ -132,19 +136,3 @@ const missingMapper = (name: string): ParityOptionsError =>
       `'readonly entity = ${name}', decorate it with @AtpMapper(), and provide it in a module or list it in forRoot({ mappers }).`,
     { entityName: name },
   );
-
-function recordColumns(metadata: EntityMetadata): RecordColumns {
-  const names = recordColumnNamesOf(metadata.target as object);
-  const column = (name: string | undefined) =>
-    name === undefined ? undefined : metadata.findColumnWithPropertyName(name);
-  const { uri, cid, rkey } = { uri: column(names.uri), cid: column(names.cid), rkey: column(names.rkey) };
-  if (uri && cid && rkey) return { uri, cid, rkey, syncedAt: column(names.syncedAt) };
-  const missing = Object.entries({ uri, cid, rkey })
-    .filter(([, found]) => !found)
-    .map(([name]) => name);
-  throw new ParityOptionsError(
-    `${metadata.name} lacks the record column${missing.length > 1 ? 's' : ''} ${missing.join(', ')}. Extend AtpRecordEntity ` +
-      `(or withAtpRecord(Base)), or decorate properties with @AtpUri(), @AtpCid() and @AtpRkey().`,
-    { entityName: metadata.name },
-  );
-}

@@ -1,6 +1,6 @@
 import { isValidDid, isValidRecordKey } from '@atproto/syntax';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
-import { In, type DataSource, type EntityManager, type EntityMetadata, type FindOptionsWhere } from 'typeorm';
+import type { DataSource, EntityManager, EntityMetadata } from 'typeorm';
 import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { MapperError } from '../errors/mapper.error.js';
 import { reasonOf } from '../errors/reason-of.js';
@@ -8,13 +8,22 @@ import { recordStateOf, type RecordState } from '../metadata/record-state.js';
 import type { SyncFunctions, SyncMetadata } from '../metadata/sync-metadata.js';
 import { DEFAULT_FUNCTION_TIMEOUT_MS } from '../model/options.js';
 import { parseAtUri, type Address } from '../model/address.js';
+import { KeyedEntity } from './keyed-entity.js';
 import { KnownCids } from './known-cids.js';
 import { prepareRecord, type PreparedRecord } from './record-json.js';
-import { isComputed, isWhole, neededRelations, withEager, type RelationTree } from './relation-tree.js';
+import {
+  isComputed,
+  isWhole,
+  neededRelations,
+  OWNERS,
+  withEager,
+  type RelationTree,
+} from './relation-tree.js';
 import type { RecordMapper } from './record-mapper.js';
 import { chunks } from './chunks.js';
 import { isSetByUpdate, snapshotOf } from './row-snapshot.js';
 import { newTid } from './tid.js';
+import { hide, readRows } from './whole-rows.js';
 import { withinTime } from './within-time.js';
 
 export interface RecordColumns {
@@ -25,7 +34,7 @@ export interface RecordColumns {
 }
 
 /** Everything the module knows of one marked entity class in one DataSource. */
-export class SyncedEntity {
+export class SyncedEntity extends KeyedEntity {
   readonly name: string;
   private readonly relations: RelationTree;
   /** With what is loaded unasked. */
@@ -41,8 +50,8 @@ export class SyncedEntity {
   readonly neighbours: SyncedEntity[] = [];
 
   constructor(
-    readonly dataSource: DataSource,
-    readonly metadata: EntityMetadata,
+    dataSource: DataSource,
+    metadata: EntityMetadata,
     readonly sync: SyncMetadata,
     readonly columns: RecordColumns,
     readonly mapper: RecordMapper | undefined,
@@ -51,68 +60,12 @@ export class SyncedEntity {
     /** Milliseconds that the mapper and the entity's own functions have for an answer. */
     private readonly timeoutMs = DEFAULT_FUNCTION_TIMEOUT_MS,
   ) {
+    super(dataSource, metadata);
     this.name = metadata.name;
     this.relations = neededRelations(metadata, mapper);
     this.loaded = withEager(metadata, this.relations);
     this.isComputed = isComputed(metadata, this.loaded);
     this.hasRelations = Object.values(this.loaded).some(Boolean) || metadata.lazyRelations.length > 0;
-  }
-
-  /** The primary key as a string: a single key as it is, a composite key as the JSON of its values. */
-  idOf(entity: object): string | null {
-    return this.idOfKey(
-      this.metadata.primaryColumns.map((column) => column.getEntityValue(entity) as unknown),
-    );
-  }
-
-  /** The same from the values of the primary key columns; null while one is missing. */
-  idOfKey(key: readonly unknown[]): string | null {
-    const values = key.map((given, index) => {
-      const value = this.asInRow(given, this.metadata.primaryColumns[index]);
-      return value instanceof Date ? value.toISOString() : value;
-    });
-    if (values.some((value) => value === undefined || value === null)) return null;
-    return values.length === 1 ? String(values[0]) : JSON.stringify(values);
-  }
-
-  /**
-   * A key may be given in another form than the one that the row has: a date as a string, a UUID in capitals.
-   */
-  asInRow(value: unknown, column: ColumnMetadata | undefined): unknown {
-    if (!column || !(typeof value === 'string' || value instanceof Date)) return value;
-    const { driver } = this.dataSource;
-    const row: unknown = driver.prepareHydratedValue(driver.preparePersistentValue(value, column), column);
-    return typeof row === 'string' && driver.normalizeType(column) === 'uuid' ? row.toLowerCase() : row;
-  }
-
-  /** The values of the primary key columns, in their order. */
-  keyOf(id: string): unknown[] {
-    const { primaryColumns } = this.metadata;
-    const values = primaryColumns.length === 1 ? [id] : (JSON.parse(id) as unknown[]);
-    return values.map((value, index) => (isDate(primaryColumns[index]) ? new Date(String(value)) : value));
-  }
-
-  /** The primary key as TypeORM's id map: what an entity has of it. */
-  keyMapOf(id: string): Record<string, unknown> {
-    const map: Record<string, unknown> = {};
-    const values = this.keyOf(id);
-    this.metadata.primaryColumns.forEach((column, index) =>
-      mergeDeep(map, column.createValueMap(values[index])),
-    );
-    return map;
-  }
-
-  /**
-   * The id that a row has once these values are written to it; null if they do not tell (SQL of the
-   * caller's).
-   */
-  idAfter(id: string, written: object): string | null {
-    const before = this.keyOf(id);
-    const key = this.metadata.primaryColumns.map((column, index): unknown => {
-      const value: unknown = column.getEntityValue(written);
-      return value === undefined ? before[index] : value;
-    });
-    return key.some((value) => typeof value === 'function') ? null : this.idOfKey(key);
   }
 
   /** Takes the record columns off values that somebody gave. */
@@ -122,9 +75,18 @@ export class SyncedEntity {
     }
   }
 
+  /** Whether a join table is one of what the mapper or the entity's functions may read. */
+  readsJunction(junction: EntityMetadata): boolean {
+    return this.metadata.manyToManyRelations.some(
+      ({ junctionEntityMetadata, isLazy, propertyPath }) =>
+        junctionEntityMetadata === junction && (isLazy || Boolean(this.loaded[propertyPath])),
+    );
+  }
+
   /** Whether the instance has its class, every column and the relations that are needed. */
   isWhole(instance: object): boolean {
-    return isWhole(instance, this.metadata, this.loaded);
+    // Its own functions may read any of the lazy relations.
+    return this.metadata.lazyRelations.length === 0 && isWhole(instance, this.metadata, this.loaded);
   }
 
   /** The row that an insert has made of an instance; undefined where its event does not tell all of it. */
@@ -176,7 +138,7 @@ export class SyncedEntity {
     const { relations } = this;
     const read = async (some: readonly string[], withDeleted: boolean): Promise<void> => {
       const where = this.whereIds(some);
-      for (const row of await manager.find<object>(this.metadata.target, { where, relations, withDeleted }))
+      for (const row of await readRows(this.metadata, manager, { where, relations, withDeleted }))
         found.set(this.idOf(row) ?? '', row);
     };
     for (const chunk of chunks(ids, 500)) {
@@ -187,16 +149,12 @@ export class SyncedEntity {
     return found;
   }
 
-  whereIds(ids: readonly string[]): FindOptionsWhere<object> | FindOptionsWhere<object>[] {
-    const [key, ...others] = this.metadata.primaryColumns;
-    if (!key || others.length > 0) return ids.map((id) => this.keyMapOf(id));
-    return key.createValueMap(In(ids.map((id) => this.keyOf(id)[0]))) as FindOptionsWhere<object>;
-  }
-
   /** Shows on an instance what its record columns hold. */
   show(instance: object, row: Partial<RecordState>): void {
     for (const [name, value] of Object.entries(row)) {
-      this.columns[name as keyof RecordColumns]?.setEntityValue(instance, value);
+      const column = this.columns[name as keyof RecordColumns];
+      column?.setEntityValue(instance, value);
+      if (column) hide(instance, [column]);
     }
   }
 
@@ -206,13 +164,27 @@ export class SyncedEntity {
 
   /** @throws MapperError when `syncAsDid` throws, or gives what is no DID */
   async didOf(entity: object): Promise<string | null> {
-    return this.asDid(await this.ask('syncAsDid', entity, () => defaultDid(entity)), entity);
+    return this.asDid(await this.ask('syncAsDid', entity, () => this.defaultDid(entity)), entity);
+  }
+
+  private defaultDid(entity: object): unknown {
+    const owners = OWNERS.map((name) => {
+      const relation = this.metadata.findRelationWithPropertyPath(name);
+      const owner = relation ? relation.getEntityValue(entity) : (entity as Record<string, unknown>)[name];
+      return (owner as { did?: unknown } | null | undefined)?.did;
+    });
+    const candidates = [
+      (entity as { did?: unknown }).did,
+      ...owners,
+      parseAtUri(recordStateOf(entity).uri)?.did,
+    ];
+    return candidates.find((did) => did !== undefined && did !== null);
   }
 
   /** The account without a promise, where the class has no `syncAsDid`; undefined: it has one. */
   plainDidOf(entity: object): string | null | undefined {
     const isPlain = this.functionOf('syncAsDid', entity) === undefined;
-    return isPlain ? this.asDid(defaultDid(entity), entity) : undefined;
+    return isPlain ? this.asDid(this.defaultDid(entity), entity) : undefined;
   }
 
   private asDid(did: unknown, entity: object): string | null {
@@ -349,28 +321,3 @@ export class SyncedEntity {
     });
   }
 }
-
-function defaultDid(entity: object): unknown {
-  const { did, user, author } = entity as {
-    did?: unknown;
-    user?: { did?: unknown };
-    author?: { did?: unknown };
-  };
-  return did ?? user?.did ?? author?.did ?? parseAtUri(recordStateOf(entity).uri)?.did;
-}
-
-/** Columns whose values are Dates in memory. */
-const isDate = (column: ColumnMetadata | undefined): boolean =>
-  column !== undefined &&
-  (column.type === Date || /^(datetime|timestamp)/.test(typeof column.type === 'string' ? column.type : ''));
-
-function mergeDeep(into: Record<string, unknown>, from: Record<string, unknown>): void {
-  for (const [key, value] of Object.entries(from)) {
-    const present = into[key];
-    if (isObject(present) && isObject(value)) mergeDeep(present, value);
-    else into[key] = value;
-  }
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

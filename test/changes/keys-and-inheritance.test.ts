@@ -11,13 +11,14 @@ import {
   type Relation,
 } from 'typeorm';
 import { AtpRecordEntity, AutoSyncsWithAtp, RecordMapper } from 'nestjs-parity';
-import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { databaseKinds, describeDatabase, type DatabaseKind } from '../support/databases.js';
 import { track, type Tracked } from './tracked.js';
 
 const did = 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa';
 
 abstract class Owned extends AtpRecordEntity {
   @Column({ default: '' }) text!: string;
+  @Column({ default: 0 }) count!: number;
   get did(): string {
     return did;
   }
@@ -40,6 +41,77 @@ class Token extends Owned {
 @AutoSyncsWithAtp()
 class Day extends Owned {
   @PrimaryColumn({ type: Date, precision: 3 }) day!: Date;
+}
+
+/** A value object, as domain models have them. */
+class Uid {
+  constructor(readonly value: string) {}
+}
+
+@Entity()
+@AutoSyncsWithAtp()
+class Valued extends Owned {
+  @PrimaryColumn({
+    type: 'varchar',
+    length: 40,
+    transformer: { to: (uid: Uid) => uid.value, from: (value: string) => new Uid(value) },
+  })
+  id!: Uid;
+}
+
+@Entity()
+@AutoSyncsWithAtp()
+class Large extends Owned {
+  @PrimaryColumn({ type: 'bigint', transformer: { to: String, from: BigInt } }) id!: bigint;
+  @PrimaryColumn({ type: 'bigint' }) other!: string;
+}
+
+/** The databases have bytes under different names. */
+function bytesAs(type: 'blob' | 'bytea' | 'binary') {
+  const options = { type, ...(type !== 'bytea' && { length: 16 }) };
+  const transformer = {
+    to: (hex: string) => Buffer.from(hex, 'hex'),
+    from: (bytes: Buffer) => bytes.toString('hex'),
+  };
+
+  /** In memory as text. */
+  @Entity()
+  @AutoSyncsWithAtp()
+  class Binary extends Owned {
+    @PrimaryColumn({ ...options, transformer }) id!: string;
+  }
+
+  @Entity()
+  @AutoSyncsWithAtp()
+  class Bytes extends Owned {
+    @PrimaryColumn(options) left!: Buffer;
+    @PrimaryColumn() right!: boolean;
+  }
+  return { Binary, Bytes };
+}
+const bytes = { sqlite: bytesAs('blob'), postgres: bytesAs('bytea'), mariadb: bytesAs('binary') };
+
+/** Seconds in the database, a date in memory. */
+@Entity()
+@AutoSyncsWithAtp()
+class Second extends Owned {
+  @PrimaryColumn({
+    type: 'int',
+    transformer: { to: (at: Date) => at.getTime() / 1_000, from: (at: number) => new Date(at * 1_000) },
+  })
+  at!: Date;
+}
+
+@Entity()
+@AutoSyncsWithAtp()
+class Word extends Owned {
+  @PrimaryColumn() word!: string;
+}
+
+@Entity()
+@AutoSyncsWithAtp()
+class Count extends Owned {
+  @PrimaryColumn({ type: 'int' }) id!: number;
 }
 
 @Entity()
@@ -81,13 +153,35 @@ const mapperOf = (entity: new () => Owned, collection = entity.name): RecordMapp
     toRecord = ({ text }: Owned): Record<string, unknown> => ({ text });
   })() as RecordMapper;
 
-const keyed: Record<string, () => [Owned, ...Owned[]]> = {
+const keyed: Record<string, (kind: DatabaseKind) => [Owned, ...Owned[]]> = {
   'composite keys': () => [
     Object.assign(new Pair(), { left: 1, right: 'a"b' }),
     Object.assign(new Pair(), { left: 1, right: 'c' }),
   ],
   'uuid keys': () => [new Token(), new Token()],
+  'keys that are bytes in the database': (kind) => [
+    Object.assign(new bytes[kind].Binary(), { id: '00112233445566778899aabbccddeeff' }),
+  ],
+  'keys that are bytes and truth values': (kind) => [
+    Object.assign(new bytes[kind].Bytes(), { left: Buffer.alloc(16, 1), right: true }),
+    Object.assign(new bytes[kind].Bytes(), { left: Buffer.alloc(16, 1), right: false }),
+  ],
+  'keys that are large numbers': () => [
+    Object.assign(new Large(), { id: 4_294_967_297n, other: '4294967298' }),
+  ],
   'Date keys': () => [Object.assign(new Day(), { day: new Date('2026-01-02T03:04:05.678Z') })],
+};
+
+/** On SQLite TypeORM itself cannot save one of these again; it can write by criteria. */
+const objectKeyed: Record<string, () => [Owned, object][]> = {
+  'value objects for keys': () => [
+    [Object.assign(new Valued(), { id: new Uid('one') }), { id: new Uid('one') }],
+    [Object.assign(new Valued(), { id: new Uid('two') }), { id: new Uid('two') }],
+  ],
+  'dates that are numbers in the database': () => {
+    const at = new Date('2026-01-02T03:04:05.000Z');
+    return [[Object.assign(new Second(), { at }), { at }]];
+  },
 };
 
 for (const kind of databaseKinds) {
@@ -95,7 +189,21 @@ for (const kind of databaseKinds) {
     let db: Tracked;
 
     beforeAll(async () => {
-      const marked = [Pair, Token, Day, Sheet, Shape, Square, Car];
+      const marked: (new () => Owned)[] = [
+        Pair,
+        Token,
+        Day,
+        Valued,
+        Large,
+        Second,
+        Word,
+        Count,
+        Sheet,
+        Shape,
+        Square,
+        Car,
+      ];
+      marked.push(...(Object.values(bytes[kind]) as (new () => Owned)[]));
       db = await track({
         kind,
         entities: [...marked, Circle, Vehicle, Tram],
@@ -117,7 +225,7 @@ for (const kind of databaseKinds) {
 
     for (const [name, make] of Object.entries(keyed)) {
       it(`follows entities with ${name}`, async () => {
-        const entities = make();
+        const entities = make(kind);
         const [first] = entities;
         const repository = db.dataSource.getRepository<ObjectLiteral>(first.constructor);
         const metadata = repository.metadata;
@@ -154,6 +262,56 @@ for (const kind of databaseKinds) {
       ]);
     });
 
+    for (const [name, make] of Object.entries(objectKeyed)) {
+      it(`follows entities with ${name}`, async () => {
+        const { manager } = db.dataSource;
+        for (const [entity, criteria] of make()) {
+          await manager.save(entity);
+          await manager.update(entity.constructor, criteria, { text: 'by criteria' });
+          await manager.increment(entity.constructor, criteria, 'count', 1);
+          expect(await manager.findOneBy(entity.constructor, criteria)).toMatchObject({
+            text: 'by criteria',
+            count: 1,
+          });
+          await manager.delete(entity.constructor, criteria);
+          const { name: entityName } = entity.constructor;
+          expect(told()).toEqual(
+            ['publish', 'publish', 'publish', 'unpublish'].map((operation) => [
+              entityName,
+              operation,
+              entity.atpRkey,
+            ]),
+          );
+          const again = manager.create(entity.constructor, { ...criteria }) as Owned;
+          await manager.insert(entity.constructor, again);
+          await manager.delete(entity.constructor, criteria);
+          expect(told()).toHaveLength(2);
+        }
+      });
+    }
+
+    it('follows entities whose key is the empty string, or 0', async () => {
+      const { manager } = db.dataSource;
+      const [word, count] = [
+        await manager.save(Object.assign(new Word(), { word: '' })),
+        await manager.save(Object.assign(new Count(), { id: 0 })),
+      ];
+      await manager.update(Word, { word: '' }, { text: 'x' });
+      await manager.update(Count, 0, { text: 'x' });
+      await manager.save(Object.assign(count, { text: 'y' }));
+      await manager.delete(Word, { word: '' });
+      await manager.remove(count);
+      expect(told()).toEqual([
+        ['Word', 'publish', word.atpRkey],
+        ['Count', 'publish', count.atpRkey],
+        ['Word', 'publish', word.atpRkey],
+        ['Count', 'publish', count.atpRkey],
+        ['Count', 'publish', count.atpRkey],
+        ['Word', 'unpublish', word.atpRkey],
+        ['Count', 'unpublish', count.atpRkey],
+      ]);
+    });
+
     it('follows entities whose key is a relation', async () => {
       const { manager } = db.dataSource;
       const token = await manager.save(new Token());
@@ -167,6 +325,18 @@ for (const kind of databaseKinds) {
         ['Sheet', 'unpublish', sheet.atpRkey],
       ]);
     });
+
+    if (kind === 'mariadb') {
+      it('refuses a date that the database rounds', async () => {
+        @Entity()
+        @AutoSyncsWithAtp()
+        class Rounded extends Owned {
+          @PrimaryColumn({ type: Date }) at!: Date;
+        }
+        const starting = track({ kind, entities: [Rounded], mappers: [mapperOf(Rounded)] });
+        await expect(starting).rejects.toThrow(/Rounded\.at is stored without milliseconds.*precision: 3/);
+      });
+    }
 
     if (kind === 'postgres') {
       it('knows a uuid that is written in another way than in the row', async () => {

@@ -83,6 +83,8 @@ export interface TrackedOptions {
   readonly mappers?: RecordMapper[];
   readonly onBulkWrite?: BulkWriteReaction;
   readonly extra?: ExtraOptions;
+  /** Runs before the changes are tracked. */
+  readonly before?: (dataSource: DataSource) => void;
 }
 
 /** A DataSource whose marked entities are tracked, on a database of its own. */
@@ -91,6 +93,7 @@ export async function track(options: TrackedOptions): Promise<Tracked> {
   const database = await freshDataSource(kind, entities as NonNullable<DataSourceOptions['entities']>, extra);
   const log: string[] = [];
   const dataSource = await database.open({ logger: queryLogger(log), logging: true } as ExtraOptions);
+  options.before?.(dataSource);
   const registry = new MapperRegistry();
   mappers.forEach((mapper) => registry.register(mapper));
   const synced = new SyncedEntities();

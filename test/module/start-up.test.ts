@@ -1,12 +1,22 @@
 import { EventEmitterModule } from '@nestjs/event-emitter';
 import { Injectable, Scope } from '@nestjs/common';
-import { Column, Entity, ManyToOne, OneToMany, PrimaryGeneratedColumn, type Relation } from 'typeorm';
+import {
+  Column,
+  Entity,
+  EntitySchema,
+  ManyToOne,
+  OneToMany,
+  PrimaryColumn,
+  PrimaryGeneratedColumn,
+  type Relation,
+} from 'typeorm';
 import {
   AtpCid,
   AtpMapper,
   AtpRecordEntity,
   AtpRkey,
   AtpUri,
+  atpRecordColumns,
   AutoSyncsWithAtp,
   MapperRegistry,
   ParityModule,
@@ -17,6 +27,8 @@ import {
 import { Applications, NoSessions, Note, NoteMapper, sqlite, type Setup } from '../support/applications.js';
 
 const apps = new Applications();
+/** Of an EntitySchema. */
+const id = { type: Number, primary: true, generated: true } as const;
 const parity = ParityModule.forRoot({ sessions: NoSessions });
 
 async function refusal(setup: Partial<Setup>): Promise<string> {
@@ -106,6 +118,65 @@ describe('start-up is refused, with the fix,', () => {
       @PrimaryGeneratedColumn() id!: number;
     }
     expect(await refusal({ entities: [Bare] })).toMatch(/Bare lacks the record columns uri, cid, rkey/);
+  });
+
+  it('for record columns that TypeORM would update, however they are declared', async () => {
+    @Entity()
+    @PublishesRecords()
+    class Loose {
+      @PrimaryGeneratedColumn() id!: number;
+      @AtpUri({ update: true }) uri!: string | null;
+      @AtpCid() cid!: string | null;
+      @AtpRkey({ update: true }) rkey!: string | null;
+    }
+    @PublishesRecords()
+    class Plain {
+      id!: number;
+    }
+    const text = { type: 'varchar', nullable: true } as const;
+    const schema = new EntitySchema<Plain>({
+      name: 'Plain',
+      target: Plain,
+      columns: { id, atpUri: text, atpCid: text, atpRkey: text } as never,
+    });
+    for (const [entity, what] of [
+      [Loose, /Loose\.uri, Loose\.rkey: .*\{ update: false \}, or take @AtpUri\(\)/],
+      [schema, /Plain\.atpUri, Plain\.atpCid, Plain\.atpRkey: .*\.\.\.atpRecordColumns/],
+    ] as const)
+      expect(await refusal({ entities: [entity] })).toMatch(what);
+  });
+
+  it('for an EntitySchema without record columns, whatever its class extends', async () => {
+    @PublishesRecords()
+    class Scheme extends AtpRecordEntity {
+      id!: number;
+    }
+    const schema = new EntitySchema<Scheme>({ name: 'Scheme', target: Scheme, columns: { id } });
+    expect(await refusal({ entities: [schema] })).toMatch(
+      /Scheme lacks the record columns uri, cid, rkey\. .*columns: \{ \.\.\.atpRecordColumns/,
+    );
+  });
+
+  it('for an EntitySchema without a class', async () => {
+    const schema = new EntitySchema({ name: 'Nobody', columns: { id, ...atpRecordColumns } });
+    expect(await refusal({ entities: [schema] })).toMatch(
+      /Nobody has record columns, but no class.*target: Nobody/,
+    );
+    const broken = mapper({ entity: schema as never });
+    expect(await refusal({ providers: [broken] })).toMatch(
+      /OtherMapper\.entity is an EntitySchema; .*target: Post/,
+    );
+  });
+
+  it('for a primary key that has no one text', async () => {
+    @Entity()
+    @PublishesRecords()
+    class Listed extends AtpRecordEntity {
+      @PrimaryColumn({ type: 'simple-json' }) key!: object;
+    }
+    expect(await refusal({ entities: [Listed] })).toMatch(
+      /primary key Listed\.key is of the type simple-json.*transformer/,
+    );
   });
 
   it('when EventEmitterModule is missing', async () => {

@@ -5,7 +5,7 @@ import type { ModuleMetadata } from '@nestjs/common';
 import type { Agent } from '@atproto/api';
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 import { AtpMapper, AtpRecordEntity, AutoSyncsWithAtp, RecordMapper, SessionProvider } from 'nestjs-parity';
-import { freshDataSource } from './databases.js';
+import { freshDataSource, type Entities } from './databases.js';
 import { RecordingLogger } from './parity-app.js';
 
 export const DID = 'did:plc:ewvi7nxzyoun6zhxrhs64oiz';
@@ -40,7 +40,7 @@ export class NoteMapper extends RecordMapper<Note> {
 
 export interface Setup extends Pick<ModuleMetadata, 'providers'> {
   readonly parity: NonNullable<ModuleMetadata['imports']>;
-  readonly entities?: Function[];
+  readonly entities?: Entities;
   /** Instead of the one SQLite database and the event emitter. */
   readonly imports?: NonNullable<ModuleMetadata['imports']>;
 }
@@ -70,7 +70,7 @@ export class Applications {
 
 /** A SQLite database in memory, as an import of an application. */
 export async function sqlite(
-  entities: Function[],
+  entities: Entities,
   name?: string,
 ): Promise<ReturnType<typeof TypeOrmModule.forRoot>> {
   const { options } = await freshDataSource('sqlite', entities, { database: ':memory:' });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import { DataSource, type DataSourceOptions, type EntitySchema } from 'typeorm';
 import { describeIf, serverUrl } from './servers.js';
 
 export const databaseKinds = ['sqlite', 'postgres', 'mariadb'] as const;
@@ -15,6 +15,9 @@ export type ExtraOptions = Partial<
   database?: ':memory:';
   poolSize?: number;
 };
+
+/** Classes with decorators, and schemas. */
+export type Entities = (Function | EntitySchema)[];
 
 export interface FreshDatabase {
   /** For `TypeOrmModule.forRoot` or `new DataSource`; the schema is made from the entities (`synchronize`). */

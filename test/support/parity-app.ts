@@ -9,10 +9,16 @@ import {
   type ParityModuleExtras,
   type ParityModuleOptions,
 } from 'nestjs-parity';
-import { freshDataSource, type DatabaseKind, type ExtraOptions, type FreshDatabase } from './databases.js';
+import {
+  freshDataSource,
+  type DatabaseKind,
+  type Entities,
+  type ExtraOptions,
+  type FreshDatabase,
+} from './databases.js';
 
 export interface ParityAppOptions {
-  readonly entities: Function[];
+  readonly entities: Entities;
   readonly parity: ParityModuleOptions & ParityModuleExtras;
   /** A kind of database: an empty one, removed at the end. Or one that outlives the application. */
   readonly database?: DatabaseKind | FreshDatabase;
