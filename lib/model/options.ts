@@ -188,8 +188,9 @@ function resolvePendingSyncs(
 function cacheOf(value: unknown, storage: 'cache' | 'database'): PendingSyncCache | undefined {
   if (value === undefined) return undefined;
   if (!isKeyv(value) && !isCache(value)) {
+    // Not the value itself: the URL of a Redis may hold its password.
     const given =
-      typeof value === 'object' && value !== null ? `a ${value.constructor?.name}` : String(value);
+      value === null ? 'null' : `a ${typeof value === 'object' ? value.constructor?.name : typeof value}`;
     throw new ParityOptionsError(
       `pendingSyncs.cache is ${given}; it takes a Keyv, such as new Keyv({ store: adapter }), or createCache() of cache-manager.`,
     );

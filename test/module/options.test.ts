@@ -104,7 +104,7 @@ describe('options', () => {
     ['an adapter alone', new KeyvRedis('redis://localhost:1'), 'is a KeyvRedis; it takes a Keyv'],
     ['a Map', new Map(), 'is a Map; it takes a Keyv'],
     ['a cache without stores', { stores: [] }, 'is a Object; it takes a Keyv'],
-    ['a URL', 'redis://localhost', 'is redis://localhost; it takes a Keyv'],
+    ['a URL', 'redis://:secret@localhost', 'is a string; it takes a Keyv'],
     ['null', null, 'is null; it takes a Keyv'],
   ])('refuse %s as a cache', (_what, cache, message) => {
     expect(refusal({ pendingSyncs: { cache } })).toContain(`pendingSyncs.cache ${message}`);
