@@ -9,6 +9,7 @@ export type {
 export type {
   ParityOptions,
   PdsOptions,
+  PendingSyncCache,
   PendingSyncOptions,
   SyncMode,
   SyncOptions,
@@ -116,6 +117,7 @@ export { RateLimitedError } from './errors/rate-limited.error.js';
 export { RowRefusedError } from './errors/row-refused.error.js';
 export { RetryLaterError } from './errors/retry-later.error.js';
 export { DatabaseError } from './errors/database.error.js';
+export { PendingCacheError } from './errors/pending-cache.error.js';
 export { UnexpectedError } from './errors/unexpected.error.js';
 export { LeaseLostError } from './errors/lease-lost.error.js';
 export { MapperError } from './errors/mapper.error.js';

@@ -5,13 +5,16 @@ import { ParityEvents } from './events/parity-events.js';
 import type { ResolvedOptions } from './model/options.js';
 import { PENDING_DATA_SOURCE } from './parity.module-definition.js';
 import { CachePendingSyncStore } from './pending/cache/cache-pending-sync.store.js';
+import { CacheRepositoryState } from './pending/cache/cache-repository-state.store.js';
 import { DatabasePendingSyncStore } from './pending/database/database-pending-sync.store.js';
+import { DatabaseRepositoryState } from './pending/database/database-repository-state.store.js';
 import { LaneLoop } from './pending/lane.loop.js';
 import { LaneTries } from './pending/lane-tries.js';
 import { LaneWorker } from './pending/lane.worker.js';
 import { PendingSyncManager } from './pending/pending-sync.manager.js';
 import type { PendingSyncStore } from './pending/pending-sync.store.js';
 import { SessionListener } from './pending/session.listener.js';
+import { InMemoryRepositoryState } from './pds/in-memory-repository-state.store.js';
 import { RepositoryStateStore } from './pds/repository-state.store.js';
 import { RepositoryWriter } from './pds/repository-writer.js';
 import { SyncedEntities } from './records/synced-entities.js';
@@ -116,15 +119,24 @@ export const pendingProviders: FactoryProvider[] = [
   },
 ];
 
-export const isDurable = ({ pendingSyncs }: ResolvedOptions): boolean =>
+const isDurable = ({ pendingSyncs }: ResolvedOptions): boolean =>
   pendingSyncs.enabled && pendingSyncs.storage === 'database';
+
+/** What is remembered of repositories lives as long as what is pending for them. */
+export function repositoryState(options: ResolvedOptions, dataSource?: DataSource): RepositoryStateStore {
+  const { enabled, cache } = options.pendingSyncs;
+  if (isDurable(options)) return new DatabaseRepositoryState(ledgerOf(options, dataSource));
+  return enabled && cache
+    ? new CacheRepositoryState({ cache, warn: (message) => logger.warn(message) })
+    : new InMemoryRepositoryState();
+}
 
 function pendingStore(
   options: ResolvedOptions,
   { nameOf }: SyncedEntities,
   dataSource?: DataSource,
 ): PendingSyncStore | null {
-  const { enabled, ttl, preparedStatements } = options.pendingSyncs;
+  const { enabled, ttl, cache, preparedStatements } = options.pendingSyncs;
   if (!enabled) return null;
   return isDurable(options)
     ? new DatabasePendingSyncStore({
@@ -133,11 +145,11 @@ function pendingStore(
         preparedStatements,
         nameOf,
       })
-    : new CachePendingSyncStore({ ttl, nameOf });
+    : new CachePendingSyncStore({ ttl, nameOf, cache, warn: (message) => logger.warn(message) });
 }
 
 /** The pending syncs of an entity are kept in its own transaction, so in its own DataSource. */
-export function ledgerOf({ dataSources }: ResolvedOptions, dataSource: DataSource | undefined): DataSource {
+function ledgerOf({ dataSources }: ResolvedOptions, dataSource: DataSource | undefined): DataSource {
   if (dataSource && dataSources.length === 1) return dataSource;
   throw new ParityOptionsError(
     dataSources.length === 1

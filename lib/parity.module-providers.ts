@@ -12,15 +12,12 @@ import { ParityInterceptor } from './http/parity.interceptor.js';
 import { globalInterceptor } from './http/request-mode.js';
 import { resolveOptions, type ResolvedOptions } from './model/options.js';
 import { PARITY_OPTIONS, PENDING_DATA_SOURCE, type ParityModuleOptions } from './parity.module-definition.js';
-import { isDurable, ledgerOf, logger, pendingProviders, RESOLVED_OPTIONS } from './parity.module-pending.js';
-
+import { logger, pendingProviders, repositoryState, RESOLVED_OPTIONS } from './parity.module-pending.js';
 import { BackgroundDispatcher } from './pending/background.dispatcher.js';
-import { DatabaseRepositoryState } from './pending/database/database-repository-state.store.js';
 import { LaneLoop } from './pending/lane.loop.js';
 import { LaneWaker } from './pending/lane.waker.js';
 import { LaneTries } from './pending/lane-tries.js';
 import { PendingDispatcher } from './pending/pending.dispatcher.js';
-import { InMemoryRepositoryState } from './pds/in-memory-repository-state.store.js';
 import { RepositoryStateStore } from './pds/repository-state.store.js';
 import { RepositoryWriter } from './pds/repository-writer.js';
 import { MapperRegistry } from './records/mapper.registry.js';
@@ -76,10 +73,7 @@ export const parityProviders: FactoryProvider[] = [
   {
     provide: RepositoryStateStore,
     inject: [RESOLVED_OPTIONS, { token: PENDING_DATA_SOURCE, optional: true }],
-    useFactory: (options: ResolvedOptions, dataSource?: DataSource) =>
-      isDurable(options)
-        ? new DatabaseRepositoryState(ledgerOf(options, dataSource))
-        : new InMemoryRepositoryState(),
+    useFactory: repositoryState,
   },
   {
     provide: RepositoryWriter,

@@ -1,4 +1,8 @@
+import type { Cache } from 'cache-manager';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
+
+/** A cache of cache-manager, or a Keyv. */
+export type PendingSyncCache = Cache | Cache['stores'][number];
 
 export interface PendingSyncOptions {
   /** Keeps what could not be synced, and retries it. Default false. */
@@ -8,6 +12,12 @@ export interface PendingSyncOptions {
    * transaction.
    */
   readonly storage?: 'cache' | 'database';
+  /**
+   * Where storage 'cache' keeps them: `createCache({ stores })` of cache-manager, or a Keyv, such as
+   * `createKeyv(url, { namespace })` of `@keyv/redis`. They survive a restart if the cache does. It is made to throw
+   * its errors (`throwOnErrors`), and is yours to disconnect. Default: the memory of the process.
+   */
+  readonly cache?: PendingSyncCache | undefined;
   /**
    * Seconds until a pending sync is given up; null: never. Default 3600 with 'cache', null with 'database'.
    */
@@ -94,6 +104,10 @@ export interface ParityOptions {
   readonly dataSources?: readonly string[];
 }
 
+/** A cache is optional here, too: without one they are in memory. */
+export type ResolvedPendingSyncOptions = Required<Omit<PendingSyncOptions, 'cache'>> &
+  Pick<PendingSyncOptions, 'cache'>;
+
 export interface ResolvedOptions {
   readonly sync: {
     readonly mode: SyncMode;
@@ -102,7 +116,7 @@ export interface ResolvedOptions {
     readonly validate: boolean | undefined;
   };
   readonly pds: Required<PdsOptions>;
-  readonly pendingSyncs: Required<PendingSyncOptions>;
+  readonly pendingSyncs: ResolvedPendingSyncOptions;
   readonly onBulkWrite: 'warn' | 'throw' | 'ignore';
   readonly dataSources: readonly string[];
 }
@@ -143,7 +157,7 @@ export function resolveOptions(options: ParityOptions, env: NodeJS.ProcessEnv): 
 function resolvePendingSyncs(
   options: PendingSyncOptions,
   env: NodeJS.ProcessEnv,
-): Required<PendingSyncOptions> {
+): ResolvedPendingSyncOptions {
   const pick = <T>(
     name: keyof PendingSyncOptions,
     fallback: T,
@@ -160,6 +174,7 @@ function resolvePendingSyncs(
   return {
     enabled: pick('enabled', false, boolean),
     storage,
+    cache: cacheOf(options.cache, storage),
     ttl: pick('ttl', storage === 'cache' ? 3_600 : null, positiveOrNull),
     maxAttempts: pick('maxAttempts', 3, positiveOrNull),
     autoRetry: pick('autoRetry', false, boolean),
@@ -169,6 +184,36 @@ function resolvePendingSyncs(
     preparedStatements: pick('preparedStatements', true, boolean),
   };
 }
+
+function cacheOf(value: unknown, storage: 'cache' | 'database'): PendingSyncCache | undefined {
+  if (value === undefined) return undefined;
+  if (!isKeyv(value) && !isCache(value)) {
+    // Not the value itself: the URL of a Redis may hold its password.
+    const given =
+      value === null ? 'null' : `a ${typeof value === 'object' ? value.constructor?.name : typeof value}`;
+    throw new ParityOptionsError(
+      `pendingSyncs.cache is ${given}; it takes a Keyv, such as new Keyv({ store: adapter }), or createCache() of cache-manager.`,
+    );
+  }
+  if (storage === 'cache') return value;
+  throw new ParityOptionsError(
+    "pendingSyncs.cache is given, but pendingSyncs.storage is 'database', which keeps nothing in it: give one of the two.",
+  );
+}
+
+/** Not by its class: the application may have another copy of it. An adapter alone writes no values, only text. */
+const isKeyv = (value: unknown): value is Exclude<PendingSyncCache, Cache> =>
+  has(value, 'store', 'opts') &&
+  [value['get'], value['set'], value['delete']].every((one) => typeof one === 'function');
+
+const isCache = (value: unknown): value is Cache =>
+  has(value, 'stores') &&
+  Array.isArray(value['stores']) &&
+  value['stores'].length > 0 &&
+  value['stores'].every(isKeyv);
+
+const has = (value: unknown, ...names: readonly string[]): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && names.every((name) => name in value);
 
 const WORDS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ['true', true],

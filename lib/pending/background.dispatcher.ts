@@ -34,18 +34,20 @@ export class BackgroundDispatcher extends PendingDispatcher {
   protected override async deliver(changes: readonly Change[], run: SyncRun): Promise<SyncResult[]> {
     const open = changes.filter(({ settled }) => !settled);
     const { store } = this.tries.options;
-    // The lane loop has stopped, and a cache goes with this process.
-    if (this.isStopped && !store.durable) return super.deliver(changes, run);
-    let failure: SyncResult | undefined;
+    // The lane loop has stopped, and a cache in memory goes with this process.
+    if (this.isStopped && !store.durable && !store.outlivesProcess) return super.deliver(changes, run);
     try {
       if (!store.durable) await store.capture(mergedByAddress(open).map(toPending));
-      this.wake(open);
     } catch (error) {
-      failure = this.storeFailed(open, error as Error);
+      for (const did of new Set(open.map(({ address }) => address.did))) this.logStoreError(did, error);
+      // What cannot be kept for the background is tried now.
+      return super.deliver(changes, run);
     }
-    const pending = ({ address }: Change): SyncResult =>
-      failure ?? new SyncResult('pending', { reason: 'in the background', uri: atUri(address) });
-    return changes.map((change) => change.settled ?? pending(change));
+    this.wake(open);
+    const reason = 'in the background';
+    return changes.map(
+      ({ settled, address }) => settled ?? new SyncResult('pending', { reason, uri: atUri(address) }),
+    );
   }
 
   private wake(changes: readonly Change[]): void {

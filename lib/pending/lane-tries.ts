@@ -1,5 +1,6 @@
 import type { QueryRunner } from 'typeorm';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
+import { reasonOf } from '../errors/reason-of.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
 import { PendingSyncDiscarded } from '../events/pending-sync-discarded.event.js';
@@ -14,6 +15,7 @@ import type { Outcome } from '../sync/outcome.js';
 import type { SyncEngine } from '../sync/sync-engine.js';
 import type { SyncRun } from '../sync/sync-run.js';
 import { toPending } from './entry-change.js';
+import { FirstTryState } from './first-try.state.store.js';
 import { HeldLane } from './held-lane.js';
 import { LaneParks } from './lane-parks.js';
 import { LaneSettlement } from './lane-settlement.js';
@@ -51,6 +53,8 @@ export interface Tried {
   readonly outcomes: Outcome[];
   /** By at-uri: what failed, as it is kept now. */
   readonly kept: ReadonlyMap<string, PendingEntry>;
+  /** What came of it could not be stored: `kept` is what is known to be kept from before. */
+  readonly storeError?: Error;
 }
 
 /** Why some changes are not tried now. */
@@ -117,32 +121,55 @@ export class LaneTries {
     const sessionId = await this.parks.sessionId(did);
     this.running.dids.add(did);
     held.beginsTry();
+    const first = isRetry ? null : this.firstTry(held, changes);
     try {
       const ledger = store.settleWith && new LaneSettlement(store.settleWith.bind(store), held, entries);
       const outcomes = await engine.run(did, changes, {
         ...run,
         ...(ledger && { ledger }),
-        state: held.state,
+        state: first ?? held.state,
         backfill,
         permit,
       });
-      await this.captureElsewhere(outcomes);
-      await this.settle(
-        lease,
-        outcomes.filter(({ change }) => !ledger?.settled.has(change)),
-        entries,
-      );
-      const failed = outcomes.filter(({ failure }) => failure !== undefined);
-      const kept = await this.keep(lease, failed, isRetry ? entries : null);
-      const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
-      if (auth) await this.parks.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
-      else if (failed.some(needsSession)) await this.parks.voidIfRenewed(did, sessionId);
-      held.endsTry(nextTry(failed, { failures, next, backfill }));
-      return { outcomes, kept };
+      const known = first?.captured ?? entries;
+      try {
+        await this.captureElsewhere(outcomes);
+        await this.settle(
+          lease,
+          outcomes.filter(({ change }) => !ledger?.settled.has(change)),
+          known,
+        );
+        const failed = outcomes.filter(({ failure }) => failure !== undefined);
+        const kept = await this.keep(lease, failed, isRetry ? entries : first?.captured);
+        const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
+        if (auth)
+          await this.parks.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
+        else if (failed.some(needsSession)) await this.parks.voidIfRenewed(did, sessionId);
+        held.endsTry(nextTry(failed, { failures, next, backfill }));
+        return { outcomes, kept };
+      } catch (error) {
+        // What the try has come to is true all the same.
+        return { outcomes, kept: known, storeError: error as Error };
+      }
     } finally {
       this.running.dids.delete(did);
       this.running.ended += 1;
     }
+  }
+
+  /** null: the changes are captured already, or would go with this process. */
+  private firstTry(held: HeldLane, changes: readonly Change[]): FirstTryState | null {
+    const { store, log } = this.options;
+    if (!store.outlivesProcess) return null;
+    const { did } = held.lease;
+    return new FirstTryState(held.state, async () => {
+      try {
+        return await this.capture(did, changes);
+      } catch (error) {
+        log.warn(`Changes of ${did} are sent without being kept first: ${reasonOf(error)}`);
+        return undefined;
+      }
+    });
   }
 
   /**
@@ -225,17 +252,17 @@ export class LaneTries {
 
   /**
    * What failed is kept. A durable store has it already; another captures each new change, which may ask for
-   * something else than before.
+   * something else than before, unless it is captured since (`known`).
    */
   private async keep(
     lease: Lease,
     failed: readonly Outcome[],
-    retried: ReadonlyMap<string, PendingEntry> | null,
+    known: ReadonlyMap<string, PendingEntry> | undefined,
   ): Promise<Map<string, PendingEntry>> {
     if (failed.length === 0) return new Map();
     const { store } = this.options;
     const changes = failed.map(({ change }) => change);
-    const kept = retried ?? (await this.capture(lease.did, changes));
+    const kept = known ?? (await this.capture(lease.did, changes));
     const tries = failed.flatMap(({ change, failure }): FailedTry[] => {
       const entry = kept.get(atUri(change.address));
       if (!entry || !failure) return [];

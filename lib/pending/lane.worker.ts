@@ -178,6 +178,8 @@ export class LaneWorker {
     const backfill = batch[0]?.backfill ?? false;
     const one = { held, next, changes: [...changes.keys()], entries, backfill, isRetry: true };
     const tried = await tries.run(one);
+    // The lane backs off, and what could not be settled is tried again.
+    if (tried.storeError) throw tried.storeError;
     const { did } = held.lease;
     const failed = new Set(this.failed.get(did));
     for (const { sync, version } of entries.values())

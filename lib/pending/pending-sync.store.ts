@@ -32,6 +32,12 @@ export abstract class PendingSyncStore {
   abstract readonly durable: boolean;
 
   /**
+   * Of a store that is not durable: whether what it keeps is there after the end of the process. A change is then
+   * captured before its first request is sent, because the request may arrive though the process dies.
+   */
+  readonly outlivesProcess: boolean = false;
+
+  /**
    * Keeps changes. Rule: one entry per address. A second capture raises its version, takes over trigger,
    * operation and claimant, and keeps its id, place and createdAt. It has all its attempts, since what failed
    * was another record, unless it is `backfill`: that takes over nothing from what is none, and the entry is

@@ -1,5 +1,6 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import { atUri } from '../model/address.js';
+import { reasonOf } from '../errors/reason-of.js';
+import { atUri, type Address } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
 import { onCommittedData } from '../records/committed-data.js';
 import { RecordRows } from '../records/record-row.js';
@@ -158,8 +159,7 @@ export class PendingDispatcher extends InlineDispatcher {
    */
   private async areGone(changes: readonly Change[]): Promise<boolean> {
     for (const { entity, entityId, address } of changes) {
-      if (this.tries.isRunning(address.did) || (await this.tries.options.store.inspect(atUri(address))))
-        return false;
+      if (this.tries.isRunning(address.did) || (await this.mayBeKept(address))) return false;
       // After that look: what was on its way may have arrived before it.
       const row = await onCommittedData(entity.dataSource, undefined, (runner) =>
         new RecordRows(entity).read(runner, [entityId]),
@@ -175,7 +175,15 @@ export class PendingDispatcher extends InlineDispatcher {
     if (store.durable || this.tries.isRunning(change.address.did)) return null;
     const quick = await super.quick(change, run);
     // What is kept there may ask for more than the row does.
-    return quick && (await store.inspect(atUri(change.address))) ? null : quick;
+    return quick && (await this.mayBeKept(change.address)) ? null : quick;
+  }
+
+  /** Of a store that cannot be asked nothing is known. */
+  private async mayBeKept(address: Address): Promise<boolean> {
+    return this.tries.options.store.inspect(atUri(address)).then(
+      (kept) => kept !== null,
+      () => true,
+    );
   }
 
   protected override async work(did: string, changes: readonly Change[], run: SyncRun): Promise<Results> {
@@ -198,18 +206,41 @@ export class PendingDispatcher extends InlineDispatcher {
         const entries = await tries.entriesAt(did, changes);
         const known = changes.map((change) => withKept(change, entries.get(atUri(change.address))));
         const one = { held, changes: known, entries, next: 'as-before' } as const;
-        return this.results(await tries.run({ ...one, backfill: false, isRetry: false }, run));
+        return this.results(did, await tries.run({ ...one, backfill: false, isRetry: false }, run));
       } finally {
-        await held.release();
+        // The results are what they are, and the lease ends by itself.
+        await held.release().catch((error: unknown) => this.logStoreError(did, error));
       }
     } catch (error) {
+      if (!store.durable) return this.withoutStore(did, changes, run, error);
       const result = this.storeFailed(changes, error as Error);
       return new Map(changes.map(({ address }) => [atUri(address), result]));
     }
   }
 
+  /**
+   * A cache that fails must not keep a record from being written: the changes are tried as they are with pending syncs
+   * off, and their callers hear what became of them.
+   */
+  private withoutStore(
+    did: string,
+    changes: readonly Change[],
+    run: SyncRun,
+    error: unknown,
+  ): Promise<Results> {
+    this.logStoreError(did, error);
+    return super.work(did, changes, run);
+  }
+
+  protected logStoreError(did: string, error: unknown): void {
+    const { durable } = this.tries.options.store;
+    this.options.log.error(
+      `Storing the pending syncs of ${did} failed${durable ? '' : ', so that what fails now is not kept'}: ${reasonOf(error)}`,
+    );
+  }
+
   /** A durable store has the changes all the same. */
-  protected storeFailed(changes: readonly Change[], error: Error): SyncResult {
+  private storeFailed(changes: readonly Change[], error: Error): SyncResult {
     const { durable } = this.tries.options.store;
     const result = new SyncResult(durable ? 'pending' : 'failed', { error });
     for (const change of changes) this.report({ change, result, entity: change.instance }, durable);
@@ -258,7 +289,8 @@ export class PendingDispatcher extends InlineDispatcher {
     return results;
   }
 
-  private results({ outcomes, kept }: Tried): Results {
+  private results(did: string, { outcomes, kept, storeError }: Tried): Results {
+    if (storeError) this.logStoreError(did, storeError);
     const results: Results = new Map();
     for (const outcome of outcomes) {
       const uri = atUri(outcome.change.address);

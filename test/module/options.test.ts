@@ -1,4 +1,6 @@
+import KeyvRedis, { Keyv } from '@keyv/redis';
 import { Module, type ModuleMetadata } from '@nestjs/common';
+import { createCache } from 'cache-manager';
 import { ParityModule, ParityOptionsError, type ParityOptions } from 'nestjs-parity';
 import { resolveOptions } from '../../lib/model/options.js';
 import { Applications, NoSessions, NoteMapper } from '../support/applications.js';
@@ -86,6 +88,26 @@ describe('options', () => {
     expect(resolveOptions({ pds }, {}).pds).toEqual({ timeoutMs: 15_000, ...pds });
     const own = [{ points: 3, seconds: 0.5 }];
     expect(resolveOptions({ pds: { writeLimits: own } }, {}).pds.writeLimits).toEqual(own);
+  });
+
+  it.each([
+    ['a cache of cache-manager', createCache()],
+    ['a Keyv', new Keyv()],
+  ])('take %s for pending syncs', (_what, cache) => {
+    expect(resolveOptions({ pendingSyncs: { cache } }, {}).pendingSyncs.cache).toBe(cache);
+    expect(refusal({ pendingSyncs: { cache, storage: 'database' } })).toContain('give one of the two');
+    const env = { PARITY_PENDING_SYNCS_STORAGE: 'database' };
+    expect(() => pendingSyncs({ cache }, env)).toThrow("pendingSyncs.storage is 'database'");
+  });
+
+  it.each([
+    ['an adapter alone', new KeyvRedis('redis://localhost:1'), 'is a KeyvRedis; it takes a Keyv'],
+    ['a Map', new Map(), 'is a Map; it takes a Keyv'],
+    ['a cache without stores', { stores: [] }, 'is a Object; it takes a Keyv'],
+    ['a URL', 'redis://:secret@localhost', 'is a string; it takes a Keyv'],
+    ['null', null, 'is null; it takes a Keyv'],
+  ])('refuse %s as a cache', (_what, cache, message) => {
+    expect(refusal({ pendingSyncs: { cache } })).toContain(`pendingSyncs.cache ${message}`);
   });
 
   it.each([

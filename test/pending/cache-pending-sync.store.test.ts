@@ -1,6 +1,7 @@
 import KeyvRedis, { createKeyv, Keyv } from '@keyv/redis';
 import { type Cache, createCache } from 'cache-manager';
 import { randomBytes } from 'node:crypto';
+import type { PendingSyncCache } from 'nestjs-parity';
 import { CachePendingSyncStore } from '../../lib/pending/cache/cache-pending-sync.store.js';
 import type { PendingChange, PendingEntry } from '../../lib/pending/pending-entry.js';
 import { describeIf, serverUrl } from '../support/servers.js';
@@ -33,7 +34,7 @@ function aChange({
 /** The Map below a cache in memory. */
 const valuesOf = (cache: Cache) => cache.stores[0]!.store as Map<string, string>;
 
-function aStore(cache: Cache, ttl: number | null = 3_600) {
+function aStore(cache: PendingSyncCache, ttl: number | null = 3_600) {
   let passed = 0;
   const store = new CachePendingSyncStore({ cache, ttl, now: () => Date.now() + passed });
   return { store, pass: (milliseconds: number) => void (passed += milliseconds) };
@@ -182,14 +183,175 @@ it('says when the cache did not store a change', async () => {
   expect(await store.readyLanes(10)).toEqual([]);
 });
 
-it('works with an adapter that cannot list its keys', async () => {
-  const cache = createCache({ stores: [new Keyv({ store: aMap() })] });
-  await aStore(cache).store.capture([aChange()]);
-  const { store } = aStore(cache);
-  expect(await store.readyLanes(10)).toEqual([]);
-  expect(await store.hasForDid(ALICE)).toBe(true);
-  await store.wake(ALICE);
-  expect(await store.readyLanes(10)).toEqual([ALICE]);
+describe('in a cache that outlives the process', () => {
+  it('finds what is pending, though the adapter cannot list its keys', async () => {
+    const keyv = new Keyv({ store: aMap() });
+    const former = aStore(keyv).store;
+    const dids = Array.from({ length: 300 }, (_, index) => `did:plc:${index.toString(36)}`);
+    await Promise.all(dids.map((did) => former.capture([aChange({ did })])));
+    await former.park(ALICE, { reason: 'revoked', sessionId: null, code: 'OAUTH_SESSION_INVALID' });
+    await former.removeForDid(dids[0]!);
+    const { store } = aStore(keyv);
+    expect(await store.sweep()).toBe(299);
+    expect((await store.readyLanes(1_000)).toSorted()).toEqual(dids.slice(1).toSorted());
+    expect(await store.lane(ALICE)).toMatchObject({ park: { reason: 'revoked' } });
+  });
+
+  it.each(['before its value is written', 'before it is taken off the list'])(
+    'finds every account after a death %s, and tells of none too many',
+    async (when) => {
+      const values = aMap();
+      const former = aStore(new Keyv({ store: values })).store;
+      await former.capture([aChange({ did: 'did:plc:bob' })]);
+      if (when.startsWith('before its value'))
+        values.set = async (key, value) =>
+          key.includes('accounts') ? void values.all.set(key, value) : Promise.reject(new Error('killed'));
+      else {
+        await former.capture([aChange()]);
+        values.set = () => Promise.reject(new Error('killed'));
+      }
+      await (
+        when.startsWith('before its value') ? former.capture([aChange()]) : former.removeForDid(ALICE)
+      ).catch(() => undefined);
+      const warnings: string[] = [];
+      const keyv = new Keyv({ store: aMap(values.all) });
+      const store = new CachePendingSyncStore({
+        cache: keyv,
+        ttl: null,
+        warn: (line) => void warnings.push(line),
+      });
+      expect(await store.sweep()).toBe(1);
+      expect(await store.readyLanes(10)).toEqual(['did:plc:bob']);
+      expect(await store.hasForDid(ALICE)).toBe(false);
+      await store.capture([aChange()]);
+      expect(await new CachePendingSyncStore({ cache: keyv, ttl: null }).sweep()).toBe(1);
+    },
+  );
+
+  it('gives up after a restart what expired while no process ran, and keeps what never does', async () => {
+    const keyv = new Keyv({ store: aMap() });
+    await aStore(keyv).store.capture([aChange(), aChange({ did: 'did:plc:bob', operation: 'unpublish' })]);
+    const { store, pass } = aStore(keyv);
+    pass(29 * 24 * HOUR);
+    expect((await store.cleanup()).map(({ sync }) => sync.uri)).toEqual([URI]);
+    expect(await store.hasForDid('did:plc:bob')).toBe(true);
+  });
+
+  it('gives no time to live to a value that must not end', async () => {
+    const ttls: unknown[] = [];
+    const values = {
+      ...aMap(),
+      set: async (_key: string, _value: unknown, ttl?: number) => void ttls.push(ttl),
+    };
+    const keyv = new Keyv({ store: values, ttl: 1 });
+    await aStore(keyv).store.capture([aChange({ operation: 'unpublish' })]);
+    await aStore(keyv, null).store.capture([aChange()]);
+    expect(ttls).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
+  it('tells of what the cache has lost, and goes on', async () => {
+    const values = aMap();
+    const warnings: string[] = [];
+    const warn = (line: string): void => void warnings.push(line);
+    const keyv = new Keyv({ store: values });
+    const store = new CachePendingSyncStore({ cache: keyv, ttl: null, warn });
+    await store.capture([aChange()]);
+    values.all.clear();
+    await store.unpark(ALICE, { retry: true });
+    expect(warnings).toEqual([
+      expect.stringContaining(`does not hold any more what was pending for ${ALICE}`),
+    ]);
+    await store.capture([aChange()]);
+    expect(await new CachePendingSyncStore({ cache: keyv, ttl: null }).sweep()).toBe(1);
+    values.all.delete(`keyv:parity:pending:${ALICE}`);
+    const next = new CachePendingSyncStore({ cache: keyv, ttl: null, warn });
+    expect(await next.readyLanes(10)).toEqual([]);
+    expect(warnings).toHaveLength(2);
+  });
+
+  it('tells once of another process that writes into the same cache', async () => {
+    const keyv = new Keyv({ store: aMap() });
+    const warnings: string[] = [];
+    const warn = (line: string): void => void warnings.push(line);
+    const former = new CachePendingSyncStore({ cache: keyv, ttl: null, warn });
+    await former.capture([aChange()]);
+    const latter = new CachePendingSyncStore({ cache: keyv, ttl: null, warn });
+    await latter.readyLanes(1);
+    await latter.capture([aChange({ rkey: 'b' })]);
+    expect(warnings).toEqual([]);
+    for (const rkey of ['c', 'd']) {
+      await former.capture([aChange({ rkey })]);
+      await latter.capture([aChange({ rkey })]);
+    }
+    expect(warnings.map((line) => line.slice(0, 40))).toEqual(
+      Array(2).fill('Another process writes pending syncs int'),
+    );
+    expect(await latter.countForDid(ALICE)).toBe(4);
+  });
+
+  it.each([
+    ['no JSON', 'nonsense'],
+    ['another format', JSON.stringify({ value: { format: 2, by: 'x', lane: {} } })],
+    ['no lane', JSON.stringify({ value: ['x'] })],
+    [
+      'an entry without a key',
+      JSON.stringify({ value: { format: 1, by: 'x', lane: { version: 1, backlog: 0, entries: { a: {} } } } }),
+    ],
+  ])('leaves a value alone that it cannot read (%s), and hides no other', async (_what, text) => {
+    const values = aMap();
+    const keyv = new Keyv({ store: values });
+    await aStore(keyv).store.capture([aChange(), aChange({ did: 'did:plc:bob' })]);
+    const key = `keyv:parity:pending:${ALICE}`;
+    values.all.set(key, text);
+    const warnings: string[] = [];
+    const store = new CachePendingSyncStore({
+      cache: keyv,
+      ttl: null,
+      warn: (line) => void warnings.push(line),
+    });
+    expect(await store.sweep()).toBe(1);
+    expect(warnings).toEqual([expect.stringContaining(`'parity:pending:${ALICE}'`)]);
+    await expect(store.capture([aChange()])).rejects.toMatchObject({ code: 'PENDING_CACHE_FAILED' });
+    expect(values.all.get(key)).toBe(text);
+    expect(await store.removeForDid(ALICE)).toBe(0);
+    await store.capture([aChange()]);
+    expect(await store.countForDid(ALICE)).toBe(1);
+  });
+
+  it('takes no failed read for an empty lane, though the cache hides errors', async () => {
+    const values = aMap();
+    const keyv = new Keyv({ store: values, throwOnErrors: false });
+    const { store } = aStore(keyv);
+    await store.capture([aChange()]);
+    const { get } = values;
+    values.get = () => Promise.reject(new Error('connection lost'));
+    await expect(store.capture([aChange({ rkey: 'b' })])).rejects.toThrow('connection lost');
+    await expect(store.hasForDid(ALICE)).rejects.toMatchObject({ code: 'PENDING_CACHE_FAILED' });
+    values.get = get;
+    await store.capture([aChange({ rkey: 'b' })]);
+    expect(await store.countForDid(ALICE)).toBe(2);
+  });
+
+  it('waits so long for an answer, and lands no late write on a newer one', async () => {
+    const values = aMap();
+    const store = new CachePendingSyncStore({ cache: new Keyv({ store: values }), ttl: null, patience: 50 });
+    await store.capture([aChange()]);
+    let land: () => void = () => undefined;
+    const { set } = values;
+    values.set = async (key, value) => {
+      await new Promise<void>((resolve) => (land = resolve));
+      await set(key, value);
+    };
+    await expect(store.capture([aChange({ rkey: 'late' })])).rejects.toThrow('did not answer within 50 ms');
+    // Not asked again for a while.
+    await expect(store.hasForDid(ALICE)).rejects.toThrow('did not answer within 50 ms');
+    values.set = set;
+    const elsewhere = new CachePendingSyncStore({ cache: new Keyv({ store: values }), ttl: null });
+    expect(await elsewhere.countForDid(ALICE)).toBe(1);
+    land();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await elsewhere.countForDid(ALICE)).toBe(2);
+  });
 });
 
 it('does not change the objects of a cache that hands out its own', async () => {
@@ -234,6 +396,8 @@ describeIf('redis')('in Redis', () => {
       expect(await store.readyLanes(100)).toContain(did);
       await store.removeForDid(did);
       expect(await aStore(cache).store.readyLanes(100)).not.toContain(did);
+      const keys = (cache.stores[0]!.store as KeyvRedis<unknown>).iterator(cache.stores[0]!.namespace);
+      for await (const [key] of keys) expect(key).not.toContain(did);
     } finally {
       await cache.disconnect();
     }
@@ -241,14 +405,14 @@ describeIf('redis')('in Redis', () => {
 });
 
 /** An adapter that can do no more than it has to. */
-function aMap() {
-  const values = new Map<string, unknown>();
+function aMap(all = new Map<string, unknown>()) {
   return {
+    all,
     opts: {},
     on: () => undefined,
-    get: async (key: string) => values.get(key),
-    set: async (key: string, value: unknown) => void values.set(key, value),
-    delete: async (key: string) => values.delete(key),
-    clear: async () => values.clear(),
+    get: async (key: string) => all.get(key),
+    set: async (key: string, value: unknown) => void all.set(key, value),
+    delete: async (key: string) => all.delete(key),
+    clear: async () => all.clear(),
   };
 }

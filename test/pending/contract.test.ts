@@ -1,6 +1,11 @@
-import { createKeyv } from '@keyv/redis';
-import { type Cache, createCache } from 'cache-manager';
+import { createKeyv, Keyv } from '@keyv/redis';
+import { createCache } from 'cache-manager';
+import { KeyvFile } from 'keyv-file';
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { PendingSyncCache } from 'nestjs-parity';
 import { CachePendingSyncStore } from '../../lib/pending/cache/cache-pending-sync.store.js';
 import {
   brokenPendingSyncStores,
@@ -13,7 +18,7 @@ const contract = pendingSyncStoreContract();
 
 /** Time passes for the store only; the cache's own clock goes on as it does. */
 const openOn =
-  (makeCache: () => Cache): OpenSubject =>
+  (makeCache: () => PendingSyncCache): OpenSubject =>
   async ({ ttl }) => {
     let passed = 0;
     const cache = makeCache();
@@ -27,8 +32,16 @@ const openOn =
     };
   };
 
+function holdsFor(makeCache: () => PendingSyncCache): void {
+  it.each(contract)('$name', ({ run }) => expect(run(openOn(makeCache))).resolves.toBeUndefined());
+}
+
 describe('a cache in memory', () => {
-  it.each(contract)('$name', ({ run }) => expect(run(openOn(createCache))).resolves.toBeUndefined());
+  holdsFor(() => createCache());
+});
+
+describe('a Keyv in memory', () => {
+  holdsFor(() => new Keyv());
 });
 
 describe('a store whose clock nobody can move', () => {
@@ -39,14 +52,35 @@ describe('a store whose clock nobody can move', () => {
   );
 });
 
-describeIf('redis')('a cache in Redis', () => {
-  const namespace = () => `parity-test-${randomBytes(6).toString('hex')}`;
-  const redis = () =>
-    createCache({
-      stores: [createKeyv(serverUrl('redis').href, { namespace: namespace(), throwOnErrors: true })],
-    });
+describe('a Keyv on a file', () => {
+  let folder: string;
+  let files = 0;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'parity-test-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
 
-  it.each(contract)('$name', ({ run }) => expect(run(openOn(redis))).resolves.toBeUndefined());
+  holdsFor(() => {
+    const store = new KeyvFile({ filename: join(folder, `${++files}.json`), writeDelay: 0 });
+    return new Keyv({ store });
+  });
+});
+
+describeIf('redis')('Redis', () => {
+  const namespace = () => `parity-test-${randomBytes(6).toString('hex')}`;
+  const keyv = () => createKeyv(serverUrl('redis').href, { namespace: namespace() });
+
+  describe('as a Keyv', () => {
+    holdsFor(keyv);
+  });
+
+  describe('in a cache of cache-manager', () => {
+    holdsFor(() => createCache({ stores: [keyv()] }));
+  });
+
+  describe('behind memory, in a cache of cache-manager', () => {
+    holdsFor(() => createCache({ stores: [new Keyv(), keyv()] }));
+  });
 });
 
 describe('a store that', () => {

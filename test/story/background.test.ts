@@ -52,16 +52,19 @@ it('in background mode save() returns before the record is there, and ten edits 
   await app.stop();
 });
 
-it('in background mode save() tells of a change that could not be kept, and returns all the same', async () => {
-  const { app, user } = await start('background', 'unkept.test');
+it('in background mode what cannot be kept is written before save() returns', async () => {
+  const { app, user, did } = await start('background', 'unkept.test');
   const posts = app.repository(Post);
   const broken = jest
     .spyOn(CachePendingSyncStore.prototype, 'capture')
     .mockRejectedValueOnce(new Error('the cache is full'));
-  const { id } = await posts.save(posts.create({ content: 'lost', user }));
+  const post = await posts.save(posts.create({ content: 'at once', user }));
   broken.mockRestore();
-  expect(app.taken(SyncFailed)).toMatchObject([
-    { entityId: String(id), willRetry: false, error: { message: 'the cache is full' } },
+  expect(post.hasAtpRecord()).toBe(true);
+  expect(await written(did)).toEqual([1]);
+  expect(app.taken(SyncFailed)).toEqual([]);
+  expect(app.log.lines).toEqual([
+    `error Storing the pending syncs of ${did} failed, so that what fails now is not kept: the cache is full`,
   ]);
   await app.stop();
 });

@@ -1,5 +1,5 @@
-import { type Cache, createCache } from 'cache-manager';
 import { parseAtUri } from '../../model/address.js';
+import type { PendingSyncCache } from '../../model/options.js';
 import type { PendingSync } from '../../model/pending-sync.js';
 import type {
   Discarded,
@@ -27,29 +27,36 @@ import {
 import { CachedLanes } from './cached-lanes.js';
 import { LaneLeases } from './lane-leases.js';
 import * as steps from './lane-steps.js';
+import { PendingCache } from './pending-cache.js';
 
 /** How many entries one `cleanup` gives up at most. */
 const CLEANUP_LIMIT = 500;
 
 export interface CachePendingSyncStoreConfig {
-  /** Any cache of cache-manager. Default: the memory of this process. */
-  readonly cache?: Cache;
+  /** Default: the memory of this process. */
+  readonly cache?: PendingSyncCache | undefined;
   /** Seconds until a pending sync is given up; null: never. */
   readonly ttl: number | null;
   /** What people call the class that is kept under a name. Default: that name. */
   readonly nameOf?: (storedName: string) => string;
   /** Milliseconds since 1970, for tests. Default: the system's clocks. */
   readonly now?: () => number;
+  /** Hears what the cache has lost, or cannot be read. Default: nobody. */
+  readonly warn?: (message: string) => void;
+  /** Milliseconds that the cache has for an answer, unless it is in memory. Default 5000. */
+  readonly patience?: number;
 }
 
 /**
- * Pending syncs in a cache: best effort, for one process. All of an account is one value, which costs more to
- * write the more is pending there; a crash between a change and its failure loses the change; leases are
- * known to this process only, and two processes on one cache overwrite each other's values. Several
+ * Pending syncs in a cache: best effort, for one process. All of an account is one value, so that a process that
+ * dies leaves either the lane of before a change or the one of after it; the value costs more to write the more is
+ * pending there. A crash between a commit and the request, or in memory the failure, loses the change. Leases are
+ * known to this process only, and two processes on one cache may overwrite each other's values. Several
  * processes, or changes that must not be lost, need the database.
  */
 export class CachePendingSyncStore extends PendingSyncStore {
   readonly durable = false;
+  override readonly outlivesProcess: boolean;
   private readonly lanes: CachedLanes;
   private readonly leases: LaneLeases;
   private readonly ttl: number | null;
@@ -59,12 +66,14 @@ export class CachePendingSyncStore extends PendingSyncStore {
   private readonly left = new Set<string>();
   private readonly nameOf: (storedName: string) => string;
 
-  constructor({ cache = createCache(), ttl, nameOf, now }: CachePendingSyncStoreConfig) {
+  constructor({ ttl, nameOf, now, warn, ...access }: CachePendingSyncStoreConfig) {
     super();
+    const cache = new PendingCache(access);
+    this.outlivesProcess = !cache.isVolatile;
     this.ttl = ttl === null ? null : ttl * 1_000;
     this.nameOf = nameOf ?? ((storedName) => storedName);
     this.now = now ?? Date.now;
-    this.lanes = new CachedLanes(cache, this.ttl, this.now);
+    this.lanes = new CachedLanes({ cache, ttl: this.ttl, now: this.now, warn: warn ?? (() => undefined) });
     this.leases = new LaneLeases(now ?? (() => performance.now()));
   }
 
@@ -224,7 +233,9 @@ export class CachePendingSyncStore extends PendingSyncStore {
     );
   }
 
-  override removeForDid(did: string): Promise<number> {
+  /** Also what cannot be read, which counts as none. */
+  override async removeForDid(did: string): Promise<number> {
+    if (await this.lanes.deleteUnreadable(did)) return 0;
     return this.lanes.update(did, (lane) => {
       const uris = Object.keys(lane.entries);
       return [steps.without(lane, uris), uris.length];

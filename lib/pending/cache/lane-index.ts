@@ -1,7 +1,10 @@
 import { canExpire, type CachedLane, isDue } from './cached-lane.js';
+import type { WrittenLane } from './lane-values.js';
 
 /** What is known of a cached lane without reading it. */
 export interface LaneSummary {
+  /** Who has written it last. */
+  readonly by: string;
   /**
    * Since when it waits for its turn; null: nothing in it is due but backfill, or it is parked, or asleep. A
    * time to come: it is backed off until then.
@@ -33,20 +36,16 @@ export class LaneIndex {
   private readonly summaries = new Map<string, LaneSummary>();
 
   /** @param now what rests longer becomes due with the next write of the lane */
-  put(did: string, lane: CachedLane, endsAt: number | null, now: number): void {
-    this.summaries.set(did, summarise(lane, endsAt, now));
+  put(did: string, { lane, by }: WrittenLane, endsAt: number | null, now: number): void {
+    this.summaries.set(did, { by, ...summarise(lane, endsAt, now) });
   }
 
   delete(did: string): void {
     this.summaries.delete(did);
   }
 
-  has(did: string): boolean {
-    return this.summaries.has(did);
-  }
-
-  get size(): number {
-    return this.summaries.size;
+  of(did: string): LaneSummary | undefined {
+    return this.summaries.get(did);
   }
 
   /** Over all lanes. */
@@ -114,7 +113,7 @@ export class LaneIndex {
 
 const isOver = ({ endsAt }: LaneSummary, now: number): boolean => endsAt !== null && endsAt <= now;
 
-function summarise(lane: CachedLane, endsAt: number | null, now: number): LaneSummary {
+function summarise(lane: CachedLane, endsAt: number | null, now: number): Omit<LaneSummary, 'by'> {
   const entries = Object.values(lane.entries);
   const oldest = entries.find(canExpire)?.createdAt ?? null;
   const due = lane.park ? [] : entries.filter((entry) => isDue(entry, lane, now));

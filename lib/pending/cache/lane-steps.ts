@@ -1,6 +1,7 @@
 import { atUri } from '../../model/address.js';
 import type { Discarded, FailedTry, LaneAfter, Park, PendingChange, PendingEntry } from '../pending-entry.js';
 import { keptTrigger } from '../../sync/asked-by-hand.js';
+import { readable } from '../readable.js';
 import { restAfter } from '../record-rest.js';
 import { canExpire, type CachedEntry, type CachedLane, entryAt, hasDue } from './cached-lane.js';
 
@@ -47,7 +48,7 @@ export function fail(lane: CachedLane, tries: readonly FailedTry[], now: number)
     if (entry?.version !== version) continue;
     const attempts = entry.attempts + (spendsAttempt ? 1 : 0);
     const restsUntil = attempts > 0 ? now + restAfter(attempts) : 0;
-    entries[uri] = { ...entry, lastError: error, attempts, tried: true, needsSession, restsUntil };
+    entries[uri] = { ...entry, lastError: readable(error), attempts, tried: true, needsSession, restsUntil };
   }
   return [{ ...lane, entries }, true];
 }
@@ -125,7 +126,7 @@ export function release(
 }
 
 export const park = (lane: CachedLane, { reason, sessionId, code }: Park): LaneStep<void> => [
-  { ...lane, park: { reason, sessionId, code }, retryAt: null, wokenAt: null },
+  { ...lane, park: { reason: readable(reason), sessionId, code }, retryAt: null, wokenAt: null },
   undefined,
 ];
 

@@ -1,58 +1,76 @@
-import type { Cache } from 'cache-manager';
+import { isRecord } from './is-record.js';
 import type { CachedLane } from './cached-lane.js';
+import { LaneDirectory } from './lane-directory.js';
+import { type PendingCache, unreadable } from './pending-cache.js';
 
 const PREFIX = 'parity:pending:';
-/** Overrides a default ttl of the cache: what must not end by itself must not end by somebody else's default. */
-const NO_TTL = 0;
+/** Of the value below. A version that changes what it keeps counts it up, and does not take the one for the other. */
+const FORMAT = 1;
 
-/**
- * Cached lanes by DID, in the cache's Keyv stores themselves: `cache.get` takes every error for "nothing pending", `cache.set` a
- * failed write for a success. A Keyv hides errors of reads too, unless it is made with `throwOnErrors: true`: do so for a cache on
- * a network, or a read that fails looks like an empty lane, and the next write makes it one.
- */
+/** A cached lane, and the store that has written it last. */
+export interface WrittenLane {
+  readonly lane: CachedLane;
+  readonly by: string;
+}
+
+/** Cached lanes by DID. */
 export class LaneValues {
-  constructor(private readonly cache: Cache) {}
+  private readonly directory: LaneDirectory | null;
 
-  async get(did: string): Promise<CachedLane | null> {
-    for (const keyv of this.cache.stores) {
-      const value = await keyv.get<CachedLane>(PREFIX + did);
-      if (value !== undefined && value !== null) return value;
-    }
-    return null;
+  constructor(private readonly cache: PendingCache) {
+    this.directory = cache.isVolatile ? null : new LaneDirectory(cache);
+  }
+
+  /** @throws UnreadableValueError if there is something that is no lane of this version */
+  async get(did: string): Promise<WrittenLane | null> {
+    const value = await this.cache.get(PREFIX + did);
+    if (value === undefined) return null;
+    if (!isWrittenLane(value)) throw unreadable(PREFIX + did);
+    return value;
   }
 
   /** @param milliseconds how long the cache keeps it; null: until it is deleted */
-  async set(did: string, lane: CachedLane, milliseconds: number | null): Promise<void> {
-    const stored = await Promise.all(
-      this.cache.stores.map((keyv) => keyv.set(PREFIX + did, lane, milliseconds ?? NO_TTL)),
-    );
-    if (stored.includes(false)) {
-      throw new Error(`The cache did not store the pending syncs of ${did}.`);
-    }
+  async set(did: string, { lane, by }: WrittenLane, milliseconds: number | null): Promise<void> {
+    const isEmpty = Object.keys(lane.entries).length === 0;
+    if (!isEmpty) await this.directory?.add(did);
+    await this.cache.set(PREFIX + did, { format: FORMAT, by, lane }, milliseconds);
+    if (isEmpty) await this.directory?.remove(did);
   }
 
   async delete(did: string): Promise<void> {
-    await Promise.all(this.cache.stores.map((keyv) => keyv.delete(PREFIX + did)));
+    await this.cache.delete(PREFIX + did);
+    await this.directory?.remove(did);
   }
 
-  /** The DIDs that have a value, where the adapter can list its keys; it is asked, because a Keyv stops at the first value it cannot read. */
-  async dids(): Promise<Set<string>> {
-    const dids = new Set<string>();
-    for (const keyv of this.cache.stores) {
-      const { store } = keyv as { store: Listable };
-      // Adapters differ in which of the prefixes they leave on.
-      for await (const [key] of store.iterator?.(store.namespace) ?? store.entries?.() ?? []) {
-        const at = key.indexOf(PREFIX);
-        if (at >= 0) dids.add(key.slice(at + PREFIX.length));
-      }
-    }
-    return dids;
+  /** What was written is not there any more, so that the directory may be gone, too. */
+  wasLost(did: string): Promise<void> {
+    this.directory?.forget();
+    return this.delete(did);
+  }
+
+  /** The accounts that have pending syncs; in memory those that have a value. */
+  async dids(): Promise<Iterable<string>> {
+    if (this.directory) return this.directory.all();
+    return this.cache.keysInMemory().flatMap((key) => {
+      const at = key.indexOf(PREFIX);
+      return at < 0 ? [] : [key.slice(at + PREFIX.length)];
+    });
   }
 }
 
-/** What a Keyv adapter, or a Map, has for it. */
-interface Listable {
-  readonly namespace?: string | undefined;
-  iterator?(namespace?: string): AsyncIterable<[string, unknown]>;
-  entries?(): Iterable<[string, unknown]>;
+function isWrittenLane(value: unknown): value is WrittenLane {
+  if (!isRecord(value) || value['format'] !== FORMAT || typeof value['by'] !== 'string') return false;
+  const { lane } = value;
+  if (!isRecord(lane) || typeof lane['version'] !== 'number' || typeof lane['backlog'] !== 'number')
+    return false;
+  return isRecord(lane['entries']) && Object.values(lane['entries']).every(isEntry);
 }
+
+/** What is read of an entry before anything is known of it. */
+const isEntry = (entry: unknown): boolean =>
+  isRecord(entry) &&
+  ['collection', 'rkey', 'entityName', 'entityId', 'operation'].every(
+    (name) => typeof entry[name] === 'string',
+  ) &&
+  typeof entry['version'] === 'number' &&
+  typeof entry['createdAt'] === 'number';

@@ -161,9 +161,3 @@ export function toEntry(row: LedgerRow, nameOf: (storedName: string) => string):
 export const toDate = (microseconds: number | string): Date => new Date(Number(microseconds) / 1_000);
 
 export const micros = (milliseconds: number): number => Math.round(milliseconds * 1_000);
-
-/** An error is for people; what a PDS answers has no limit. */
-const MAX_ERROR = 2_000;
-
-/** PostgreSQL stores no NUL. */
-export const readable = (text: string): string => text.replaceAll('\0', '').slice(0, MAX_ERROR);

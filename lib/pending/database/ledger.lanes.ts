@@ -1,7 +1,8 @@
 import type { Lane, LaneAfter, Lease, Park } from '../pending-entry.js';
 import { SWEPT } from '../pending-sync.store.js';
 import type { LedgerAccess } from './ledger.access.js';
-import { micros, readable, toDate } from './ledger-row.js';
+import { micros, toDate } from './ledger-row.js';
+import { readable } from '../readable.js';
 import type { LeftClasses } from './left-classes.js';
 
 interface LaneRow {

@@ -31,6 +31,17 @@ export const brokenByTry: readonly BrokenRule[] = [
     }),
   },
   {
+    breaks: 'keeps of an error less than another does',
+    fails: 'an error is kept as people can read it, up to 2000 characters',
+    rule: (good) => ({
+      failed: (lease, tries) =>
+        good.failed(
+          lease,
+          tries.map((one) => ({ ...one, error: one.error.slice(0, 1_000) })),
+        ),
+    }),
+  },
+  {
     breaks: 'spends no attempts',
     fails: 'a failed try is remembered and spends an attempt where told',
     rule: (good) => ({

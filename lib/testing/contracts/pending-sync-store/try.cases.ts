@@ -70,6 +70,14 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.due({ backlog: true }), ['a'], 'it is tried again');
   }),
 
+  contractCase('an error is kept as people can read it, up to 2000 characters', async (scene) => {
+    await scene.store.capture([aChange('a')]);
+    const entry = await scene.entry('a');
+    const error = `a\0b${'x'.repeat(3_000)}`;
+    await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { error })]));
+    assert.equal((await scene.entry('a')).sync.lastError, `ab${'x'.repeat(1_998)}`);
+  }),
+
   contractCase('a record that failed rests', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
     await failOnce(scene, 'a');

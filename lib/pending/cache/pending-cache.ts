@@ -1,0 +1,115 @@
+import { type Cache, createCache } from 'cache-manager';
+import { PendingCacheError } from '../../errors/pending-cache.error.js';
+import { reasonOf } from '../../errors/reason-of.js';
+import type { PendingSyncCache } from '../../model/options.js';
+import { KeyedLock } from '../../pds/keyed-lock.js';
+import { within } from '../../records/within.js';
+
+type Keyv = Cache['stores'][number];
+
+/** In ms: a cache that has not answered by then counts as failed. */
+const PATIENCE = 5_000;
+/** In ms: a cache that did not answer is not asked again for so long, or every save would wait for it. */
+const PAUSE = 5_000;
+/** Overrides a default ttl of the cache: what must not end by itself must not end by another's default. */
+const NO_TTL = 0;
+
+export interface PendingCacheConfig {
+  /** Default: the memory of this process. */
+  readonly cache?: PendingSyncCache | undefined;
+  /** Milliseconds that the cache has for an answer. Default 5000. */
+  readonly patience?: number;
+}
+
+/**
+ * The values of pending syncs in a cache that the application gives. It asks the Keyv stores themselves: `cache.get`
+ * takes an error for "nothing there", which would read as "nothing is pending", and the next write would make it so.
+ */
+export class PendingCache {
+  /** Whether its values end with the process. */
+  readonly isVolatile: boolean;
+  private readonly stores: readonly Keyv[];
+  private readonly patience: number;
+  /** One request per key at a time: a write that comes late must not land on a newer one. */
+  private readonly order = new KeyedLock();
+  private pausedUntil = -Infinity;
+
+  constructor({ cache = createCache(), patience = PATIENCE }: PendingCacheConfig = {}) {
+    this.stores = 'stores' in cache ? cache.stores : [cache];
+    this.patience = patience;
+    this.isVolatile = this.stores.every(({ store }) => store instanceof Map);
+    this.stores.forEach(throwErrors);
+  }
+
+  /** @returns undefined if there is none */
+  get(key: string): Promise<unknown> {
+    return this.ask('read', key, async () => {
+      for (const keyv of this.stores) {
+        const value = await keyv.get<unknown>(key);
+        if (value !== undefined && value !== null) return value;
+      }
+      return undefined;
+    });
+  }
+
+  /** @param milliseconds how long the cache keeps it; null: until it is deleted */
+  set(key: string, value: unknown, milliseconds: number | null): Promise<void> {
+    return this.ask('write', key, async () => {
+      const stored = await Promise.all(
+        this.stores.map((keyv) => keyv.set(key, value, milliseconds ?? NO_TTL)),
+      );
+      if (stored.includes(false)) throw new Error('it did not store the value');
+    });
+  }
+
+  delete(key: string): Promise<void> {
+    return this.ask('delete', key, async () => {
+      await Promise.all(this.stores.map((keyv) => keyv.delete(key)));
+    });
+  }
+
+  /** All keys of a cache in memory, with whatever it puts in front of them. */
+  keysInMemory(): string[] {
+    return this.stores.flatMap(({ store }) => (store instanceof Map ? [...store.keys()].map(String) : []));
+  }
+
+  private async ask<T>(what: string, key: string, request: () => Promise<T>): Promise<T> {
+    try {
+      return this.isVolatile ? await request() : await this.inTime(key, request);
+    } catch (error) {
+      if (error instanceof SyntaxError) throw unreadable(key, error);
+      throw new PendingCacheError(
+        `The cache of pending syncs failed to ${what} '${key}': ${reasonOf(error)}.`,
+        { cause: error },
+      );
+    }
+  }
+
+  private async inTime<T>(key: string, request: () => Promise<T>): Promise<T> {
+    const silent = `it did not answer within ${this.patience} ms`;
+    if (performance.now() < this.pausedUntil) throw new Error(silent);
+    let isOver = false;
+    const answer = this.order.run(key, () => (isOver ? Promise.reject(new Error(silent)) : request()));
+    if (await within(this.patience, answer)) return answer;
+    isOver = true;
+    this.pausedUntil = performance.now() + PAUSE;
+    throw new Error(silent);
+  }
+}
+
+/** A value that is there, and that this version cannot use. It is left alone: another version may. */
+export class UnreadableValueError extends PendingCacheError {}
+
+export const unreadable = (key: string, cause?: unknown): UnreadableValueError =>
+  new UnreadableValueError(
+    `The cache holds a value under '${key}' that this version of nestjs-parity cannot read. It is left alone: start ` +
+      'the version that wrote it, or delete the key (removeForDid does) and run ParityService.reconcile().',
+    { cause },
+  );
+
+/** A Keyv, and some adapters, give nothing for what they could not read unless they are told to throw. */
+function throwErrors(keyv: Keyv): void {
+  keyv.throwOnErrors = true;
+  const { store } = keyv as { store: { throwOnErrors?: boolean } };
+  if (typeof store.throwOnErrors === 'boolean') store.throwOnErrors = true;
+}

@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PendingSyncDiscarded } from 'nestjs-parity';
+import { Author, storages } from '../lanes/author.js';
+import { FaultyNetwork } from '../pds/fixtures.js';
+import { describeDatabase } from '../support/databases.js';
+import { answer } from '../support/fault-proxy.js';
+
+let servers: FaultyNetwork;
+beforeAll(async () => {
+  servers = await FaultyNetwork.start();
+});
+afterAll(() => servers[Symbol.asyncDispose]());
+
+for (const [storage, database] of storages) {
+  describeDatabase(database)(`what is given up (${storage}, ${database})`, () => {
+    let author: Author;
+    afterEach(async () => {
+      servers.proxy.reset();
+      await author.app.stop();
+    });
+
+    const reasons = (): string[] => author.app.taken(PendingSyncDiscarded).map(({ reason }) => reason);
+
+    it('after too many attempts, tells how many, and the last error as far as it is kept', async () => {
+      author = await Author.start(servers, { pendingSyncs: { storage, maxAttempts: 2 }, database });
+      const message = `It is too ${'l'.repeat(3_000)}ong`;
+      servers.proxy.fault(
+        'com.atproto.repo.applyWrites',
+        answer(400, { error: 'InvalidRequest', message }),
+        Infinity,
+      );
+      await author.save('refused');
+      for (let tries = 0; tries < 2; tries++) await author.app.parity.retryPendingSyncs(author.did);
+      const [{ pendingSync, reason }] = author.app.taken(PendingSyncDiscarded) as [PendingSyncDiscarded];
+      expect(pendingSync.lastError).toHaveLength(2_000);
+      expect(reason).toBe(`2 tries failed (maxAttempts), the last with: ${pendingSync.lastError}`);
+    });
+
+    it('after its ttl, names the ttl', async () => {
+      author = await Author.start(servers, { pendingSyncs: { storage, ttl: 1 }, database });
+      author.sessions.revoke(author.did);
+      await author.save('too old').catch(() => undefined);
+      await sleep(1_100);
+      expect(await author.app.parity.cleanupPendingSyncs()).toBe(1);
+      expect(reasons()).toEqual(['it was pending for more than 1 seconds (ttl)']);
+    });
+  });
+}
