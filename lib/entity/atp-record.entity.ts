@@ -70,19 +70,19 @@ export function withAtpRecord<B extends Constructor<object>>(Base: B): B & Const
       const value = recordStateOf(this).syncedAt;
       return value instanceof Date && !Number.isNaN(value.getTime()) ? value : null;
     }
-    toAtpRecord(): Promise<Record<string, unknown> | null> {
+    async toAtpRecord(): Promise<Record<string, unknown> | null> {
       return publisherOf(this).toRecord(this);
     }
-    publish(): Promise<SyncResult> {
+    async publish(): Promise<SyncResult> {
       return publisherOf(this).publish(this);
     }
-    publishAs(did: string): Promise<SyncResult> {
+    async publishAs(did: string): Promise<SyncResult> {
       return publisherOf(this).publishAs(did, this);
     }
-    republish(): Promise<SyncResult> {
+    async republish(): Promise<SyncResult> {
       return publisherOf(this).republish(this);
     }
-    unpublish(): Promise<SyncResult> {
+    async unpublish(): Promise<SyncResult> {
       return publisherOf(this).unpublish(this);
     }
   }

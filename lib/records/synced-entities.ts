@@ -65,6 +65,10 @@ export class SyncedEntities {
    * @throws ParityOptionsError for an entity that is not marked, or of no DataSource that the module knows
    */
   of(entityOrClass: object): SyncedEntity {
+    if (Object(entityOrClass) !== entityOrClass)
+      throw new ParityOptionsError(
+        `${String(entityOrClass)} is no entity; give an instance of a marked class.`,
+      );
     const entityClass = typeof entityOrClass === 'function' ? entityOrClass : entityOrClass.constructor;
     const found = this.byClass.get(entityClass);
     if (found) return found;
