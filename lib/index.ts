@@ -17,7 +17,7 @@ export type {
 // Mark entities
 export { AutoSyncsWithAtp, HasAtpRecord, PublishesRecords } from './entity/sync.decorators.js';
 export type { AutoSyncDecoratorOptions, SyncDecoratorOptions } from './entity/sync.decorators.js';
-export type { AutoSyncBehaviour, SyncFunctions } from './metadata/sync-metadata.js';
+export type { AutoSyncBehaviour, SyncFunctions, SyncHooks } from './metadata/sync-metadata.js';
 export { AtpRecordEntity, withAtpRecord, type AtpRecordMembers } from './entity/atp-record.entity.js';
 export { AtpCid, AtpRkey, AtpSyncedAt, AtpUri } from './entity/record-column.decorators.js';
 export { whereHasNoRecord, whereHasRecord, whereRecordUri } from './entity/where.js';

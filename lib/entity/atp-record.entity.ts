@@ -1,4 +1,5 @@
 import { validateCidString } from '@atproto/lex-data';
+import type { SyncHooks } from '../metadata/sync-metadata.js';
 import { parseAtUri } from '../model/address.js';
 import type { SyncResult } from '../model/sync-result.js';
 import { publisherOf } from './entity-publisher.js';
@@ -6,7 +7,7 @@ import { AtpCid, AtpRkey, AtpSyncedAt, AtpUri } from './record-column.decorators
 import { recordStateOf } from '../metadata/record-state.js';
 
 /** The record columns and the methods that {@link AtpRecordEntity} and {@link withAtpRecord} give to an entity. */
-export interface AtpRecordMembers {
+export interface AtpRecordMembers extends SyncHooks {
   /** Written by the module alone; what is assigned here is never stored. */
   atpUri: string | null;
   atpCid: string | null;

@@ -1,6 +1,7 @@
 import type { DataSource, EntityMetadata } from 'typeorm';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { ownSyncNameOf, recordColumnNamesOf, syncMetadataOf } from '../metadata/sync-metadata.js';
+import { checkRelations } from './relation-tree.js';
 import type { EntityClass } from './record-mapper.js';
 import type { MapperRegistry } from './mapper.registry.js';
 import { SyncedEntity, type RecordColumns } from './synced-entity.js';
@@ -37,6 +38,7 @@ export class SyncedEntities {
       }
       const mapper = mappers.forEntity(metadata.target as EntityClass);
       if (!mapper && sync.level === 'auto' && !isAbstract(metadata)) throw missingMapper(metadata.name);
+      if (mapper) checkRelations(metadata, mapper);
       const storedName = ownSyncNameOf(metadata.target as object) ?? prefix + tableNameOf(metadata);
       const entity = new SyncedEntity(
         dataSource,

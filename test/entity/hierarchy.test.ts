@@ -36,10 +36,10 @@ class Synced extends Text {}
 @Entity()
 @AutoSyncsWithAtp<Own>({ syncAsDid: () => 'did:web:option.test', shouldAutoSync: () => false })
 class Own extends Text {
-  syncAsDid(): Promise<string> {
+  override syncAsDid(): Promise<string> {
     return Promise.resolve(`did:web:${this.text}.test`);
   }
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.text !== 'draft';
   }
 }
