@@ -24,7 +24,7 @@ export { whereHasNoRecord, whereHasRecord, whereRecordUri } from './entity/where
 
 // Map them to records
 export { AtpMapper, RecordMapper } from './records/record-mapper.js';
-export type { EntityClass, RecordInput, RecordSchema } from './records/record-mapper.js';
+export type { CollectionOf, EntityClass, RecordInput, RecordSchema } from './records/record-mapper.js';
 export { MapperRegistry } from './records/mapper.registry.js';
 
 // Publish by hand

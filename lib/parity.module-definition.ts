@@ -41,7 +41,7 @@ export interface ParityOptionsFactory {
 
 export interface ParityModuleExtras {
   /** Mappers that no module provides; they can inject what is global and what `imports` export. */
-  mappers?: Type<RecordMapper>[];
+  mappers?: Type<RecordMapper<object, object>>[];
   imports?: NonNullable<ModuleMetadata['imports']>;
   /**
    * As the option of the same name. With `forRootAsync` and database storage they are named here, because

@@ -53,7 +53,7 @@ export class ParityModule extends ConfigurableModuleClass {
 
   /** Provides mappers for a feature module. They can inject what is global and what `imports` export. */
   static forFeature(
-    mappers: Type<RecordMapper>[],
+    mappers: Type<RecordMapper<object, object>>[],
     extras: Pick<ParityModuleExtras, 'imports'> = {},
   ): DynamicModule {
     checkMappers('What ParityModule.forFeature() got', mappers);
