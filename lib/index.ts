@@ -18,14 +18,14 @@ export type {
 // Mark entities
 export { AutoSyncsWithAtp, HasAtpRecord, PublishesRecords } from './entity/sync.decorators.js';
 export type { AutoSyncDecoratorOptions, SyncDecoratorOptions } from './entity/sync.decorators.js';
-export type { AutoSyncBehaviour, SyncFunctions } from './metadata/sync-metadata.js';
+export type { AutoSyncBehaviour, SyncFunctions, SyncHooks } from './metadata/sync-metadata.js';
 export { AtpRecordEntity, withAtpRecord, type AtpRecordMembers } from './entity/atp-record.entity.js';
 export { AtpCid, AtpRkey, AtpSyncedAt, AtpUri, atpRecordColumns } from './entity/record-column.decorators.js';
 export { whereHasNoRecord, whereHasRecord, whereRecordUri } from './entity/where.js';
 
 // Map them to records
 export { AtpMapper, RecordMapper } from './records/record-mapper.js';
-export type { EntityClass, RecordInput, RecordSchema } from './records/record-mapper.js';
+export type { CollectionOf, EntityClass, RecordInput, RecordSchema } from './records/record-mapper.js';
 export { MapperRegistry } from './records/mapper.registry.js';
 
 // Publish by hand

@@ -21,6 +21,7 @@ import { ParityOptionsError } from './errors/parity-options.error.js';
 import { isMarkedMapper } from './metadata/sync-metadata.js';
 import type { ResolvedOptions } from './model/options.js';
 import { LISTED_MAPPERS, PENDING_DATA_SOURCE } from './parity.module-definition.js';
+import { startUpWarnings } from './parity.module-warnings.js';
 import { PENDING_STORE, RESOLVED_OPTIONS } from './parity.module-pending.js';
 import { ensureTables } from './pending/database/ensure-tables.js';
 import { LaneLoop } from './pending/lane.loop.js';
@@ -82,6 +83,7 @@ export class ParityBootstrap
       dataSources.forEach((dataSource) => this.release(dataSource));
       throw error;
     }
+    this.warn();
   }
 
   /** When session providers and the rest of the application are ready. */
@@ -138,6 +140,14 @@ export class ParityBootstrap
     for (const each of undo.toReversed()) each();
   }
 
+  private warn(): void {
+    const { entities, mappers, oauth } = this;
+    const { dataSources } = this.options;
+    const scope = oauth ? (oauth.clientMetadata.scope ?? '') : undefined;
+    for (const message of startUpWarnings({ entities, mappers, dataSources, scope }))
+      this.logger.warn(message);
+  }
+
   private findMappers(): void {
     const isMapper = (type: unknown): boolean =>
       isMarkedMapper(type) || this.listed.some((listed) => listed === type);
@@ -170,7 +180,6 @@ export class ParityBootstrap
   private track(dataSource: DataSource, prefix: string): void {
     const { entities, dispatcher, feeds, options, sync } = this;
     const added = entities.addAll(dataSource, this.mappers, prefix);
-    added.forEach((entity) => this.warnOfCascades(entity));
     for (const { entity, touches, isIncomplete } of this.earlyWrites.take(dataSource, entities)) {
       this.warnOfEarlyWrites(entity, isIncomplete);
       this.early.push(...touches);
@@ -201,19 +210,5 @@ export class ParityBootstrap
           ? ` Rows that were removed, or written without naming them, are found by ParityService.reconcile(${name}).`
           : ''),
     );
-  }
-
-  private warnOfCascades({ name, sync, metadata }: SyncedEntity): void {
-    if (sync.level !== 'auto') return;
-    for (const relation of metadata.foreignKeys.filter(({ onDelete }) => onDelete === 'CASCADE')) {
-      const property = relation.columns
-        .map((column) => column.relationMetadata?.propertyName ?? column.propertyName)
-        .join(', ');
-      this.logger.warn(
-        `${name}.${property} has onDelete: 'CASCADE': when the database deletes rows with their ` +
-          `${relation.referencedEntityMetadata.name}, no event tells, and their records stay. Remove the ${name}s first, or run ` +
-          `ParityService.reconcile(${name}) afterwards.`,
-      );
-    }
   }
 }

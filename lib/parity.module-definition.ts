@@ -7,11 +7,13 @@ import {
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { EarlyWrites } from './changes/early-writes.js';
+import { ParityOptionsError } from './errors/parity-options.error.js';
 import type { ParityHttpOptions } from './http/http-options.js';
-import type { ParityOptions } from './model/options.js';
+import { checkNames, names, wrong, type OptionNames } from './model/option-checks.js';
+import { PARITY_OPTION_NAMES, type ParityOptions } from './model/options.js';
 import { neededTables } from './parity.module-tables.js';
 import type { RecordMapper } from './records/record-mapper.js';
-import type { OAuthOptions } from './sessions/oauth/oauth-options.js';
+import { checkOAuthNames, type OAuthOptions } from './sessions/oauth/oauth-options.js';
 import type { SessionProvider } from './sessions/session-provider.js';
 
 export interface ParityModuleOptions extends ParityOptions {
@@ -39,7 +41,7 @@ export interface ParityOptionsFactory {
 
 export interface ParityModuleExtras {
   /** Mappers that no module provides; they can inject what is global and what `imports` export. */
-  mappers?: Type<RecordMapper>[];
+  mappers?: Type<RecordMapper<object, object>>[];
   imports?: NonNullable<ModuleMetadata['imports']>;
   /**
    * As the option of the same name. With `forRootAsync` and database storage they are named here, because
@@ -56,12 +58,93 @@ export const LISTED_MAPPERS = Symbol('parity:listed-mappers');
  */
 export const PENDING_DATA_SOURCE = Symbol('parity:pending-data-source');
 
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN: PARITY_OPTIONS } =
-  new ConfigurableModuleBuilder<ParityModuleOptions>({ moduleName: 'Parity' })
-    .setClassMethodName('forRoot')
-    .setFactoryMethodName('createParityOptions')
-    .setExtras<ParityModuleExtras>({}, withExtras)
-    .build();
+/** The options of `forRoot` or `forRootAsync`, whose names are known to be right. */
+export const PARITY_OPTIONS = Symbol('parity:options');
+
+// What has a default here is no part of the options that are injected.
+export const {
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN: GIVEN_OPTIONS,
+  OPTIONS_TYPE,
+  ASYNC_OPTIONS_TYPE,
+} = new ConfigurableModuleBuilder<ParityModuleOptions>({ moduleName: 'Parity' })
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName('createParityOptions')
+  .setExtras<ParityModuleExtras>({ mappers: [], imports: [] }, withExtras)
+  .build();
+
+type AsyncOptions = typeof ASYNC_OPTIONS_TYPE;
+
+const EXTRAS: OptionNames<ParityModuleExtras> = { mappers: true, imports: true, dataSources: true };
+
+const OPTIONS: OptionNames<ParityModuleOptions> = {
+  ...PARITY_OPTION_NAMES,
+  oauth: true,
+  sessions: true,
+  http: true,
+};
+
+/** @throws ParityOptionsError for options that are none, or have a name that no option has */
+export function checkOptions(given: unknown): ParityModuleOptions {
+  if (given === undefined) {
+    throw new ParityOptionsError(
+      'The factory of ParityModule.forRootAsync() gave no options: return an object with at least oauth or sessions.',
+    );
+  }
+  for (const name of ['mappers', 'imports'].filter((one) => Object.hasOwn(Object(given), one))) {
+    throw new ParityOptionsError(
+      `The factory of ParityModule.forRootAsync() gave ${name}, which Nest has to know before: name them beside useFactory.`,
+    );
+  }
+  checkNames<ParityModuleOptions>('ParityModule', given, OPTIONS);
+  const options = given as ParityModuleOptions;
+  if (options.oauth !== undefined) checkOAuthNames(options.oauth);
+  return options;
+}
+
+/** @throws ParityOptionsError for what is no options */
+export function checkRootOptions(given: unknown): void {
+  if (typeof given === 'object' && given !== null) {
+    checkNames('ParityModule.forRoot()', given, { ...OPTIONS, ...EXTRAS });
+    checkExtras(given);
+    return;
+  }
+  throw new ParityOptionsError(
+    `ParityModule.forRoot() got ${given === undefined ? 'no options' : String(given)}. Give it at least where sessions come from: ` +
+      'forRoot({ oauth: { clientMetadata, … } }), or forRoot({ sessions: … }).',
+  );
+}
+
+/** @throws ParityOptionsError for what is no options, or does not say where they come from */
+export function checkAsyncOptions(given: AsyncOptions | undefined): void {
+  const { useFactory, useClass, useExisting } = given ?? {};
+  if (!useFactory && !useClass && !useExisting) {
+    throw new ParityOptionsError(
+      'ParityModule.forRootAsync() is not told where its options come from: give it useFactory, useClass or useExisting.',
+    );
+  }
+  checkNames<AsyncOptions>('ParityModule.forRootAsync()', given, {
+    ...EXTRAS,
+    useFactory: true,
+    useClass: true,
+    useExisting: true,
+    inject: true,
+    provideInjectionTokensFrom: true,
+  });
+  checkExtras(given ?? {});
+}
+
+function checkExtras({ mappers, imports, dataSources }: ParityModuleExtras): void {
+  if (mappers !== undefined) checkMappers('mappers', mappers);
+  if (imports !== undefined && !Array.isArray(imports)) throw wrong('imports', imports, 'a list of modules');
+  if (dataSources !== undefined) names('dataSources', dataSources);
+}
+
+/** @throws ParityOptionsError for what is no list of classes */
+export function checkMappers(option: string, value: unknown): void {
+  if (Array.isArray(value) && value.every((one) => typeof one === 'function')) return;
+  throw wrong(option, value, 'a list of mapper classes, such as [PostMapper]');
+}
 
 function withExtras(
   definition: DynamicModule,

@@ -11,7 +11,13 @@ import { PARITY_HTTP_OPTIONS, resolveHttpOptions } from './http/http-options.js'
 import { ParityInterceptor } from './http/parity.interceptor.js';
 import { globalInterceptor } from './http/request-mode.js';
 import { resolveOptions, type ResolvedOptions } from './model/options.js';
-import { PARITY_OPTIONS, PENDING_DATA_SOURCE, type ParityModuleOptions } from './parity.module-definition.js';
+import {
+  checkOptions,
+  GIVEN_OPTIONS,
+  PARITY_OPTIONS,
+  PENDING_DATA_SOURCE,
+  type ParityModuleOptions,
+} from './parity.module-definition.js';
 import { logger, pendingProviders, repositoryState, RESOLVED_OPTIONS } from './parity.module-pending.js';
 import { BackgroundDispatcher } from './pending/background.dispatcher.js';
 import { LaneLoop } from './pending/lane.loop.js';
@@ -33,6 +39,7 @@ import { SyncService } from './sync/sync.service.js';
 /** The engines are plain classes; this is where Nest makes them. */
 export const parityProviders: FactoryProvider[] = [
   ...pendingProviders,
+  { provide: PARITY_OPTIONS, inject: [GIVEN_OPTIONS], useFactory: checkOptions },
   {
     provide: RESOLVED_OPTIONS,
     inject: [PARITY_OPTIONS],

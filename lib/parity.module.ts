@@ -1,10 +1,20 @@
-import { Module, type DynamicModule, type Type } from '@nestjs/common';
+import { Module, Optional, type DynamicModule, type Type } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import { ParityOptionsError } from './errors/parity-options.error.js';
 import { PARITY_HTTP_OPTIONS } from './http/http-options.js';
 import { ParityExceptionFilter } from './http/parity-exception.filter.js';
 import { ParityInterceptor } from './http/parity.interceptor.js';
+import { checkNames } from './model/option-checks.js';
 import { ParityBootstrap } from './parity.module-bootstrap.js';
-import { ConfigurableModuleClass, type ParityModuleExtras } from './parity.module-definition.js';
+import {
+  checkAsyncOptions,
+  checkMappers,
+  checkRootOptions,
+  ConfigurableModuleClass,
+  type ASYNC_OPTIONS_TYPE,
+  type OPTIONS_TYPE,
+  type ParityModuleExtras,
+} from './parity.module-definition.js';
 import { maintenanceProviders } from './parity.module-maintenance.js';
 import { parityProviders } from './parity.module-providers.js';
 import { ParityService } from './parity.service.js';
@@ -15,10 +25,50 @@ import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
 import { SessionProvider } from './sessions/session-provider.js';
 import { SyncService } from './sync/sync.service.js';
 
-/** Keeps TypeORM entities and AT Protocol records in step. Global: import it once, with `forRoot` or `forRootAsync`. */
-@Module({
-  imports: [DiscoveryModule],
+/**
+ * Keeps TypeORM entities and AT Protocol records in step. Global: import it once, with `forRoot` or
+ * `forRootAsync`. Imported bare by a feature module as well, it adds nothing.
+ */
+@Module({})
+export class ParityModule extends ConfigurableModuleClass {
+  /** @param registry of the module that was set up, which is global */
+  constructor(@Optional() registry?: MapperRegistry) {
+    super();
+    if (registry) return;
+    throw new ParityOptionsError(
+      'ParityModule is imported without options, so nothing would be published: import ParityModule.forRoot({ … }) or ' +
+        'forRootAsync({ … }) in the root module. Feature modules need no import of their own.',
+    );
+  }
+
+  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    checkRootOptions(options);
+    return withParts(super.forRoot(options));
+  }
+
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    checkAsyncOptions(options);
+    return withParts(super.forRootAsync(options));
+  }
+
+  /** Provides mappers for a feature module. They can inject what is global and what `imports` export. */
+  static forFeature(
+    mappers: Type<RecordMapper<object, object>>[],
+    extras: Pick<ParityModuleExtras, 'imports'> = {},
+  ): DynamicModule {
+    checkMappers('What ParityModule.forFeature() got', mappers);
+    checkNames<typeof extras>('ParityModule.forFeature()', extras, { imports: true });
+    const { imports = [] } = extras;
+    return { module: ParityFeatureModule, imports, providers: mappers, exports: mappers };
+  }
+}
+
+/** Not in the decorator: a bare `ParityModule` is a module of its own to Nest, and would make all of it again. */
+const withParts = (definition: DynamicModule): DynamicModule => ({
+  ...definition,
+  imports: [DiscoveryModule, ...(definition.imports ?? [])],
   providers: [
+    ...(definition.providers ?? []),
     ...parityProviders,
     ...maintenanceProviders,
     ParityService,
@@ -37,16 +87,7 @@ import { SyncService } from './sync/sync.service.js';
     ParityExceptionFilter,
     PARITY_HTTP_OPTIONS,
   ],
-})
-export class ParityModule extends ConfigurableModuleClass {
-  /** Provides mappers for a feature module. They can inject what is global and what `imports` export. */
-  static forFeature(
-    mappers: Type<RecordMapper>[],
-    { imports = [] }: Pick<ParityModuleExtras, 'imports'> = {},
-  ): DynamicModule {
-    return { module: ParityFeatureModule, imports, providers: mappers, exports: mappers };
-  }
-}
+});
 
 @Module({})
 class ParityFeatureModule {}

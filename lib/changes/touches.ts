@@ -29,9 +29,9 @@ export class Touches implements UnitParticipant {
    * @throws ParityOptionsError for an entity that is not marked with `@AutoSyncsWithAtp()`
    */
   async touch(instance: object, manager?: EntityManager): Promise<SyncResult> {
-    const entity = this.entities.autoSynced(instance.constructor);
+    const { name, metadata } = this.entities.of(instance);
+    const entity = this.entities.autoSynced(metadata.target);
     if (!entity) {
-      const { name } = this.entities.of(instance);
       throw new ParityOptionsError(
         `${name} does not follow its entity's life, so touching it does nothing: mark it with @AutoSyncsWithAtp(), or use republish().`,
         { entityName: name },

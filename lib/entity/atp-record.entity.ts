@@ -1,4 +1,5 @@
 import { validateCidString } from '@atproto/lex-data';
+import type { SyncHooks } from '../metadata/sync-metadata.js';
 import { parseAtUri } from '../model/address.js';
 import type { SyncResult } from '../model/sync-result.js';
 import { publisherOf } from './entity-publisher.js';
@@ -6,7 +7,7 @@ import { AtpCid, AtpRkey, AtpSyncedAt, AtpUri } from './record-column.decorators
 import { recordStateOf } from '../metadata/record-state.js';
 
 /** The record columns and the methods that {@link AtpRecordEntity} and {@link withAtpRecord} give to an entity. */
-export interface AtpRecordMembers {
+export interface AtpRecordMembers extends SyncHooks {
   /** Written by the module alone; what is assigned here is never stored. */
   atpUri: string | null;
   atpCid: string | null;
@@ -70,19 +71,19 @@ export function withAtpRecord<B extends Constructor<object>>(Base: B): B & Const
       const value = recordStateOf(this).syncedAt;
       return value instanceof Date && !Number.isNaN(value.getTime()) ? value : null;
     }
-    toAtpRecord(): Promise<Record<string, unknown> | null> {
+    async toAtpRecord(): Promise<Record<string, unknown> | null> {
       return publisherOf(this).toRecord(this);
     }
-    publish(): Promise<SyncResult> {
+    async publish(): Promise<SyncResult> {
       return publisherOf(this).publish(this);
     }
-    publishAs(did: string): Promise<SyncResult> {
+    async publishAs(did: string): Promise<SyncResult> {
       return publisherOf(this).publishAs(did, this);
     }
-    republish(): Promise<SyncResult> {
+    async republish(): Promise<SyncResult> {
       return publisherOf(this).republish(this);
     }
-    unpublish(): Promise<SyncResult> {
+    async unpublish(): Promise<SyncResult> {
       return publisherOf(this).unpublish(this);
     }
   }

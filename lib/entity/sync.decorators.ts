@@ -5,6 +5,8 @@ import {
   type SyncLevel,
 } from '../metadata/sync-metadata.js';
 
+import { boolean, checkNames, oneOf, wrong, type OptionNames } from '../model/option-checks.js';
+
 type EntityClassDecorator<E> = (target: abstract new (...args: never[]) => E) => void;
 
 export interface SyncNameOption {
@@ -21,9 +23,33 @@ export type SyncDecoratorOptions<E> = Pick<SyncFunctions<E>, 'syncAsDid'> &
   SyncNameOption;
 export type AutoSyncDecoratorOptions<E> = SyncFunctions<E> & Partial<AutoSyncBehaviour> & SyncNameOption;
 
+const NAME: OptionNames<SyncNameOption> = { name: true };
+
+const PUBLISHES: OptionNames<SyncDecoratorOptions<object>> = {
+  ...NAME,
+  syncAsDid: true,
+  whenNotEligible: true,
+  followOwner: true,
+  onConflict: true,
+};
+
+const AUTO: OptionNames<AutoSyncDecoratorOptions<object>> = {
+  ...PUBLISHES,
+  shouldAutoSync: true,
+  shouldAutoUnsync: true,
+};
+
+const DECORATORS = {
+  'has-record': { decorator: '@HasAtpRecord()', names: NAME },
+  publishes: { decorator: '@PublishesRecords()', names: PUBLISHES },
+  auto: { decorator: '@AutoSyncsWithAtp()', names: AUTO },
+} satisfies Record<SyncLevel, object>;
+
 const mark =
   <E>(level: SyncLevel, options: AutoSyncDecoratorOptions<E>): EntityClassDecorator<E> =>
   (target) => {
+    const { decorator, names } = DECORATORS[level];
+    checkOptions(`${decorator} of ${target.name}`, options, names);
     const { name, whenNotEligible = 'keep', followOwner = false, onConflict, ...functions } = options;
     defineSyncMetadata(target, {
       level,
@@ -34,6 +60,23 @@ const mark =
       functions: functions as SyncFunctions<object>,
     });
   };
+
+function checkOptions<E>(
+  whose: string,
+  options: AutoSyncDecoratorOptions<E>,
+  names: Readonly<Record<string, true>>,
+): void {
+  checkNames(whose, options, names);
+  const { name, whenNotEligible, followOwner, onConflict, ...functions } = options;
+  const of = (option: string): string => `${option} in ${whose}`;
+  if (name !== undefined && (typeof name !== 'string' || name === ''))
+    throw wrong(of('name'), name, 'a name, such as that of the table');
+  if (whenNotEligible !== undefined) oneOf(of('whenNotEligible'), whenNotEligible, ['keep', 'unpublish']);
+  if (followOwner !== undefined) boolean(of('followOwner'), followOwner);
+  if (onConflict !== undefined) oneOf(of('onConflict'), onConflict, ['overwrite', 'fail']);
+  for (const [option, value] of Object.entries(functions))
+    if (value !== undefined && typeof value !== 'function') throw wrong(of(option), value, 'a function');
+}
 
 /** The entity knows its record (uri, cid, rkey), but is never published by this package. */
 export const HasAtpRecord = <E extends object>(options: SyncNameOption = {}): EntityClassDecorator<E> =>

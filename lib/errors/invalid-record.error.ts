@@ -4,12 +4,11 @@ import { ParityError, type ParityErrorContext } from './parity.error.js';
 export class InvalidRecordError extends ParityError {
   readonly code = 'INVALID_RECORD';
 
-  /** @param path where in the record, such as `$.embed.images[0].alt`; undefined where the PDS does not say */
-  constructor(
-    message: string,
-    context: ParityErrorContext = {},
-    readonly path?: string,
-  ) {
+  /** Where in the record, such as `$.embed.images[0].alt`; undefined where the PDS does not say. */
+  declare readonly path: string | undefined;
+
+  constructor(message: string, context: ParityErrorContext = {}, path?: string) {
     super(message, context);
+    if (path !== undefined) this.path = path;
   }
 }

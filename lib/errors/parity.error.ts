@@ -11,26 +11,24 @@ export interface ParityErrorContext {
 /** Base of every error that this package throws. `code` is stable; the message is for people. */
 export abstract class ParityError extends Error {
   abstract readonly code: string;
-  did: string | undefined;
-  uri: string | undefined;
-  entityName: string | undefined;
-  entityId: string | undefined;
+  // Declared only: a dump of the error shows what is known, and no list of what is not.
+  declare did: string | undefined;
+  declare uri: string | undefined;
+  declare entityName: string | undefined;
+  declare entityId: string | undefined;
 
   constructor(message: string, context: ParityErrorContext = {}) {
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
     this.name = new.target.name;
-    this.did = context.did;
-    this.uri = context.uri;
-    this.entityName = context.entityName;
-    this.entityId = context.entityId;
+    this.about(context);
   }
 
   /** Fills in what was not known where the error arose. */
   about(context: Omit<ParityErrorContext, 'cause'>): this {
-    this.did ??= context.did;
-    this.uri ??= context.uri;
-    this.entityName ??= context.entityName;
-    this.entityId ??= context.entityId;
+    for (const name of ['did', 'uri', 'entityName', 'entityId'] as const) {
+      const value = context[name];
+      if (value !== undefined) this[name] ??= value;
+    }
     return this;
   }
 }

@@ -8,13 +8,13 @@ import { ParityError, type ParityErrorContext } from './parity.error.js';
 export class RetryLaterError extends ParityError {
   readonly code = 'RETRY_LATER';
   /** Not tried again by itself before; undefined: the module waits longer each time. */
-  readonly retryAt: Date | undefined;
+  declare readonly retryAt: Date | undefined;
 
   constructor(
     message: string,
     { retryAt, ...context }: ParityErrorContext & { readonly retryAt?: Date } = {},
   ) {
     super(message, context);
-    this.retryAt = retryAt;
+    if (retryAt !== undefined) this.retryAt = retryAt;
   }
 }

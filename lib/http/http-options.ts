@@ -1,5 +1,5 @@
 import type { AuthenticationError } from '../errors/authentication.error.js';
-import { ParityOptionsError } from '../errors/parity-options.error.js';
+import { checkNames, oneOf, wrong } from '../model/option-checks.js';
 
 /** What is known when a user has to be sent to sign in. */
 export interface SignInContext {
@@ -33,24 +33,13 @@ export interface ResolvedHttpOptions {
 /** Holds `ResolvedHttpOptions`. */
 export const PARITY_HTTP_OPTIONS = Symbol('parity:http-options');
 
-const RESPOND: ReadonlySet<string> = new Set(['auto', 'json', 'redirect']);
-
 /** @throws ParityOptionsError that names the option, what it got and what it takes */
-export function resolveHttpOptions({
-  respond = 'auto',
-  signInUrl,
-}: ParityHttpOptions = {}): ResolvedHttpOptions {
-  if (!RESPOND.has(respond)) {
-    throw new ParityOptionsError(
-      `http.respond is '${String(respond)}'; it takes 'auto' or 'json' or 'redirect'.`,
-    );
-  }
-  if (signInUrl !== undefined && typeof signInUrl !== 'function' && !isPathOrUrl(signInUrl)) {
-    throw new ParityOptionsError(
-      `http.signInUrl is '${String(signInUrl)}'; it takes a path such as '/login', an http(s) URL, or a function.`,
-    );
-  }
-  return { respond, signInUrl };
+export function resolveHttpOptions(options: ParityHttpOptions = {}): ResolvedHttpOptions {
+  checkNames<ParityHttpOptions>('http', options, { respond: true, signInUrl: true });
+  const { respond = 'auto', signInUrl } = options;
+  if (signInUrl !== undefined && typeof signInUrl !== 'function' && !isPathOrUrl(signInUrl))
+    throw wrong('http.signInUrl', signInUrl, "a path such as '/login', an http(s) URL, or a function");
+  return { respond: oneOf('http.respond', respond, ['auto', 'json', 'redirect']), signInUrl };
 }
 
 function isPathOrUrl(value: unknown): boolean {

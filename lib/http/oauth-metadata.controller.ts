@@ -1,4 +1,14 @@
-import { Controller, Get, NotFoundException, Optional } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Inject,
+  NotFoundException,
+  Optional,
+  Version,
+  VERSION_NEUTRAL,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { AtpOAuthService } from '../sessions/oauth/atp-oauth.service.js';
 
 /**
@@ -13,22 +23,53 @@ import { AtpOAuthService } from '../sessions/oauth/atp-oauth.service.js';
  * }
  * ```
  *
+ * A PDS asks at the `client_id` and the `jwks_uri`, so both are also served at the paths of those URLs where a
+ * global prefix or a version moves the routes elsewhere.
+ *
  * See https://atproto.com/specs/oauth#clients.
  */
 @Controller()
-export class OAuthMetadataController {
+export class OAuthMetadataController implements OnModuleInit {
+  @Optional() @Inject(HttpAdapterHost) private readonly host?: HttpAdapterHost;
+
   constructor(@Optional() private readonly oauth?: AtpOAuthService) {}
+
+  /** Behind the routes of the application, which are there by now, and before what answers 404. */
+  onModuleInit(): void {
+    if (!this.oauth) return;
+    const { client_id: id, jwks_uri: keys } = this.oauth.clientMetadata;
+    this.serve(id, () => this.clientMetadata());
+    this.serve(keys, () => this.jwks());
+  }
 
   /** @throws NotFoundException without OAuth */
   @Get('client-metadata.json')
+  @Version(VERSION_NEUTRAL)
   clientMetadata(): AtpOAuthService['clientMetadata'] {
     return this.service().clientMetadata;
   }
 
   /** The public keys; none (`{ "keys": [] }`) for a public client. */
   @Get('jwks.json')
+  @Version(VERSION_NEUTRAL)
   jwks(): AtpOAuthService['jwks'] {
     return this.service().jwks;
+  }
+
+  private serve(url: string | undefined, document: () => object): void {
+    const adapter = this.host?.httpAdapter;
+    const path = url === undefined || !URL.canParse(url) ? '/' : new URL(url).pathname;
+    // A loopback client has no document to serve.
+    if (!adapter || path === '/') return;
+    try {
+      adapter.get(path, (_request: unknown, response: unknown) => {
+        adapter.setHeader(response, 'Content-Type', 'application/json; charset=utf-8');
+        return adapter.reply(response, document(), 200);
+      });
+    } catch (error) {
+      // Fastify has one route for a path: that of the application.
+      if ((error as { code?: string }).code !== 'FST_ERR_DUPLICATED_ROUTE') throw error;
+    }
   }
 
   private service(): AtpOAuthService {

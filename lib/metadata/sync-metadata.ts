@@ -18,6 +18,20 @@ export interface SyncFunctions<E> {
   shouldAutoUnsync?(entity: E, removal: { soft: boolean }): MaybePromise<boolean>;
 }
 
+/**
+ * The same as methods of the entity, all of them optional. `AtpRecordEntity` and `withAtpRecord()` declare
+ * them; an entity with columns of its own says `class Note implements SyncHooks`. A method is found by its
+ * name alone, so write `override`, or `implements`, and let the compiler see to the spelling.
+ */
+export interface SyncHooks {
+  /** The DID of the account that owns the record; nothing for "no account, so nothing to sync". */
+  syncAsDid?(): MaybePromise<string | null | undefined>;
+  /** Whether the entity should have a record now. Default: true. */
+  shouldAutoSync?(): MaybePromise<boolean>;
+  /** Whether removing (`soft`: soft-removing) the entity deletes its record. Default: true. */
+  shouldAutoUnsync?(removal: { soft: boolean }): MaybePromise<boolean>;
+}
+
 export interface AutoSyncBehaviour {
   /** What happens to a published record when `shouldAutoSync` turns false. */
   readonly whenNotEligible: 'keep' | 'unpublish';

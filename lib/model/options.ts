@@ -1,5 +1,16 @@
 import type { Cache } from 'cache-manager';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
+import { nearestName } from './nearest-name.js';
+import {
+  boolean,
+  checkNames,
+  names,
+  oneOf,
+  positive,
+  positiveOrNull,
+  wrong,
+  type OptionNames,
+} from './option-checks.js';
 
 /** A cache of cache-manager, or a Keyv. */
 export type PendingSyncCache = Cache | Cache['stores'][number];
@@ -121,12 +132,27 @@ export interface ResolvedOptions {
   readonly dataSources: readonly string[];
 }
 
+export const PARITY_OPTION_NAMES: OptionNames<ParityOptions> = {
+  sync: true,
+  pds: true,
+  pendingSyncs: true,
+  onBulkWrite: true,
+  dataSources: true,
+};
+
 /**
  * Every option with its value: given in code, else from the environment, else the default.
  * @throws ParityOptionsError that names the option, what it got, and what it takes
  */
 export function resolveOptions(options: ParityOptions, env: NodeJS.ProcessEnv): ResolvedOptions {
   const { sync = {}, pds = {}, pendingSyncs = {} } = options;
+  checkNames<SyncOptions>('sync', sync, {
+    mode: true,
+    deadlineMs: true,
+    functionTimeoutMs: true,
+    validate: true,
+  });
+  checkNames<PdsOptions>('pds', pds, { timeoutMs: true, writeLimits: true, backfillShare: true });
   const resolved: ResolvedOptions = {
     sync: {
       mode: oneOf('sync.mode', sync.mode ?? 'inline', ['inline', 'request', 'background']),
@@ -154,24 +180,38 @@ export function resolveOptions(options: ParityOptions, env: NodeJS.ProcessEnv): 
   return resolved;
 }
 
+const VARIABLE_PREFIX = 'PARITY_PENDING_SYNCS_';
+
 function resolvePendingSyncs(
   options: PendingSyncOptions,
   env: NodeJS.ProcessEnv,
 ): ResolvedPendingSyncOptions {
+  checkNames<PendingSyncOptions>('pendingSyncs', options, {
+    enabled: true,
+    storage: true,
+    cache: true,
+    ttl: true,
+    maxAttempts: true,
+    autoRetry: true,
+    whenParked: true,
+    preparedStatements: true,
+  });
+  const variables: string[] = [];
   const pick = <T>(
     name: keyof PendingSyncOptions,
     fallback: T,
     read: (label: string, value: unknown) => T,
   ): T => {
+    const variable = `${VARIABLE_PREFIX}${name.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+    variables.push(variable);
     if (options[name] !== undefined) return read(`pendingSyncs.${name}`, options[name]);
-    const variable = `PARITY_PENDING_SYNCS_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
     const text = env[variable];
     return text === undefined || text === '' ? fallback : read(variable, fromText(text));
   };
   const storage = pick<'cache' | 'database'>('storage', 'cache', (label, value) =>
     oneOf(label, value, ['cache', 'database']),
   );
-  return {
+  const resolved = {
     enabled: pick('enabled', false, boolean),
     storage,
     cache: cacheOf(options.cache, storage),
@@ -183,6 +223,19 @@ function resolvePendingSyncs(
     ),
     preparedStatements: pick('preparedStatements', true, boolean),
   };
+  checkVariables(env, variables);
+  return resolved;
+}
+
+function checkVariables(env: NodeJS.ProcessEnv, known: readonly string[]): void {
+  for (const variable of Object.keys(env)) {
+    if (!variable.startsWith(VARIABLE_PREFIX) || known.includes(variable)) continue;
+    const nearest = nearestName(variable, known);
+    throw new ParityOptionsError(
+      `The environment variable ${variable} is none of nestjs-parity's` +
+        `${nearest ? `; did you mean ${nearest}?` : '.'} They are ${known.join(', ')}.`,
+    );
+  }
 }
 
 function cacheOf(value: unknown, storage: 'cache' | 'database'): PendingSyncCache | undefined {
@@ -228,22 +281,6 @@ function fromText(text: string): unknown {
   return WORDS.has(word) ? WORDS.get(word) : text.trim();
 }
 
-const boolean = (name: string, value: unknown): boolean => {
-  if (value === true || value === 1) return true;
-  if (value === false || value === 0) return false;
-  throw wrong(name, value, 'true or false');
-};
-
-const positive = (name: string, value: unknown): number => {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
-  throw wrong(name, value, 'a whole number above 0');
-};
-
-const positiveOrNull = (name: string, value: unknown): number | null => {
-  if (value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value > 0)) return value;
-  throw wrong(name, value, 'a whole number above 0, or null');
-};
-
 const share = (name: string, value: unknown): number => {
   if (typeof value === 'number' && value > 0 && value <= 1) return value;
   throw wrong(name, value, 'a number above 0, and at most 1');
@@ -257,25 +294,12 @@ const isLimit = (one: Partial<WriteLimit> | null): boolean =>
   Number(one?.seconds) > 0;
 
 const writeLimits = (name: string, value: unknown): readonly WriteLimit[] => {
-  if (Array.isArray(value) && value.every(isLimit)) return value as WriteLimit[];
+  if (Array.isArray(value) && value.every(isLimit)) {
+    value.forEach((one, index) =>
+      checkNames<WriteLimit>(`${name}[${index}]`, one, { points: true, seconds: true }),
+    );
+    return value as WriteLimit[];
+  }
   const accepted = 'a list of { points, seconds }, with 3 points at least (what a create costs), such as ';
   throw wrong(name, value, accepted + JSON.stringify(DEFAULT_WRITE_LIMITS));
 };
-
-const oneOf = <T extends string>(name: string, value: unknown, accepted: readonly T[]): T => {
-  const found = accepted.find((one) => one === value);
-  if (found !== undefined) return found;
-  throw wrong(name, value, accepted.map((one) => `'${one}'`).join(' or '));
-};
-
-const names = (name: string, value: unknown): readonly string[] => {
-  const isList = Array.isArray(value) && value.length > 0;
-  if (isList && value.every((one) => typeof one === 'string' && one !== ''))
-    return [...new Set<string>(value)];
-  throw wrong(name, value, "an array of names, such as ['default']");
-};
-
-const wrong = (name: string, value: unknown, accepted: string): ParityOptionsError =>
-  new ParityOptionsError(
-    `${name} is ${typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? JSON.stringify(value) : String(value)}; it takes ${accepted}.`,
-  );

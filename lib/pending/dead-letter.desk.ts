@@ -1,3 +1,4 @@
+import { checkNames } from '../model/option-checks.js';
 import type { DeadLetterPage, DeadLetterQuery, DeadLetterStore } from './dead-letter.js';
 
 export interface DeadLetterDeskConfig {
@@ -14,7 +15,8 @@ export class DeadLetterDesk implements DeadLetterStore {
   constructor(private readonly config: DeadLetterDeskConfig) {}
 
   /** Oldest first. */
-  list(query: DeadLetterQuery = {}): Promise<DeadLetterPage> {
+  async list(query: DeadLetterQuery = {}): Promise<DeadLetterPage> {
+    checkNames<DeadLetterQuery>('deadLetters.list()', query, { did: true, limit: true, after: true });
     return this.config.letters.list(query);
   }
 

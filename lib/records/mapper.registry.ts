@@ -1,6 +1,7 @@
 import { ensureValidNsid } from '@atproto/syntax';
 import { EntitySchema } from 'typeorm';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
+import { wrong } from '../model/option-checks.js';
 import type { EntityClass, RecordMapper } from './record-mapper.js';
 
 /** All mappers of the application, by entity class and by collection. */
@@ -38,6 +39,7 @@ export class MapperRegistry {
         { cause },
       );
     }
+    checkMembers(mapper);
     this.byEntity.set(mapper.entity, mapper);
   }
 
@@ -66,4 +68,18 @@ export class MapperRegistry {
   all(): RecordMapper[] {
     return [...this.byEntity.values()];
   }
+}
+
+/** Members of the right name that cannot be used; what each of them would fail is every sync. */
+function checkMembers(mapper: RecordMapper): void {
+  const { toRecord, rkey, relations, schema } = mapper as Partial<RecordMapper>;
+  const of = (member: string): string => `${member} of ${mapper.constructor.name}`;
+  if (typeof toRecord !== 'function')
+    throw wrong(of('toRecord'), toRecord, 'a method: toRecord(entity) { … }');
+  if (rkey !== undefined && typeof rkey !== 'function')
+    throw wrong(of('rkey'), rkey, "a method: override rkey() { return 'self'; }");
+  if (typeof relations !== 'object' || relations === null || Array.isArray(relations))
+    throw wrong(of('relations'), relations, "an object as TypeORM's find() does, such as { user: true }");
+  if (schema !== undefined && typeof schema?.safeValidate !== 'function')
+    throw wrong(of('schema'), schema, 'a schema with safeValidate(value), such as one of @atproto/lex');
 }

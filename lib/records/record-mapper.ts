@@ -3,8 +3,29 @@ import { markMapper } from '../metadata/sync-metadata.js';
 
 export type EntityClass<E extends object = object> = abstract new (...args: never[]) => E;
 
-/** A record as a mapper gives it: `$type` is added from the mapper's collection. (Omit would lose all checking of types with an index signature.) */
-export type RecordInput<R extends object> = { [K in keyof R as K extends '$type' ? never : K]: R[K] };
+declare const NAMES: unique symbol;
+
+/** The properties that a type names, without an index signature, which would let every misspelled one pass. */
+type Named<R> = {
+  [K in keyof R as string extends K ? never : number extends K ? never : symbol extends K ? never : K]: R[K];
+};
+
+/**
+ * A record as a mapper gives it: `$type` is added from the mapper's collection. As the declared result of
+ * `toRecord` it gives completion, and an error for a property that the record type does not name. A record
+ * type that names none, such as `Record<string, unknown>`, takes any.
+ */
+export type RecordInput<R extends object> = [Exclude<keyof Named<R>, '$type'>] extends [never]
+  ? { [K in keyof R as K extends '$type' ? never : K]: R[K] }
+  : { [K in keyof Named<R> as K extends '$type' ? never : K]: R[K] };
+
+/** The collection that a record type names with its `$type`; any, if it names none. */
+export type CollectionOf<R extends object> =
+  Named<R> extends { readonly $type?: infer T }
+    ? [T & string] extends [never]
+      ? string
+      : T & string
+    : string;
 
 /** What a mapper may declare to have its records checked before the network: a schema of `@atproto/lex`, or anything with this method. */
 export interface RecordSchema {
@@ -18,9 +39,14 @@ export interface RecordSchema {
  * @typeParam R the record type, such as `AppBskyFeedPost.Record`
  */
 export abstract class RecordMapper<E extends object = object, R extends object = Record<string, unknown>> {
+  /** For the compiler alone: {@link AtpMapper} compares what `toRecord` gives with it. */
+  declare readonly [NAMES]?: [Exclude<keyof Named<R>, '$type'>] extends [never]
+    ? PropertyKey
+    : keyof Named<R> | '$type';
+
   abstract readonly entity: EntityClass<E>;
   /** NSID of the collection (https://atproto.com/specs/nsid). */
-  abstract readonly collection: string;
+  abstract readonly collection: CollectionOf<R>;
   /** What `toRecord` and the entity's three sync functions need loaded, as in TypeORM's `find({ relations })`. */
   readonly relations: FindOptionsRelations<E> = {};
   /** Checks every record before it is sent. */
@@ -36,6 +62,22 @@ export abstract class RecordMapper<E extends object = object, R extends object =
   rkey?(entity: E): string;
 }
 
-/** Marks a provider as mapper; the module finds it wherever it is provided. */
-export const AtpMapper = (): ((target: abstract new (...args: never[]) => RecordMapper) => void) =>
-  markMapper;
+/** What `toRecord` gives, whose result is inferred, and the record type does not name: most likely misspelled. */
+type Unnamed<M> = M extends { readonly [NAMES]?: infer N; toRecord(entity: never): infer Result }
+  ? Exclude<KeyOfEach<Awaited<Result>>, N>
+  : never;
+
+type KeyOfEach<T> = T extends unknown ? keyof Named<T> : never;
+
+type Checked<M> = [Unnamed<M>] extends [never]
+  ? unknown
+  : { readonly 'toRecord() gives what the record type does not name': Unnamed<M> };
+
+/**
+ * Marks a provider as mapper; the module finds it wherever it is provided. A property that `toRecord` gives
+ * and the record type does not name does not compile: one that is meant is added to the record type,
+ * `RecordMapper<Post, AppBskyFeedPost.Record & { 'com.example.mood': string }>`.
+ */
+export const AtpMapper = (): (<T extends abstract new (...args: never[]) => RecordMapper<object, object>>(
+  target: T & Checked<InstanceType<T>>,
+) => void) => markMapper;

@@ -1,5 +1,7 @@
 import type { EntityMetadata } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
+import { ParityOptionsError } from '../errors/parity-options.error.js';
+import { nearestName } from '../model/nearest-name.js';
 import type { RecordMapper } from './record-mapper.js';
 
 export interface RelationTree {
@@ -19,6 +21,90 @@ export function neededRelations(metadata: EntityMetadata, mapper: RecordMapper |
   return hasProperty(metadata, 'did')
     ? declared
     : { ...Object.fromEntries(owners.map((name) => [name, true])), ...declared };
+}
+
+/**
+ * TypeORM would refuse what is no relation when the first entity is loaded, so every sync would fail.
+ * @throws ParityOptionsError that names it, and the nearest relation
+ */
+export function checkRelations(metadata: EntityMetadata, mapper: RecordMapper): void {
+  const check = (owner: EntityMetadata, tree: RelationTree, above: string): void => {
+    for (const [name, below] of Object.entries(tree)) {
+      const path = above + name;
+      const relation = owner.findRelationWithPropertyPath(path);
+      if (!relation && !owner.findEmbeddedWithPropertyPath(path)) throw noRelation(owner, path, mapper);
+      if (typeof below !== 'object' || below === null) continue;
+      if (relation) check(relation.inverseEntityMetadata, below, '');
+      else check(owner, below, `${path}.`);
+    }
+  };
+  check(metadata, (mapper.relations ?? {}) as RelationTree, '');
+}
+
+function noRelation(
+  { name, relations }: EntityMetadata,
+  path: string,
+  mapper: RecordMapper,
+): ParityOptionsError {
+  const known = relations.map(({ propertyPath }) => propertyPath);
+  const nearest = nearestName(path, known);
+  return new ParityOptionsError(
+    `relations of ${mapper.constructor.name} names '${path}', which is no relation of ${name}` +
+      `${nearest ? `; did you mean '${nearest}'?` : '.'} ` +
+      (known.length > 0 ? `${name} has ${known.join(', ')}.` : `${name} has none.`),
+    { entityName: name },
+  );
+}
+
+/** Relations that an instance lacks, as deep as the tree is loaded: what reads them finds undefined. */
+export function lackedRelations(
+  instance: object,
+  metadata: EntityMetadata,
+  tree: RelationTree,
+  above = { path: '', isBelowList: false },
+): LackedRelation[] {
+  return metadata.relations.flatMap((relation): LackedRelation[] => {
+    if (relation.isLazy) return [];
+    const { propertyPath, inverseEntityMetadata: related } = relation;
+    const path = above.path + propertyPath;
+    const isList = relation.isOneToMany || relation.isManyToMany;
+    const isBelowList = above.isBelowList || isList;
+    const value: unknown = relation.getEntityValue(instance);
+    if (value === undefined) return [{ path, related, isList, isBelowList }];
+    const below = tree[propertyPath];
+    const first: unknown = Array.isArray(value) ? value[0] : value;
+    if (!below || typeof first !== 'object' || first === null) return [];
+    return lackedRelations(first, related, below === true ? {} : below, { path: `${path}.`, isBelowList });
+  });
+}
+
+export interface LackedRelation {
+  readonly path: string;
+  readonly related: EntityMetadata;
+  readonly isList: boolean;
+  /** Whether it, or what it is read from, is one of many. */
+  readonly isBelowList: boolean;
+}
+
+/**
+ * Those that code may have read when it failed: only reading from undefined is a sign of one, and V8 names the
+ * property that was to be read from it, or the expression that was undefined.
+ */
+export function missedBy(cause: unknown, lacked: readonly LackedRelation[]): readonly LackedRelation[] {
+  // No account is found by way of a list.
+  if (cause === undefined) return lacked.filter(({ isBelowList }) => !isBelowList);
+  if ((cause as Error | null)?.name !== 'TypeError') return [];
+  const { message } = cause as Error;
+  const [, property] = /(?:reading|property) '(.+?)'/.exec(message) ?? [];
+  const words = new Set(message.split(/\W+/));
+  const has = ({ related, isList }: LackedRelation, name: string): boolean =>
+    isList
+      ? name in Array.prototype
+      : hasProperty(related, name) || related.findRelationWithPropertyPath(name) !== undefined;
+  const likely = lacked.filter(
+    (one) => words.has(one.path.split('.').at(-1) ?? '') || (property !== undefined && has(one, property)),
+  );
+  return likely.length > 0 || property !== undefined ? likely : lacked;
 }
 
 /** The same with what TypeORM loads unasked. */

@@ -2,6 +2,7 @@ import type { DataSource, EntityMetadata } from 'typeorm';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { ownSyncNameOf, syncMetadataOf } from '../metadata/sync-metadata.js';
 import { checkKey } from './checked-key.js';
+import { checkRelations } from './relation-tree.js';
 import type { EntityClass } from './record-mapper.js';
 import type { MapperRegistry } from './mapper.registry.js';
 import { refuseClassless, recordColumnsOf } from './record-columns.js';
@@ -41,6 +42,7 @@ export class SyncedEntities {
       checkKey(dataSource, metadata);
       const mapper = mappers.forEntity(metadata.target as EntityClass);
       if (!mapper && sync.level === 'auto' && !isAbstract(metadata)) throw missingMapper(metadata.name);
+      if (mapper) checkRelations(metadata, mapper);
       const storedName = ownSyncNameOf(metadata.target as object) ?? prefix + tableNameOf(metadata);
       const entity = new SyncedEntity(
         dataSource,
@@ -69,6 +71,10 @@ export class SyncedEntities {
    * @throws ParityOptionsError for an entity that is not marked, or of no DataSource that the module knows
    */
   of(entityOrClass: object): SyncedEntity {
+    if (Object(entityOrClass) !== entityOrClass)
+      throw new ParityOptionsError(
+        `${String(entityOrClass)} is no entity; give an instance of a marked class.`,
+      );
     const entityClass = typeof entityOrClass === 'function' ? entityOrClass : entityOrClass.constructor;
     const found = this.byClass.get(entityClass);
     if (found) return found;

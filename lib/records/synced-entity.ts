@@ -14,6 +14,8 @@ import { prepareRecord, type PreparedRecord } from './record-json.js';
 import {
   isComputed,
   isWhole,
+  lackedRelations,
+  missedBy,
   neededRelations,
   OWNERS,
   withEager,
@@ -309,11 +311,30 @@ export class SyncedEntity extends KeyedEntity {
     }
   }
 
+  /**
+   * Which relations the entity's own code may have missed, as a mapper has to name them; '' where none is
+   * lacking, or it failed for another reason.
+   *
+   * @param cause what it failed with; without it: its own `syncAsDid` gave no account
+   */
+  lackedHint(entity: object, cause?: unknown): string {
+    if (cause === undefined && !this.functionOf('syncAsDid', entity)) return '';
+    const lacked = missedBy(cause, lackedRelations(entity, this.metadata, this.loaded));
+    if (lacked.length === 0) return '';
+    const paths = lacked.map(({ path }) => path).toSorted((one, other) => depthOf(one) - depthOf(other));
+    const [first = ''] = paths;
+    const named = first.split('.').reduceRight((below, name) => `{ ${name}: ${below} }`, 'true');
+    return (
+      ` (not loaded: ${paths.join(', ')}. Name what is read in relations of ` +
+      `${this.mapper?.constructor.name ?? `a mapper of ${this.name}`}, such as ${named})`
+    );
+  }
+
   private failed(fn: string, entity: object, cause: unknown): MapperError {
     const id = this.idOf(entity) ?? undefined;
     const where =
       fn === 'toRecord' || fn === 'rkey' ? (this.mapper?.constructor.name ?? 'a mapper') : this.name;
-    const reason = reasonOf(cause);
+    const reason = reasonOf(cause) + (fn === 'rkey' ? '' : this.lackedHint(entity, cause));
     return new MapperError(`${where}.${fn}() failed for ${this.name} ${id ?? '(new)'}: ${reason}`, {
       entityName: this.name,
       entityId: id,
@@ -321,3 +342,5 @@ export class SyncedEntity extends KeyedEntity {
     });
   }
 }
+
+const depthOf = (path: string): number => path.split('.').length;

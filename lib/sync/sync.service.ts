@@ -125,7 +125,7 @@ export class SyncService {
     if (!change && trigger === 'unpublish') return new SyncResult('unchanged');
     if (!change)
       return failed(
-        `${entity.name} ${entityId} has no DID: syncAsDid() gave none, so there is no account to publish in.`,
+        `${entity.name} ${entityId} has no DID: syncAsDid() gave none, so there is no account to publish in${entity.lackedHint(whole)}.`,
       );
     if (did !== undefined && change.address.did !== did) {
       return failed(

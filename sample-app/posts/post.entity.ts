@@ -25,7 +25,7 @@ export class Post extends AtpRecordEntity {
   @CreateDateColumn() createdAt!: Date;
   @UpdateDateColumn() updatedAt!: Date;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.status === 'published';
   }
 }

@@ -19,7 +19,7 @@ abstract class Owned extends AtpRecordEntity {
   @VersionColumn() version!: number;
   @UpdateDateColumn() updatedAt!: Date;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.isPublic;
   }
 }
@@ -38,7 +38,7 @@ export class Rumour extends Owned {
   static asked: Promise<void> | undefined;
   @PrimaryGeneratedColumn() id!: number;
 
-  async syncAsDid(): Promise<string> {
+  override async syncAsDid(): Promise<string> {
     await Rumour.asked;
     return this.did;
   }
@@ -56,7 +56,7 @@ export class Profile extends Owned {
 export class Fragile extends AtpRecordEntity {
   @PrimaryGeneratedColumn() id!: number;
   @Column() fault!: 'mapper' | 'did' | '';
-  syncAsDid(): string {
+  override syncAsDid(): string {
     if (this.fault === 'did') throw new Error('no such account');
     return 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa';
   }

@@ -36,10 +36,10 @@ class Synced extends Text {}
 @Entity()
 @AutoSyncsWithAtp<Own>({ syncAsDid: () => 'did:web:option.test', shouldAutoSync: () => false })
 class Own extends Text {
-  syncAsDid(): Promise<string> {
+  override syncAsDid(): Promise<string> {
     return Promise.resolve(`did:web:${this.text}.test`);
   }
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.text !== 'draft';
   }
 }
@@ -124,14 +124,28 @@ describe('an entity that syncs', () => {
 });
 
 describe('an entity that is not marked', () => {
-  it('is told so', async () => {
+  class Stranger extends AtpRecordEntity {}
+
+  it.each(['publish', 'republish', 'unpublish', 'publishAs', 'toAtpRecord'] as const)(
+    'is told so by the promise that %s() gives',
+    async (method) => {
+      const told: unknown = new Stranger()[method](DID).catch((error: unknown) => error);
+      expect(await told).toBeInstanceOf(ParityOptionsError);
+      expect(await told).toMatchObject({
+        message: expect.stringMatching(/^Stranger is not known to a running ParityModule\. Mark it with/),
+      });
+    },
+  );
+
+  it('is told so by ParityService, as what is no entity is', async () => {
     const { app } = await start();
-    class Stranger extends AtpRecordEntity {}
-    await expect(async () => new Stranger().publish()).rejects.toThrow(
-      /Stranger is not known to a running ParityModule\. Mark it with/,
-    );
-    await expect(app.get(ParityService).publish(new Stranger())).rejects.toThrow(
-      /Stranger is no marked entity/,
-    );
+    const parity = app.get(ParityService);
+    await expect(parity.publish(new Stranger())).rejects.toThrow(/Stranger is no marked entity/);
+    for (const method of ['publish', 'unpublish', 'touch', 'toRecord', 'statusOf'] as const) {
+      for (const value of [undefined, null, 'post'])
+        await expect(parity[method](value as never)).rejects.toThrow(
+          `${value} is no entity; give an instance`,
+        );
+    }
   });
 });

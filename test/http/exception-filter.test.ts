@@ -306,7 +306,7 @@ describe('ParityExceptionFilter', () => {
     [{ signInUrl: 'login' }, /http\.signInUrl is 'login'; it takes a path/],
     [{ signInUrl: '//elsewhere.example.com' }, /http\.signInUrl/],
     [{ signInUrl: 'javascript:alert(1)' }, /http\.signInUrl/],
-    [{ signInUrl: 1 }, /http\.signInUrl is '1'/],
+    [{ signInUrl: 1 }, /http\.signInUrl is 1/],
   ])('refuses the options %j', (options, message) => {
     expect(() => resolveHttpOptions(options as ParityHttpOptions)).toThrow(message);
   });

@@ -31,6 +31,8 @@ export interface HttpAppOptions extends Pick<ModuleMetadata, 'controllers' | 'pr
   /** What the filter asks for an authorize URL; nothing: no OAuth. */
   readonly oauth?: { authorize(did: string, options?: { returnTo?: string }): Promise<URL> };
   readonly isGlobal?: boolean;
+  /** What `main.ts` does before it listens. */
+  readonly setUp?: (nest: INestApplication) => void;
 }
 
 /** Listening applications with the filter and the interceptor, stopped after each test. */
@@ -79,7 +81,7 @@ export class HttpApps {
 
   private async listen(
     adapter: AbstractHttpAdapter,
-    { isGlobal = true }: HttpAppOptions,
+    { isGlobal = true, setUp }: HttpAppOptions,
     metadata: ModuleMetadata,
   ): Promise<HttpApp> {
     this.log.lines.length = 0;
@@ -90,6 +92,7 @@ export class HttpApps {
       nest.useGlobalFilters(nest.get(ParityExceptionFilter));
       nest.useGlobalInterceptors(nest.get(ParityInterceptor));
     }
+    setUp?.(nest);
     await nest.listen(0, '127.0.0.1');
     return new HttpApp(nest, (await nest.getUrl()).replace('[::1]', '127.0.0.1'));
   }

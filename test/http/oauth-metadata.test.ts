@@ -1,4 +1,4 @@
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, VersioningType, type INestApplication } from '@nestjs/common';
 import { buildAtprotoLoopbackClientMetadata, JoseKey } from '@atproto/oauth-client-node';
 import { AppPasswordSessionProvider, type OAuthOptions } from 'nestjs-parity';
 import { OAuthMetadataController } from '../../lib/http/oauth-metadata.controller.js';
@@ -61,6 +61,49 @@ describe.each(platforms)('OAuthMetadataController on $platform', ({ adapter }) =
     });
     expect((await app.json('/jwks.json')).body).toEqual({ keys: [] });
     expect((await app.fetch('/client-metadata.json')).status).toBe(404);
+  });
+
+  it.each<[string, (nest: INestApplication) => void]>([
+    ['a global prefix', (nest) => nest.setGlobalPrefix('api')],
+    [
+      'versions in the path',
+      (nest) => nest.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' }),
+    ],
+    [
+      'versions in a header',
+      (nest) =>
+        nest.enableVersioning({ type: VersioningType.HEADER, header: 'X-Version', defaultVersion: '1' }),
+    ],
+    [
+      'a prefix and versions',
+      (nest) =>
+        nest.setGlobalPrefix('api').enableVersioning({ type: VersioningType.URI, defaultVersion: '1' }),
+    ],
+  ])('serves them where the PDS asks, whatever %s does to routes', async (_what, setUp) => {
+    const oauth = await confidential();
+    const served = { client_id: `${site}/client-metadata.json` };
+    for (const controller of [OAuthMetadataController, ElsewhereController]) {
+      const app = await apps.startWhole(adapter(), { oauth }, { controllers: [controller], setUp });
+      const response = await app.fetch('/client-metadata.json');
+      expect([response.status, await response.json()]).toEqual([200, expect.objectContaining(served)]);
+      expect(response.headers.get('content-type')).toMatch(/^application\/json/);
+      expect((await app.json('/jwks.json')).body).toEqual({
+        keys: [expect.objectContaining({ kid: 'key-1' })],
+      });
+      expect((await app.fetch('/other.json')).status).toBe(404);
+    }
+  });
+
+  it('serves them at the paths of their own URLs, past a guard of the application', async () => {
+    const { clientMetadata, keyset } = await confidential();
+    const own = { client_id: `${site}/apps/blog/client.json`, jwks_uri: `${site}/apps/blog/keys.json` };
+    const app = await apps.startWhole(
+      adapter(),
+      { oauth: { clientMetadata: { ...clientMetadata, ...own } as typeof clientMetadata, keyset: keyset! } },
+      { controllers, setUp: (nest) => nest.useGlobalGuards({ canActivate: () => false }) },
+    );
+    expect((await app.json('/apps/blog/client.json')).body).toMatchObject(own);
+    expect((await app.json('/apps/blog/keys.json')).body).toMatchObject({ keys: [{ kid: 'key-1' }] });
   });
 
   it('says that there is no OAuth', async () => {

@@ -23,11 +23,11 @@ class Keepsake extends AtpRecordEntity {
   @ManyToOne(() => Owner) user!: Owner;
   @DeleteDateColumn() deletedAt!: Date | null;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.open;
   }
 
-  shouldAutoUnsync(): boolean {
+  override shouldAutoUnsync(): boolean {
     return false;
   }
 }

@@ -197,7 +197,7 @@ describe('start-up is refused, with the fix,', () => {
     expect(await refusal({ parity: [named], imports, providers: [NoteMapper] })).toMatch(
       /Note is marked and registered twice/,
     );
-    await expect(async () => new Note().toAtpRecord()).rejects.toThrow(/Note is not known to a running/);
+    await expect(new Note().toAtpRecord()).rejects.toThrow(/Note is not known to a running/);
   });
 });
 

@@ -17,7 +17,7 @@ export class Note extends AtpRecordEntity {
   @ManyToOne(() => Owner, { nullable: false }) user!: Owner;
   @DeleteDateColumn() deletedAt!: Date | null;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.open;
   }
 }
@@ -32,7 +32,7 @@ export class Card extends AtpRecordEntity {
   @Column({ default: true }) open!: boolean;
   @ManyToOne(() => Owner, { nullable: false }) user!: Owner;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.open;
   }
 }
@@ -45,7 +45,7 @@ export class Profile extends AtpRecordEntity {
   @Column() text!: string;
   @Column({ default: true }) open!: boolean;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.open;
   }
 }

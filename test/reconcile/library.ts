@@ -37,10 +37,10 @@ export class Book extends AtpRecordEntity {
   @ManyToOne(() => Shelf, { onDelete: 'CASCADE' }) shelf!: Relation<Shelf>;
   @DeleteDateColumn() deletedAt!: Date | null;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.visible;
   }
-  syncAsDid(): string | undefined {
+  override syncAsDid(): string | undefined {
     return this.shelf?.did;
   }
 }

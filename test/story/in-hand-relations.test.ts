@@ -34,7 +34,7 @@ class Essay extends AtpRecordEntity {
   @ManyToOne(() => Person, (person) => person.essays) user!: Relation<Person> | null;
   @OneToMany(() => Picture, (picture) => picture.essay) pictures!: Relation<Picture[]>;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.user?.name !== 'banned';
   }
 }

@@ -7,7 +7,7 @@ abstract class Profile extends AtpRecordEntity {
   @Column() text!: string;
   @Column() open!: boolean;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.open;
   }
 }

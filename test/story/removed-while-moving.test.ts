@@ -21,7 +21,7 @@ class Guest extends AtpRecordEntity {
   @Column() did!: string;
   @Column() text!: string;
 
-  async shouldAutoUnsync(): Promise<boolean> {
+  override async shouldAutoUnsync(): Promise<boolean> {
     await leaving?.();
     return true;
   }

@@ -17,7 +17,7 @@ class Draft extends AtpRecordEntity {
   @Column() did!: string;
   @Column() text!: string;
   @Column() isPublic!: boolean;
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.isPublic;
   }
 }

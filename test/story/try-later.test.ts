@@ -32,12 +32,12 @@ class Leaf extends AtpRecordEntity {
   @Column() account!: string;
   @Column() text!: string;
 
-  async syncAsDid(): Promise<string> {
+  override async syncAsDid(): Promise<string> {
     await ask('syncAsDid', this.text);
     return this.account;
   }
 
-  async shouldAutoSync(): Promise<boolean> {
+  override async shouldAutoSync(): Promise<boolean> {
     await ask('shouldAutoSync', this.text);
     return true;
   }

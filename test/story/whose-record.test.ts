@@ -24,7 +24,7 @@ class Post extends AtpRecordEntity {
   @Column({ default: true }) open!: boolean;
   @ManyToOne(() => Owner) user!: Owner;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.open;
   }
 }
@@ -38,7 +38,7 @@ class Page extends AtpRecordEntity {
   @Column({ update: false }) did!: string;
   @Column({ default: true }) open!: boolean;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.open;
   }
 }
@@ -51,7 +51,7 @@ class Card extends AtpRecordEntity {
   @Column() text!: string;
   @Column() account!: string;
 
-  syncAsDid(): string {
+  override syncAsDid(): string {
     return this.account;
   }
 }
@@ -65,11 +65,11 @@ class Tenancy extends AtpRecordEntity {
   @Column() text!: string;
   @Column({ type: String, nullable: true }) tenant!: string | null;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.tenant !== null;
   }
 
-  syncAsDid(): string {
+  override syncAsDid(): string {
     Tenancy.asked += 1;
     if (this.tenant === null) throw new TypeError('There is no tenant');
     return this.tenant;
@@ -84,12 +84,12 @@ class SlowTenancy extends AtpRecordEntity {
   @Column() text!: string;
   @Column({ type: String, nullable: true }) tenant!: string | null;
 
-  async shouldAutoSync(): Promise<boolean> {
+  override async shouldAutoSync(): Promise<boolean> {
     await sleep(5);
     return this.tenant !== null;
   }
 
-  syncAsDid(): string {
+  override syncAsDid(): string {
     if (this.tenant === null) throw new TypeError('There is no tenant');
     return this.tenant;
   }
@@ -107,11 +107,11 @@ class Reply extends AtpRecordEntity {
   @Column({ type: String, nullable: true }) accountDid!: string | null;
   @ManyToOne(() => Account) @JoinColumn({ name: 'accountDid' }) account!: Account | null;
 
-  syncAsDid(): string {
+  override syncAsDid(): string {
     return this.accountDid ?? Reply.fallback;
   }
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return !this.threadId;
   }
 }
@@ -134,7 +134,7 @@ class Mirror extends AtpRecordEntity {
   })
   did!: string;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.open;
   }
 }

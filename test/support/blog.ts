@@ -34,7 +34,7 @@ export class Post extends AtpRecordEntity {
   @VersionColumn() version!: number;
   @DeleteDateColumn() deletedAt!: Date | null;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.status === 'published';
   }
 }

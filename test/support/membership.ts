@@ -17,7 +17,7 @@ export class Item extends AtpRecordEntity {
   @Column({ type: Date, nullable: true }) publishAt!: Date | null;
   @ManyToOne(() => Member, { nullable: false }) user!: Member;
 
-  shouldAutoSync(): boolean {
+  override shouldAutoSync(): boolean {
     return this.user.active && (this.publishAt === null || this.publishAt <= new Date());
   }
 }

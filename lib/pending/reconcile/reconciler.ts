@@ -14,7 +14,7 @@ import type { PendingSyncStore } from '../pending-sync.store.js';
 import { fromCursor, toCursor, type ReconcilePlace } from './reconcile.cursor.js';
 import { nextGone, nextRows, NO_INSTANCE, sameRows, type Finding } from './reconcile.pages.js';
 import { ReconcileTally } from './reconcile.tally.js';
-import type { ReconcileOptions, ReconcileResult } from './reconciliation.js';
+import { checkReconcileOptions, type ReconcileOptions, type ReconcileResult } from './reconciliation.js';
 
 export interface ReconcilerConfig {
   readonly entities: SyncedEntities;
@@ -50,11 +50,8 @@ export class Reconciler {
    * @throws ParityOptionsError for a class that is not marked with `@AutoSyncsWithAtp()`
    */
   async reconcile(target: EntityClass, options: ReconcileOptions = {}): Promise<ReconcileResult> {
+    checkReconcileOptions(options);
     const { pageSize = 200, dryRun = false } = options;
-    if (!Number.isInteger(pageSize) || pageSize < 1)
-      throw new ParityOptionsError(
-        `reconcile() takes as pageSize a whole number from 1, and got ${pageSize}.`,
-      );
     const classes = this.classes(target);
     const run: Run = { options, pageSize, tally: new ReconcileTally(this.config.writer.budget) };
     let place: ReconcilePlace | null = options.after

@@ -1,3 +1,5 @@
+import { boolean, checkNames, positive, wrong } from '../../model/option-checks.js';
+
 export interface ReconcileOptions {
   /** Counts what would be done, and does nothing. Default false. */
   readonly dryRun?: boolean;
@@ -11,6 +13,24 @@ export interface ReconcileOptions {
   readonly onProgress?: (progress: ReconcileProgress) => void | Promise<void>;
   /** Ends the run after the page under way, with what it has reached. */
   readonly signal?: AbortSignal;
+}
+
+/** @throws ParityOptionsError that names the option, what it got, and what it takes */
+export function checkReconcileOptions(options: ReconcileOptions): void {
+  checkNames<ReconcileOptions>('reconcile()', options, {
+    dryRun: true,
+    unpublishIneligible: true,
+    pageSize: true,
+    after: true,
+    onProgress: true,
+    signal: true,
+  });
+  const { dryRun, unpublishIneligible, pageSize, onProgress } = options;
+  if (dryRun !== undefined) boolean('dryRun of reconcile()', dryRun);
+  if (unpublishIneligible !== undefined) boolean('unpublishIneligible of reconcile()', unpublishIneligible);
+  if (pageSize !== undefined) positive('pageSize of reconcile()', pageSize);
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw wrong('onProgress of reconcile()', onProgress, 'a function');
 }
 
 /** Counts of one run, up to now. */

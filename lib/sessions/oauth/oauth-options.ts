@@ -8,6 +8,7 @@ import type {
   OAuthClientMetadataInput,
   RuntimeLock,
 } from '@atproto/oauth-client-node';
+import { checkNames } from '../../model/option-checks.js';
 import type { EncryptionOptions } from './encryption/cipher.js';
 
 /** Where sign-ins under way are kept, by a random key. Entries that were not deleted are to end after about an hour. */
@@ -101,4 +102,31 @@ export interface OAuthOptions extends OAuthStores {
    * undici) that refuses names of private ones, and one that replaces it, by a proxy's, has to refuse them itself.
    */
   readonly fetch?: typeof globalThis.fetch;
+}
+
+/** @throws ParityOptionsError for a name that no option has */
+export function checkOAuthNames(options: OAuthOptions): void {
+  checkNames<OAuthOptions>('oauth', options, {
+    clientMetadata: true,
+    keyset: true,
+    storage: true,
+    stateStore: true,
+    sessionStore: true,
+    requestLock: true,
+    requireDurableSessions: true,
+    plcDirectoryUrl: true,
+    handleResolver: true,
+    allowHttp: true,
+    fetch: true,
+    ensureTables: true,
+    close: true,
+  });
+  if (options.storage === undefined) return;
+  checkNames<DatabaseOAuthStorage>('oauth.storage', options.storage, {
+    kind: true,
+    dataSource: true,
+    poolSize: true,
+    encryptionKeys: true,
+    acceptPlaintext: true,
+  });
 }
