@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { Column, Entity, PrimaryColumn, UpdateDateColumn, type DataSource } from 'typeorm';
+import { Entity, PrimaryColumn, UpdateDateColumn, type DataSource } from 'typeorm';
 import { AtpCid, AtpRkey, AtpSyncedAt, AtpUri, HasAtpRecord } from 'nestjs-parity';
 import { MapperRegistry } from '../../lib/records/mapper.registry.js';
 import { published, unpublished, writeRow, writeRows, type RowWrite } from '../../lib/records/row-write.js';
@@ -24,11 +24,10 @@ const backwards = {
 class Leaf {
   @PrimaryColumn() shelf!: string;
   @PrimaryColumn({ name: 'the number' }) number!: number;
-  @AtpUri() @Column({ type: 'varchar', name: 'the uri', nullable: true, transformer: backwards }) uri!:
-    string | null;
-  @AtpCid() @Column({ type: 'varchar', nullable: true }) cid!: string | null;
-  @AtpRkey() @Column({ type: 'varchar', nullable: true, transformer: backwards }) rkey!: string | null;
-  @AtpSyncedAt() @Column({ type: Date, nullable: true }) at!: Date | null;
+  @AtpUri({ name: 'the uri', transformer: backwards }) uri!: string | null;
+  @AtpCid() cid!: string | null;
+  @AtpRkey({ transformer: backwards }) rkey!: string | null;
+  @AtpSyncedAt() at!: Date | null;
   @UpdateDateColumn() changed!: Date;
 }
 
