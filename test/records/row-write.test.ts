@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { Entity, PrimaryColumn, UpdateDateColumn, type DataSource } from 'typeorm';
+import { Column, Entity, PrimaryColumn, UpdateDateColumn, type DataSource } from 'typeorm';
 import { AtpCid, AtpRkey, AtpSyncedAt, AtpUri, HasAtpRecord } from 'nestjs-parity';
 import { MapperRegistry } from '../../lib/records/mapper.registry.js';
 import { published, unpublished, writeRow, writeRows, type RowWrite } from '../../lib/records/row-write.js';
@@ -28,6 +28,7 @@ class Leaf {
   @AtpCid() cid!: string | null;
   @AtpRkey({ transformer: backwards }) rkey!: string | null;
   @AtpSyncedAt() at!: Date | null;
+  @Column({ default: '' }) note!: string;
   @UpdateDateColumn() changed!: Date;
 }
 
@@ -107,7 +108,7 @@ for (const kind of databaseKinds) {
       const holder = dataSource.createQueryRunner();
       try {
         await holder.startTransaction();
-        await holder.manager.update(Leaf, { shelf: 'a "shelf"', number: 2 }, { cid: 'mine' });
+        await holder.manager.update(Leaf, { shelf: 'a "shelf"', number: 2 }, { note: 'mine' });
         expect(await together([write(1), write(2), write(3)])).toEqual([idOf(1), idOf(3)]);
         expect(await runTogether(writeRow(entity, write(2)), runner)).toBe(false);
         await holder.commitTransaction();
