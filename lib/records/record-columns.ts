@@ -38,7 +38,7 @@ export function recordColumnsOf(metadata: EntityMetadata): RecordColumns {
         `is older than its record would wipe what the module wrote. Give these columns { update: false }` +
         (isSchema(metadata)
           ? ', or take `...atpRecordColumns`.'
-          : ', or take @AtpUri() and its like without options.'),
+          : ', or take @AtpUri() and its like, with no @Column() beside them.'),
       { entityName: metadata.name },
     );
   }

@@ -129,6 +129,14 @@ describe('start-up is refused, with the fix,', () => {
       @AtpCid() cid!: string | null;
       @AtpRkey({ update: true }) rkey!: string | null;
     }
+    @Entity()
+    @PublishesRecords()
+    class Twice {
+      @PrimaryGeneratedColumn() id!: number;
+      @AtpUri() uri!: string | null;
+      @AtpCid() @Column({ type: 'varchar', nullable: true }) cid!: string | null;
+      @AtpRkey() rkey!: string | null;
+    }
     @PublishesRecords()
     class Plain {
       id!: number;
@@ -141,6 +149,7 @@ describe('start-up is refused, with the fix,', () => {
     });
     for (const [entity, what] of [
       [Loose, /Loose\.uri, Loose\.rkey: .*\{ update: false \}, or take @AtpUri\(\)/],
+      [Twice, /Twice\.cid: .*\{ update: false \}/],
       [schema, /Plain\.atpUri, Plain\.atpCid, Plain\.atpRkey: .*\.\.\.atpRecordColumns/],
     ] as const)
       expect(await refusal({ entities: [entity] })).toMatch(what);
