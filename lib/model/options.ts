@@ -265,8 +265,8 @@ const isCache = (value: unknown): value is Cache =>
   value['stores'].length > 0 &&
   value['stores'].every(isKeyv);
 
-const has = (value: unknown, ...names: readonly string[]): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && names.every((name) => name in value);
+const has = (value: unknown, ...keys: readonly string[]): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && keys.every((name) => name in value);
 
 const WORDS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ['true', true],

@@ -7,7 +7,10 @@ import { describeIf } from '../support/servers.js';
 const ALICE = 'did:plc:alice';
 const uri = `at://${ALICE}/com.example.post/a`;
 const calm: RepositoryState = { ...UNKNOWN_REPOSITORY, head: 'bafyhead' };
-const busy: RepositoryState = { ...calm, inFlight: { head: 'bafyhead', cids: { [uri]: 'bafycid' } } };
+const busy: RepositoryState = {
+  ...calm,
+  inFlight: { head: 'bafyhead', until: 0, cids: { [uri]: 'bafycid' } },
+};
 
 const aState = (cache: Keyv, warnings: string[] = []) =>
   new CacheRepositoryState({ cache, warn: (line) => void warnings.push(line), patience: 100 });

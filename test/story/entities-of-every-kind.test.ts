@@ -45,7 +45,7 @@ class Letter extends AtpRecordEntity {
   @ManyToOne(() => Person, { lazy: true, nullable: true }) reader!: Promise<Person | null>;
   @ManyToOne(() => Person, { lazy: true, nullable: true }) censor!: Promise<Person | null>;
 
-  async shouldAutoSync(): Promise<boolean> {
+  override async shouldAutoSync(): Promise<boolean> {
     return (await this.censor)?.isActive ?? true;
   }
 }

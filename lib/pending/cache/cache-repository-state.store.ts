@@ -93,4 +93,7 @@ const isState = (value: unknown): value is RepositoryState =>
   Array.isArray(value['spent']);
 
 const isRequest = (value: unknown): boolean =>
-  isRecord(value) && typeof value['head'] === 'string' && isRecord(value['cids']);
+  isRecord(value) &&
+  typeof value['head'] === 'string' &&
+  typeof value['until'] === 'number' &&
+  isRecord(value['cids']);
