@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -131,10 +131,6 @@ export class ConsumerProject {
     const content = JSON.parse(await readFile(path, 'utf8')) as Record<string, Record<string, unknown>>;
     change(content);
     await writeFile(path, JSON.stringify(content, null, 2));
-  }
-
-  remove(path: string): Promise<void> {
-    return rm(join(this.project, path), { recursive: true, force: true });
   }
 }
 

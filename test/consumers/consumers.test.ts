@@ -40,7 +40,8 @@ const nest = (version: 11 | 12) => [
   beforeAll(async () => {
     if (missing !== undefined) throw new Error(missing);
     scratch = await scratchFolder();
-    [network, parity] = await Promise.all([LocalNetwork.start(), packedParity(scratch)]);
+    network = await LocalNetwork.start();
+    parity = await packedParity(scratch);
     const { did, password } = await network.createAccount({ handle: 'consumer.test' });
     env = { PDS_URL: network.pdsUrl, PDS_DID: did, PDS_PASSWORD: password };
   }, 300_000);
