@@ -20,6 +20,7 @@ const levels = [
   ['testing/', 10],
   ['cli/', 10],
   ['bullmq/', 10],
+  ['jest/', 10],
   ['index.ts', 11],
 ];
 

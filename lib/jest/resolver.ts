@@ -1,0 +1,22 @@
+interface ResolverOptions {
+  readonly conditions?: readonly string[];
+  defaultResolver(request: string, options: ResolverOptions): string;
+}
+
+/**
+ * A resolver of jest. Once an ES module is CommonJS, jest resolves its imports with the condition `require`, which some
+ * of the packages that it imports do not have.
+ */
+export default function resolve(request: string, options: ResolverOptions): string {
+  const { defaultResolver, conditions = [] } = options;
+  try {
+    return defaultResolver(request, options);
+  } catch (error) {
+    const asImport = conditions.map((condition) => (condition === 'require' ? 'import' : condition));
+    try {
+      return defaultResolver(request, { ...options, conditions: asImport });
+    } catch {
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,3 @@
+import { publishOne } from './publish-one.js';
+
+void publishOne().then((published) => console.log(JSON.stringify(published)));
