@@ -100,9 +100,9 @@ export class Fences {
       return {};
     }
     if (outcome !== 'unknown' || this.request.signal?.aborted) throw told;
-    if (traits.fenceFailed(this.host, 'no answer') >= FENCES_IN_A_ROW) return {};
-    // That the request had no answer may be the host's outage; that the fence has none is not.
+    // The host may be down: the next try tells, and by then there is nothing to wait for.
     if (lost) throw lost.error;
+    if (traits.fenceFailed(this.host, 'no answer') >= FENCES_IN_A_ROW) return {};
     return { error: new PdsUnavailableError(told.message, { did: this.request.did, cause: told }) };
   }
 
