@@ -24,10 +24,12 @@ export function hookWarnings({ name, metadata, sync }: SyncedEntity): string[] {
   const misplaced = open
     .filter((hook) => members.has(hook) || hook in (metadata.target as object))
     .map((hook) => `${name}.${hook} is no method of its instances, so it is not asked: ${WITHOUT[hook]}.`);
-  const misspelled = misses(members, open, (member) => isMethod(member) || member.get !== undefined).map(
-    ({ given, meant }) =>
-      `${name} has ${given}, which nothing asks; did you mean ${meant}()? Without that, ${WITHOUT[meant]}.`,
-  );
+  const misspelled = misses(members, hooks, (member) => isMethod(member) || member.get !== undefined)
+    .filter(({ meant }) => open.includes(meant))
+    .map(
+      ({ given, meant }) =>
+        `${name} has ${given}, which nothing asks; did you mean ${meant}()? Without that, ${WITHOUT[meant]}.`,
+    );
   return [...misplaced, ...misspelled];
 }
 
@@ -47,14 +49,14 @@ export function mapperWarnings(mapper: RecordMapper): string[] {
   ].map(({ given, meant }) => `${name} has ${given}, which nothing reads; did you mean ${meant}?`);
 }
 
-/** The members that are probably meant to be one of the wanted, which are not there. */
+/** The members that are probably meant to be one of these, and are none of them. */
 function misses<Name extends string>(
   members: ReadonlyMap<string, PropertyDescriptor>,
-  wanted: readonly Name[],
+  names: readonly Name[],
   isKind: (member: PropertyDescriptor) => boolean,
 ): { given: string; meant: Name }[] {
   return [...members].flatMap(([given, member]) => {
-    const meant = nearestName(given, wanted) as Name | undefined;
+    const meant = nearestName(given, names) as Name | undefined;
     return meant !== undefined && meant !== given && isKind(member) ? [{ given, meant }] : [];
   });
 }

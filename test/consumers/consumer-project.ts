@@ -99,7 +99,7 @@ export class ConsumerProject {
   }
 
   install(...packages: readonly string[]): Promise<string> {
-    return npm(['install', '--no-save', '--ignore-scripts', ...packages], this.home);
+    return npm(['install', '--ignore-scripts', ...packages], this.home);
   }
 
   bin(

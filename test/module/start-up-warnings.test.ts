@@ -147,13 +147,20 @@ describe('a misspelled function of an entity is told, as drafts would be publish
       }
     }
     @Entity()
+    @AutoSyncsWithAtp()
+    class Plain extends Text {
+      override shouldAutoSync(): boolean {
+        return false;
+      }
+    }
+    @Entity()
     @PublishesRecords()
     class ByHand extends Text {
       shouldAutosync(): boolean {
         return false;
       }
     }
-    expect(await warnings(Right, ByHand)).toEqual([]);
+    expect(await warnings(Right, Plain, ByHand)).toEqual([]);
   });
 });
 
