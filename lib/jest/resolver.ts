@@ -5,9 +5,10 @@ interface ResolverOptions {
 
 /**
  * A resolver of jest. Once an ES module is CommonJS, jest resolves its imports with the condition `require`, which some
- * of the packages that it imports do not have.
+ * of the packages that it imports do not have. The export has a name because jest 29 takes no default export of an
+ * ES module.
  */
-export default function resolve(request: string, options: ResolverOptions): string {
+export function sync(request: string, options: ResolverOptions): string {
   const { defaultResolver, conditions = [] } = options;
   try {
     return defaultResolver(request, options);
