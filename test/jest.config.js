@@ -26,7 +26,7 @@ export default {
     ],
   },
   // Most of a test's time is a PDS's or a database's, in a process of its own.
-  maxWorkers: 3,
+  maxWorkers: 4,
   // Each file loads its modules anew, and Node keeps those of the files before it.
   workerIdleMemoryLimit: '1GB',
   // Waits for a condition end sooner and say what they waited for (support/until.ts).

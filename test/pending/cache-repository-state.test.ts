@@ -12,8 +12,8 @@ const busy: RepositoryState = {
   inFlight: { head: 'bafyhead', until: 0, cids: { [uri]: 'bafycid' } },
 };
 
-const aState = (cache: Keyv, warnings: string[] = []) =>
-  new CacheRepositoryState({ cache, warn: (line) => void warnings.push(line), patience: 100 });
+const aState = (cache: Keyv, warnings: string[] = [], patience = 30_000) =>
+  new CacheRepositoryState({ cache, warn: (line) => void warnings.push(line), patience });
 
 describeIf('redis')('what is remembered of repositories in Redis', () => {
   let proxy: RedisProxy;
@@ -53,7 +53,7 @@ describeIf('redis')('what is remembered of repositories in Redis', () => {
 
   it('is remembered by the process alone while the cache does not answer', async () => {
     const warnings: string[] = [];
-    const state = aState(keyv, warnings);
+    const state = aState(keyv, warnings, 1_000);
     await state.settled(ALICE, calm);
     proxy.silence();
     await state.sending(ALICE, busy);

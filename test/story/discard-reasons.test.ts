@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { jest } from '@jest/globals';
 import { PendingSyncDiscarded } from 'nestjs-parity';
 import { Author, storages } from '../lanes/author.js';
 import { FaultyNetwork } from '../pds/fixtures.js';
+import { PostMapper } from '../support/blog.js';
 import { describeDatabase } from '../support/databases.js';
-import { answer } from '../support/fault-proxy.js';
 
 let servers: FaultyNetwork;
 beforeAll(async () => {
@@ -15,7 +16,7 @@ for (const [storage, database] of storages) {
   describeDatabase(database)(`what is given up (${storage}, ${database})`, () => {
     let author: Author;
     afterEach(async () => {
-      servers.proxy.reset();
+      jest.restoreAllMocks();
       await author.app.stop();
     });
 
@@ -23,12 +24,9 @@ for (const [storage, database] of storages) {
 
     it('after too many attempts, tells how many, and the last error as far as it is kept', async () => {
       author = await Author.start(servers, { pendingSyncs: { storage, maxAttempts: 2 }, database });
-      const message = `It is too ${'l'.repeat(3_000)}ong`;
-      servers.proxy.fault(
-        'com.atproto.repo.applyWrites',
-        answer(400, { error: 'InvalidRequest', message }),
-        Infinity,
-      );
+      jest.spyOn(PostMapper.prototype, 'toRecord').mockImplementation(() => {
+        throw new Error(`It is too ${'l'.repeat(3_000)}ong`);
+      });
       await author.save('refused');
       for (let tries = 0; tries < 2; tries++) await author.app.parity.retryPendingSyncs(author.did);
       const [{ pendingSync, reason }] = author.app.taken(PendingSyncDiscarded) as [PendingSyncDiscarded];
