@@ -1,3 +1,9 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+// Each local network and each application that is killed is a process of its own, and compiles the same modules.
+process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'nestjs-parity-compile-cache');
+
 /** @type {import('jest').Config} */
 export default {
   rootDir: '..',

@@ -9,7 +9,7 @@ import { World } from './world.js';
 
 /** Sequences for each kind of application and each seed; without it, as many as fit into this time. */
 const RUNS = Number(process.env['PARITY_PROPERTY_RUNS'] ?? 0);
-const SECONDS = Number(process.env['PARITY_PROPERTY_SECONDS'] ?? 15);
+const SECONDS = Number(process.env['PARITY_PROPERTY_SECONDS'] ?? 10);
 const SEEDS = seedsOf('PARITY_PROPERTY_SEED');
 /** With its seed: the counterexample alone, as fast-check tells it. */
 const PATH = process.env['PARITY_PROPERTY_PATH'];
