@@ -231,9 +231,10 @@ function checkVariables(env: NodeJS.ProcessEnv, known: readonly string[]): void 
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith(VARIABLE_PREFIX) || known.includes(variable)) continue;
     const nearest = nearestName(variable, known);
+    // The others may be somebody else's: Kubernetes names a service's address so.
+    if (!nearest) continue;
     throw new ParityOptionsError(
-      `The environment variable ${variable} is none of nestjs-parity's` +
-        `${nearest ? `; did you mean ${nearest}?` : '.'} They are ${known.join(', ')}.`,
+      `The environment variable ${variable} is none of nestjs-parity's; did you mean ${nearest}? They are ${known.join(', ')}.`,
     );
   }
 }

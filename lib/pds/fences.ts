@@ -29,6 +29,8 @@ interface Unfenced {
   readonly isOvertaken?: boolean;
   /** Said of fences as such, if no other commit follows. */
   readonly refusal?: string;
+  /** The same, of an answer that may mean anything. */
+  readonly failure?: string;
   /** To be thrown if no other commit follows: the next try may tell more. */
   readonly error?: ParityError;
 }
@@ -62,11 +64,12 @@ export class Fences {
     const { did, agent } = this.request;
     const tried = await this.try(head, lost);
     if ('cid' in tried) return { outcome: 'held', at: tried };
-    const { isOvertaken = false, refusal, error } = tried;
+    const { isOvertaken = false, refusal, failure, error } = tried;
     let at = await latestCommit(agent, did, this.call);
     if (at.cid === head && !isOvertaken) {
       if (error) throw error;
       if (refusal) this.settings.traits.fenceRefused(this.host, refusal);
+      if (failure) this.settings.traits.fenceFailed(this.host, failure);
       if (await this.waitUntil(until)) at = await latestCommit(agent, did, this.call);
     }
     return { outcome: at.cid === head && !isOvertaken ? 'waited' : 'moved', at };
@@ -96,8 +99,7 @@ export class Fences {
       // Of the account, or in passing: the host takes the next one, perhaps.
       if (kind === 'auth') return {};
       if (Number(error.status) !== 500) return { refusal: said(error) };
-      traits.fenceFailed(this.host, said(error));
-      return {};
+      return { failure: said(error) };
     }
     if (outcome !== 'unknown' || this.request.signal?.aborted) throw told;
     // The host may be down: the next try tells, and by then there is nothing to wait for.

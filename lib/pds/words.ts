@@ -59,7 +59,8 @@ const challenge = ({ headers }: XRPCError): string => headers?.['www-authenticat
 /** Also in the header of RFC 6750, section 3.1. */
 export const isScopeMissing = (error: XRPCError): boolean =>
   SCOPE_ERRORS.has(error.error.replaceAll(/[^a-z]/gi, '').toLowerCase()) ||
-  /\berror="?insufficient_scope\b/.test(challenge(error));
+  /\berror=["']?insufficient_scope\b/.test(challenge(error)) ||
+  (Number(error.status) === 403 && /missing (required )?scope|insufficient[_ ]scope/i.test(error.message));
 
 /** The scope that an answer names; undefined where it names none. */
 export function namedScope(error: XRPCError): string | undefined {
@@ -73,8 +74,10 @@ export function namedScope(error: XRPCError): string | undefined {
 const RECORD_MISSING =
   /could not (locate|find) record|record (was )?not found|no such record|record does ?n[o']t exist/i;
 
-const isUnsupported = ({ error }: XRPCError): boolean =>
-  error === 'MethodNotImplemented' || error === 'XRPCNotSupported';
+/** The client gives the second name to every 404 without one. */
+const isUnsupported = ({ error, message }: XRPCError): boolean =>
+  error === 'MethodNotImplemented' ||
+  (error === 'XRPCNotSupported' && /method|support|implement/i.test(message));
 
 /** The PDS does not have the method that was called. */
 export function isMethodMissing(error: XRPCError): boolean {
@@ -99,7 +102,7 @@ const RECORD_ERRORS =
   /^(InvalidRecord\w*|InvalidRkey|InvalidType|InvalidMimeType|InvalidSize|InvalidBlob\w*|Blob\w+|\w*Lexicon\w*|\w*Validation\w*|RecordTooLarge)$/;
 
 const RECORD_REASONS =
-  /\$\.writes\[|^(Invalid (?!swap|commit|token|request|repo|auth)|Unknown lexicon|Referenced |Legacy blobs|Unacceptable |Could not find blob|Too many writes)/i;
+  /\$\.writes\[|^(Invalid (?:\S+ )?(?:record|\$type|TID|rkey|collection|blob)\b|Unknown lexicon|Referenced |Legacy blobs|Unacceptable |Could not find blob|Too many writes)/i;
 
 /** A 400 that finds fault with a record, in words that are understood. */
 export const isRecordRefused = ({ status, error, message }: XRPCError): boolean =>

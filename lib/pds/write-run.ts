@@ -1,5 +1,6 @@
 import { XRPCError } from '@atproto/api';
 import { LeaseLostError } from '../errors/lease-lost.error.js';
+import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { atUri } from '../model/address.js';
 import { APPLY_WRITES, applyWrites } from './apply-writes.js';
 import { ChunkLimits, type SizedWrite } from './chunk-limits.js';
@@ -216,8 +217,18 @@ export class WriteRun {
   }
 
   private async lostRace(failure: Failure): Promise<void> {
-    if (++this.lostRaces >= MAX_LOST_RACES) throw failure.error;
+    if (++this.lostRaces >= MAX_LOST_RACES)
+      throw failure.kind === 'transient' ? failure.error : this.outrun(failure);
     await this.pause(this.lostRaces);
+  }
+
+  /** What the PDS said of the writes may not have been about them. */
+  private outrun({ error }: Failure): PdsUnavailableError {
+    const { did } = this.request;
+    return new PdsUnavailableError(`Somebody else keeps writing to the repository of ${did}.`, {
+      did,
+      cause: error,
+    });
   }
 
   /** Until the caller has settled them, the writes count as something that may have happened. */

@@ -81,4 +81,6 @@ function membersOf(prototype: object, create: () => object): Map<string, Propert
 
 const isMethod = (member: PropertyDescriptor | undefined): boolean => typeof member?.value === 'function';
 
-const isPlainObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
+/** An instance of a class is something that was injected. */
+const isPlainObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

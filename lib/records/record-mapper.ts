@@ -15,9 +15,14 @@ type Named<R> = {
  * `toRecord` it gives completion, and an error for a property that the record type does not name. A record
  * type that names none, such as `Record<string, unknown>`, takes any.
  */
-export type RecordInput<R extends object> = [Exclude<keyof Named<R>, '$type'>] extends [never]
-  ? { [K in keyof R as K extends '$type' ? never : K]: R[K] }
-  : { [K in keyof Named<R> as K extends '$type' ? never : K]: R[K] };
+export type RecordInput<R extends object> = R extends unknown
+  ? [NamesOf<R>] extends [never]
+    ? { [K in keyof R as K extends '$type' ? never : K]: R[K] }
+    : { [K in keyof Named<R> as K extends '$type' ? never : K]: R[K] }
+  : never;
+
+/** Of each member of a union. */
+type NamesOf<R> = R extends unknown ? Exclude<keyof Named<R>, '$type'> : never;
 
 /** The collection that a record type names with its `$type`; any, if it names none. */
 export type CollectionOf<R extends object> =
@@ -40,9 +45,7 @@ export interface RecordSchema {
  */
 export abstract class RecordMapper<E extends object = object, R extends object = Record<string, unknown>> {
   /** For the compiler alone: {@link AtpMapper} compares what `toRecord` gives with it. */
-  declare readonly [NAMES]?: [Exclude<keyof Named<R>, '$type'>] extends [never]
-    ? PropertyKey
-    : keyof Named<R> | '$type';
+  declare readonly [NAMES]?: [NamesOf<R>] extends [never] ? PropertyKey : NamesOf<R> | '$type';
 
   abstract readonly entity: EntityClass<E>;
   /** NSID of the collection (https://atproto.com/specs/nsid). */

@@ -1,5 +1,7 @@
 /** In a log line; what a checker says of its own accord is shorter. */
 const LONGEST = 200;
+/** Of what a checker says, before its rule is looked for: a PDS may say anything, and these searches are no faster than its square. */
+const LOOKED_AT = 1_000;
 /** A value as short as that is found in other words as well. */
 const TELLING = 6;
 
@@ -14,7 +16,7 @@ const NAMES = /^(key|property|field|properties|fields|expected|of|or|type|lexico
  * @param record whose values the message may hold without quotes
  */
 export function ruleOf(message: string, record?: unknown): string {
-  const [asked = ''] = message.split(/,?\s*\(?\bgot\b/);
+  const [asked = ''] = message.slice(0, LOOKED_AT).split(/,?\s*\(?\bgot\b/);
   const closed = asked.lastIndexOf('(') > asked.lastIndexOf(')') ? `${asked})` : asked;
   const unquoted = closed.replace(QUOTED, (all, before: string = '', quoted: string) =>
     NAMES.test(before) && /^.[\w.$#:-]{1,64}.$/.test(quoted) ? all : `${before}…`,

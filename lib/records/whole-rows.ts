@@ -1,5 +1,6 @@
 import type { EntityManager, EntityMetadata, FindManyOptions, ObjectLiteral, QueryRunner } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
+import { dataSourceOf } from '../metadata/data-source-of.js';
 import { withConnection } from './connection-share.js';
 import { relatedIn } from './relation-tree.js';
 
@@ -61,14 +62,17 @@ function finish(row: object, metadata: EntityMetadata, runner: QueryRunner, seen
  * back, on one to the primary. TypeORM would ask a replica, or a cache.
  */
 function loadFromPrimary(row: object, relation: Relation, runner: QueryRunner): void {
-  const { propertyName, entityMetadata, inverseEntityMetadata } = relation;
-  const { dataSource } = entityMetadata;
+  const { propertyName, inverseEntityMetadata } = relation;
+  const dataSource = dataSourceOf(runner);
   const original = Object.getOwnPropertyDescriptor(row, propertyName);
   if (!original?.get || !original.set) return;
   const load = async (own: QueryRunner): Promise<unknown> => {
     const builder = dataSource
       .createQueryBuilder(own)
       .select(propertyName)
+      .addSelect(
+        hiddenColumns(inverseEntityMetadata).map((column) => `${propertyName}.${column.propertyPath}`),
+      )
       .from(inverseEntityMetadata.target, propertyName)
       .cache(false);
     const related = (await dataSource.relationLoader.load(relation, row, own, builder)) as object[];
@@ -77,12 +81,22 @@ function loadFromPrimary(row: object, relation: Relation, runner: QueryRunner): 
     return relation.isOneToOne || relation.isManyToOne ? (related[0] ?? null) : related;
   };
   const known = [`__has_${propertyName}__`, `__${propertyName}__`, `__promise_${propertyName}__`];
+  let loading: Promise<unknown> | undefined;
+  const loaded = async (): Promise<unknown> => {
+    try {
+      const related = await withConnection(dataSource, runner, load);
+      // TypeORM's own setter would leave a promise that is rejected without anybody to hear of it.
+      original.set?.call(row, related);
+      return related;
+    } finally {
+      loading = undefined;
+    }
+  };
   Object.defineProperty(row, propertyName, {
     ...original,
     get(this: ObjectLiteral): unknown {
-      if (known.every((name) => this[name] === undefined))
-        original.set?.call(this, withConnection(dataSource, runner, load));
-      return original.get?.call(this) as unknown;
+      if (known.some((name) => this[name] !== undefined)) return original.get?.call(this) as unknown;
+      return (loading ??= loaded());
     },
   });
 }

@@ -1,6 +1,9 @@
 import { isAtprotoDid } from '@atproto/oauth-client-node';
 import { isValidHandle } from '@atproto/syntax';
 
+/** No address of a profile is longer, and what is searched for ends in it takes the square of that. */
+const LONGEST = 2_000;
+
 /**
  * The handle or DID that a person means who typed or pasted this: with `@` or `at://` in front, dots or slashes behind,
  * invisible marks inside (phones add them to what is copied), or as the address of a profile page. Handles and DIDs of
@@ -9,6 +12,7 @@ import { isValidHandle } from '@atproto/syntax';
  * @returns null where it is neither; other web addresses are not, since a visitor must not choose what is asked
  */
 export function accountNameOf(typed: string): string | null {
+  if (typed.length > LONGEST) return null;
   const text = typed
     .normalize('NFKC')
     .replaceAll(/\p{Cf}/gu, '')

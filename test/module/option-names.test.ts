@@ -92,12 +92,20 @@ describe('what is no object of options is refused:', () => {
 
 it.each([
   ['PARITY_PENDING_SYNCS_AUTORETRY', 'did you mean PARITY_PENDING_SYNCS_AUTO_RETRY?'],
-  ['PARITY_PENDING_SYNCS_RETRIES', 'They are PARITY_PENDING_SYNCS_STORAGE, '],
+  ['PARITY_PENDING_SYNCS_STORE_AGE', 'They are PARITY_PENDING_SYNCS_STORAGE, '],
 ])('the misspelled variable %s is refused', (variable, message) => {
   expect(() => resolveOptions({}, { [variable]: 'true', PATH: '/bin' })).toThrow(
     `The environment variable ${variable} is none of nestjs-parity's`,
   );
   expect(() => resolveOptions({}, { [variable]: 'true' })).toThrow(message);
+});
+
+it("a variable that is like none of them is somebody else's", () => {
+  const service = {
+    PARITY_PENDING_SYNCS_SERVICE_HOST: '10.0.0.1',
+    PARITY_PENDING_SYNCS_PORT: 'tcp://10.0.0.1:80',
+  };
+  expect(resolveOptions({}, service)).toEqual(resolveOptions({}, {}));
 });
 
 describe('forRoot and forRootAsync say what they lack:', () => {

@@ -23,6 +23,32 @@ describe("a mapper's result is checked against the record type", () => {
     expect(input).toEqual({ text: 'hello', createdAt, langs: ['en'] });
   });
 
+  it('of which there may be several', () => {
+    type Link = { $type: 'com.example.link'; url: string };
+    type Text = { $type: 'com.example.text'; text: string };
+    abstract class Either extends RecordMapper<Post, Link | Text> {
+      readonly entity = Post;
+      readonly collection = 'com.example.text';
+    }
+    @AtpMapper()
+    class Good extends Either {
+      toRecord({ text }: Post): RecordInput<Link | Text> {
+        return text ? { text } : { url: 'https://example.com' };
+      }
+    }
+    // @ts-expect-error no record type names an uri
+    @AtpMapper()
+    class Bad extends Either {
+      toRecord({ text }: Post) {
+        return { text, uri: 'https://example.com' };
+      }
+    }
+    expect([new Good(), new Bad()].map((mapper) => mapper.toRecord(new Post()))).toMatchObject([
+      { text: 'hello' },
+      { text: 'hello' },
+    ]);
+  });
+
   it('when it is given later, too', async () => {
     class Late extends Posts {
       async toRecord({ text }: Post) {

@@ -48,6 +48,7 @@ it.each([
   'did:web:evil.example%3A8443',
   'did:web:evil.example:path',
   'https://bsky.app/profile/%E0%A4%A',
+  `${'.'.repeat(1_000_000)}x`,
 ])('takes %j for neither a handle nor a DID', (typed) => {
   expect(accountNameOf(typed)).toBeNull();
 });

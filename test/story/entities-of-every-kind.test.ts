@@ -46,7 +46,8 @@ class Letter extends AtpRecordEntity {
   @ManyToOne(() => Person, { lazy: true, nullable: true }) censor!: Promise<Person | null>;
 
   override async shouldAutoSync(): Promise<boolean> {
-    return (await this.censor)?.isActive ?? true;
+    const censor = await this.censor;
+    return !censor || (censor.isActive && censor.password === 'secret');
   }
 }
 
@@ -192,10 +193,13 @@ for (const kind of databaseKinds) {
       await letters.delete(letter.id);
       expect(await texts('letter')).toEqual([]);
       const censor = await app.repository(Person).save({ did, isActive: false });
-      const draft = Object.assign(new Letter(), { text: 'draft' });
+      const draft = letters.create({ text: 'draft' });
       Object.assign(draft, { user: Promise.resolve(user), censor: Promise.resolve(censor) });
       await letters.save(draft);
       expect(await texts('letter')).toEqual([]);
+      await app.repository(Person).update(censor.id, { isActive: true });
+      await letters.update(draft.id, { text: 'four' });
+      expect(await texts('letter')).toEqual(['four to all']);
       expect(app.log.lines).toEqual([]);
     });
 
