@@ -121,7 +121,7 @@ export class LaneTries {
     const sessionId = await this.parks.sessionId(did);
     this.running.dids.add(did);
     held.beginsTry();
-    const first = isRetry ? null : this.firstTry(held, changes);
+    const first = isRetry ? null : this.firstTry(held, changes, entries);
     try {
       const ledger = store.settleWith && new LaneSettlement(store.settleWith.bind(store), held, entries);
       const outcomes = await engine.run(did, changes, {
@@ -158,13 +158,22 @@ export class LaneTries {
   }
 
   /** null: the changes are captured already, or would go with this process. */
-  private firstTry(held: HeldLane, changes: readonly Change[]): FirstTryState | null {
+  private firstTry(
+    held: HeldLane,
+    changes: readonly Change[],
+    entries: Try['entries'],
+  ): FirstTryState | null {
     const { store, log } = this.options;
     if (!store.outlivesProcess) return null;
     const { did } = held.lease;
     return new FirstTryState(held.state, async () => {
       try {
-        return await this.capture(did, changes);
+        // What was captured since the try began is newer than what it has read, and stays due.
+        const now = await this.entriesAt(did, changes);
+        return await this.capture(
+          did,
+          changes.filter((change) => versionIn(now, change) === versionIn(entries, change)),
+        );
       } catch (error) {
         log.warn(`Changes of ${did} are sent without being kept first: ${reasonOf(error)}`);
         return undefined;
@@ -280,6 +289,9 @@ export class LaneTries {
     return this.entriesAt(lease.did, changes);
   }
 }
+
+const versionIn = (entries: Try['entries'], { address }: Change): number | undefined =>
+  entries.get(atUri(address))?.version;
 
 const needsSession = ({ failure }: Pick<Outcome, 'failure'>): boolean =>
   failure?.error instanceof MissingScopeError;
