@@ -38,7 +38,10 @@ export const AtpRkey = (options: ColumnOptions = {}): PropertyDecorator =>
 export const AtpSyncedAt = (options: ColumnOptions = {}): PropertyDecorator =>
   recordColumn('syncedAt', { ...syncedAt, ...options });
 
-/** The record columns for an `EntitySchema`, which no decorator adds any to: `columns: { ...atpRecordColumns, ... }`. */
+/**
+ * The record columns for an `EntitySchema`, which no decorator adds any to:
+ * `columns: { ...atpRecordColumns, ... }`.
+ */
 export const atpRecordColumns: Record<
   (typeof DEFAULT_RECORD_COLUMNS)[keyof typeof DEFAULT_RECORD_COLUMNS],
   EntitySchemaColumnOptions

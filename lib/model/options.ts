@@ -231,7 +231,7 @@ function checkVariables(env: NodeJS.ProcessEnv, known: readonly string[]): void 
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith(VARIABLE_PREFIX) || known.includes(variable)) continue;
     const nearest = nearestName(variable, known);
-    // The others may be somebody else's: Kubernetes names a service's address so.
+    // Another program may have set it: Kubernetes names the address of a service so.
     if (!nearest) continue;
     throw new ParityOptionsError(
       `The environment variable ${variable} is none of nestjs-parity's; did you mean ${nearest}? They are ${known.join(', ')}.`,

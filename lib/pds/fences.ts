@@ -14,7 +14,7 @@ import { serverOf, type XrpcCallOptions } from './xrpc-call.js';
 /**
  * What became of a request with an unknown outcome; `at` is the head by now.
  * - `held`: nothing landed, and nothing will.
- * - `moved`: what landed may be it, or somebody else's; nothing lands any more.
+ * - `moved`: what landed may be it, or a write of another application; nothing lands any more.
  * - `waited`: the PDS takes no fence, and in the time of the request nothing landed. Should it land yet, it
  *   lands before the next write or not at all: both demand the same head.
  */

@@ -1,5 +1,6 @@
 import { In, type DataSource, type EntityMetadata, type FindOptionsWhere } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
+import { isPlainObject } from './plain-object.js';
 
 /** How the rows of one entity class are named: their primary key in memory, and as one string. */
 export class KeyedEntity {
@@ -134,10 +135,7 @@ function primitive(value: unknown, { asText }: KeyKind): string | number | boole
 function mergeDeep(into: Record<string, unknown>, from: Record<string, unknown>): void {
   for (const [key, value] of Object.entries(from)) {
     const present = into[key];
-    if (isObject(present) && isObject(value)) mergeDeep(present, value);
+    if (isPlainObject(present) && isPlainObject(value)) mergeDeep(present, value);
     else into[key] = value;
   }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

@@ -1,5 +1,6 @@
 import { nearestName } from '../model/nearest-name.js';
 import type { SyncHooks } from '../metadata/sync-metadata.js';
+import { isPlainObject } from './plain-object.js';
 import type { RecordMapper } from './record-mapper.js';
 import type { SyncedEntity } from './synced-entity.js';
 
@@ -45,6 +46,7 @@ export function mapperWarnings(mapper: RecordMapper): string[] {
   ];
   return [
     ...misses(members, methods, isMethod),
+    // An instance of a class is something that was injected.
     ...misses(members, values, ({ value, get }) => get !== undefined || isPlainObject(value)),
   ].map(({ given, meant }) => `${name} has ${given}, which nothing reads; did you mean ${meant}?`);
 }
@@ -80,7 +82,3 @@ function membersOf(prototype: object, create: () => object): Map<string, Propert
 }
 
 const isMethod = (member: PropertyDescriptor | undefined): boolean => typeof member?.value === 'function';
-
-/** An instance of a class is something that was injected. */
-const isPlainObject = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

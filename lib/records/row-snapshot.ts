@@ -1,5 +1,6 @@
 import type { EntityMetadata } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
+import { isPlainObject } from './plain-object.js';
 import { onlyRowTells, neededColumns } from './relation-tree.js';
 import { hide } from './whole-rows.js';
 
@@ -40,9 +41,5 @@ export const isSetByUpdate = ({ isUpdateDate, isVersion, onUpdate }: ColumnMetad
 /** Values that can be changed in place, but for instances of the application's own classes. */
 const copied = (value: unknown): unknown => {
   if (value instanceof Date) return new Date(value);
-  const isPlain =
-    typeof value === 'object' && value !== null && (Array.isArray(value) || isPlainObject(value));
-  return isPlain ? structuredClone(value) : value;
+  return Array.isArray(value) || isPlainObject(value) ? structuredClone(value) : value;
 };
-
-const isPlainObject = (value: object): boolean => Object.getPrototypeOf(value) === Object.prototype;

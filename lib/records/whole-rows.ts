@@ -85,7 +85,7 @@ function loadFromPrimary(row: object, relation: Relation, runner: QueryRunner): 
   const loaded = async (): Promise<unknown> => {
     try {
       const related = await withConnection(dataSource, runner, load);
-      // TypeORM's own setter would leave a promise that is rejected without anybody to hear of it.
+      // Given the promise, TypeORM's setter would leave a rejection of it unhandled.
       original.set?.call(row, related);
       return related;
     } finally {
