@@ -16,12 +16,18 @@ export type {
 } from './model/options.js';
 
 // Mark entities
-export { AutoSyncsWithAtp, HasAtpRecord, PublishesRecords } from './entity/sync.decorators.js';
-export type { AutoSyncDecoratorOptions, SyncDecoratorOptions } from './entity/sync.decorators.js';
+export { AutoSyncsWithAtp, HasAtpRecord, PublishesRecords } from './entities/sync.decorators.js';
+export type { AutoSyncDecoratorOptions, SyncDecoratorOptions } from './entities/sync.decorators.js';
 export type { AutoSyncBehaviour, SyncFunctions, SyncHooks } from './metadata/sync-metadata.js';
-export { AtpRecordEntity, withAtpRecord, type AtpRecordMembers } from './entity/atp-record.entity.js';
-export { AtpCid, AtpRkey, AtpSyncedAt, AtpUri, atpRecordColumns } from './entity/record-column.decorators.js';
-export { whereHasNoRecord, whereHasRecord, whereRecordUri } from './entity/where.js';
+export { AtpRecordEntity, withAtpRecord, type AtpRecordMembers } from './entities/atp-record.entity.js';
+export {
+  AtpCid,
+  AtpRkey,
+  AtpSyncedAt,
+  AtpUri,
+  atpRecordColumns,
+} from './entities/record-column.decorators.js';
+export { whereHasNoRecord, whereHasRecord, whereRecordUri } from './entities/where.js';
 
 // Map them to records
 export { AtpMapper, RecordMapper } from './records/record-mapper.js';
@@ -35,21 +41,21 @@ export { SyncResult, type SyncStatus } from './model/sync-result.js';
 export { atUri, parseAtUri, type Address } from './model/address.js';
 
 // Pending syncs
-export { PendingSyncManager } from './pending/pending-sync.manager.js';
+export { PendingSyncManager } from './maintenance/pending-sync.manager.js';
 export { PendingSyncRetryResult } from './model/pending-sync-retry-result.js';
 export type { PendingSync, SyncOperation } from './model/pending-sync.js';
-export { DeadLetterDesk } from './pending/dead-letter.desk.js';
+export { DeadLettersService } from './maintenance/dead-letters.service.js';
 export type { DeadLetter, DeadLetterPage, DeadLetterQuery } from './pending/dead-letter.js';
-export type { PendingStats } from './pending/kept-sync.js';
+export type { PendingStats } from './pending/pending-views.js';
 
 // See and repair
-export type { EntityStatus } from './pending/status/entity-status.js';
+export type { EntityStatus } from './maintenance/status/entity-status.js';
 export type {
   ReconcileFigures,
   ReconcileOptions,
   ReconcileProgress,
   ReconcileResult,
-} from './pending/reconcile/reconciliation.js';
+} from './maintenance/reconcile/reconciliation.js';
 
 // Sign accounts in
 export { SessionProvider } from './sessions/session-provider.js';

@@ -16,7 +16,7 @@ import { trackChanges } from './changes/change-tracker.js';
 import { ChangeFeeds } from './changes/change-feeds.js';
 import { EarlyWrites } from './changes/early-writes.js';
 import { onClose } from './changes/on-close.js';
-import { bindPublisher } from './entity/entity-publisher.js';
+import { bindPublisher } from './entities/entity-publisher.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import { isMarkedMapper } from './metadata/sync-metadata.js';
 import type { ResolvedOptions } from './model/options.js';
@@ -24,17 +24,17 @@ import { LISTED_MAPPERS, PENDING_DATA_SOURCE } from './parity.module-definition.
 import { startUpWarnings } from './parity.module-warnings.js';
 import { PENDING_STORE, RESOLVED_OPTIONS } from './parity.module-pending.js';
 import { ensureTables } from './pending/database/ensure-tables.js';
-import { LaneLoop } from './pending/lane.loop.js';
+import { LaneLoop } from './lanes/lane.loop.js';
 import type { PendingSyncStore } from './pending/pending-sync.store.js';
 import { MapperRegistry } from './records/mapper.registry.js';
 import type { RecordMapper } from './records/record-mapper.js';
-import { SyncedEntities } from './records/synced-entities.js';
-import type { SyncedEntity } from './records/synced-entity.js';
+import { SyncedEntities } from './entities/synced-entities.js';
+import type { SyncedEntity } from './entities/synced-entity.js';
 import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
-import type { Touch } from './sync/change.js';
+import type { EntityWrite } from './sync/change.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncService } from './sync/sync.service.js';
-import { within } from './records/within.js';
+import { within } from './runtime/within.js';
 import { SHUTDOWN_LIMIT } from './sync/shutdown-limit.js';
 
 /**
@@ -49,7 +49,7 @@ export class ParityBootstrap
   /** By DataSource that is tracked, what undoes it. */
   private readonly tracked = new Map<DataSource, (() => void)[]>();
   /** What was written before it was tracked. */
-  private readonly early: Touch[] = [];
+  private readonly early: EntityWrite[] = [];
   /** Its hooks have one limit together. */
   private shutdownEnd: number | undefined;
 
@@ -180,9 +180,9 @@ export class ParityBootstrap
   private track(dataSource: DataSource, prefix: string): void {
     const { entities, dispatcher, feeds, options, sync } = this;
     const added = entities.addAll(dataSource, this.mappers, prefix);
-    for (const { entity, touches, isIncomplete } of this.earlyWrites.take(dataSource, entities)) {
+    for (const { entity, writes, isIncomplete } of this.earlyWrites.take(dataSource, entities)) {
       this.warnOfEarlyWrites(entity, isIncomplete);
-      this.early.push(...touches);
+      this.early.push(...writes);
     }
     this.tracked.set(dataSource, [
       onClose(

@@ -1,16 +1,16 @@
 import type { FactoryProvider } from '@nestjs/common';
 import { ChangeFeeds } from './changes/change-feeds.js';
-import { Touches } from './changes/touches.js';
+import { ManualTouch } from './changes/manual-touch.js';
 import { PENDING_STORE } from './parity.module-pending.js';
-import { DeadLetterDesk } from './pending/dead-letter.desk.js';
+import { DeadLettersService } from './maintenance/dead-letters.service.js';
 import { NO_DEAD_LETTERS } from './pending/dead-letter.js';
-import { LaneLoop } from './pending/lane.loop.js';
-import { LaneTries } from './pending/lane-tries.js';
+import { LaneLoop } from './lanes/lane.loop.js';
+import { LaneAttempts } from './lanes/lane-attempts.js';
 import type { PendingSyncStore } from './pending/pending-sync.store.js';
-import { Reconciler } from './pending/reconcile/reconciler.js';
-import { StatusReader } from './pending/status/status.reader.js';
+import { Reconciler } from './maintenance/reconcile/reconciler.js';
+import { StatusReader } from './maintenance/status/status.reader.js';
 import { RepositoryWriter } from './pds/repository-writer.js';
-import { SyncedEntities } from './records/synced-entities.js';
+import { SyncedEntities } from './entities/synced-entities.js';
 import { SessionProvider } from './sessions/session-provider.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
 
@@ -18,10 +18,10 @@ import { SyncDispatcher } from './sync/sync-dispatcher.js';
 export const maintenanceProviders: FactoryProvider[] = [
   { provide: ChangeFeeds, useFactory: () => new ChangeFeeds() },
   {
-    provide: Touches,
+    provide: ManualTouch,
     inject: [SyncedEntities, SyncDispatcher, ChangeFeeds],
     useFactory: (entities: SyncedEntities, dispatcher: SyncDispatcher, feeds: ChangeFeeds) =>
-      new Touches(entities, dispatcher, feeds),
+      new ManualTouch(entities, dispatcher, feeds),
   },
   {
     provide: Reconciler,
@@ -38,7 +38,7 @@ export const maintenanceProviders: FactoryProvider[] = [
       writer: RepositoryWriter,
       store: PendingSyncStore | null,
       loop: LaneLoop | null,
-    ) => new Reconciler({ entities, dispatcher, writer, store, poke: () => loop?.poke() }),
+    ) => new Reconciler({ entities, dispatcher, writer, store, notify: () => loop?.notify() }),
   },
   {
     provide: StatusReader,
@@ -46,22 +46,26 @@ export const maintenanceProviders: FactoryProvider[] = [
       SyncedEntities,
       SessionProvider,
       { token: PENDING_STORE, optional: true },
-      { token: LaneTries, optional: true },
+      { token: LaneAttempts, optional: true },
     ],
     useFactory: (
       entities: SyncedEntities,
       sessions: SessionProvider,
       store: PendingSyncStore | null,
-      tries: LaneTries | null,
-    ) => new StatusReader({ entities, sessions, store, isRunning: (did) => tries?.isRunning(did) ?? false }),
+      attempts: LaneAttempts | null,
+    ) =>
+      new StatusReader({ entities, sessions, store, isRunning: (did) => attempts?.isRunning(did) ?? false }),
   },
   {
-    provide: DeadLetterDesk,
+    provide: DeadLettersService,
     inject: [
       { token: PENDING_STORE, optional: true },
       { token: LaneLoop, optional: true },
     ],
     useFactory: (store: PendingSyncStore | null, loop: LaneLoop | null) =>
-      new DeadLetterDesk({ letters: store?.deadLetters ?? NO_DEAD_LETTERS, poke: () => loop?.poke() }),
+      new DeadLettersService({
+        letters: store?.deadLetters ?? NO_DEAD_LETTERS,
+        notify: () => loop?.notify(),
+      }),
   },
 ];

@@ -8,16 +8,16 @@ import { CachePendingSyncStore } from './pending/cache/cache-pending-sync.store.
 import { CacheRepositoryState } from './pending/cache/cache-repository-state.store.js';
 import { DatabasePendingSyncStore } from './pending/database/database-pending-sync.store.js';
 import { DatabaseRepositoryState } from './pending/database/database-repository-state.store.js';
-import { LaneLoop } from './pending/lane.loop.js';
-import { LaneTries } from './pending/lane-tries.js';
-import { LaneWorker } from './pending/lane.worker.js';
-import { PendingSyncManager } from './pending/pending-sync.manager.js';
+import { LaneLoop } from './lanes/lane.loop.js';
+import { LaneAttempts } from './lanes/lane-attempts.js';
+import { LaneWorker } from './lanes/lane.worker.js';
+import { PendingSyncManager } from './maintenance/pending-sync.manager.js';
 import type { PendingSyncStore } from './pending/pending-sync.store.js';
-import { SessionListener } from './pending/session.listener.js';
+import { SessionListener } from './lanes/session.listener.js';
 import { InMemoryRepositoryState } from './pds/in-memory-repository-state.store.js';
 import { RepositoryStateStore } from './pds/repository-state.store.js';
 import { RepositoryWriter } from './pds/repository-writer.js';
-import { SyncedEntities } from './records/synced-entities.js';
+import { SyncedEntities } from './entities/synced-entities.js';
 import { SessionProvider } from './sessions/session-provider.js';
 import { SHUTDOWN_LIMIT } from './sync/shutdown-limit.js';
 import { SyncEngine } from './sync/sync-engine.js';
@@ -37,7 +37,7 @@ export const pendingProviders: FactoryProvider[] = [
     useFactory: pendingStore,
   },
   {
-    provide: LaneTries,
+    provide: LaneAttempts,
     inject: [
       RESOLVED_OPTIONS,
       { token: PENDING_STORE, optional: true },
@@ -59,7 +59,7 @@ export const pendingProviders: FactoryProvider[] = [
       events: ParityEvents,
     ) =>
       store &&
-      new LaneTries({
+      new LaneAttempts({
         store,
         state,
         engine,
@@ -73,26 +73,26 @@ export const pendingProviders: FactoryProvider[] = [
   },
   {
     provide: LaneWorker,
-    inject: [RESOLVED_OPTIONS, { token: LaneTries, optional: true }],
-    useFactory: ({ pendingSyncs }: ResolvedOptions, tries: LaneTries | null) =>
-      tries && new LaneWorker({ tries, maxAttempts: pendingSyncs.maxAttempts }),
+    inject: [RESOLVED_OPTIONS, { token: LaneAttempts, optional: true }],
+    useFactory: ({ pendingSyncs }: ResolvedOptions, attempts: LaneAttempts | null) =>
+      attempts && new LaneWorker({ attempts, maxAttempts: pendingSyncs.maxAttempts }),
   },
   {
     provide: LaneLoop,
     inject: [
       { token: LaneWorker, optional: true },
-      { token: LaneTries, optional: true },
+      { token: LaneAttempts, optional: true },
     ],
-    useFactory: (worker: LaneWorker | null, tries: LaneTries | null) =>
+    useFactory: (worker: LaneWorker | null, attempts: LaneAttempts | null) =>
       worker &&
-      tries &&
+      attempts &&
       new LaneLoop({
         worker,
-        store: tries.options.store,
+        store: attempts.options.store,
         concurrency: 10,
         interval: 5_000,
         drainLimit: SHUTDOWN_LIMIT,
-        cleanup: () => tries.cleanup(),
+        cleanup: () => attempts.cleanup(),
         log: logger,
       }),
   },
@@ -107,15 +107,15 @@ export const pendingProviders: FactoryProvider[] = [
     inject: [
       SyncService,
       { token: PENDING_STORE, optional: true },
-      { token: LaneTries, optional: true },
+      { token: LaneAttempts, optional: true },
       { token: LaneWorker, optional: true },
     ],
     useFactory: (
       sync: SyncService,
       store: PendingSyncStore | null,
-      tries: LaneTries | null,
+      attempts: LaneAttempts | null,
       worker: LaneWorker | null,
-    ) => new PendingSyncManager(store && tries && worker && { store, tries, worker }, sync),
+    ) => new PendingSyncManager(store && attempts && worker && { store, attempts, worker }, sync),
   },
 ];
 

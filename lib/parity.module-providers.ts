@@ -3,7 +3,7 @@ import { APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
 import { EventEmitter2 } from '@nestjs/event-emitter';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
-import { currentScope } from './changes/commit-scope.js';
+import { currentManagedCall } from './changes/call-context.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import { reasonOf } from './errors/reason-of.js';
 import { ParityEvents } from './events/parity-events.js';
@@ -19,15 +19,15 @@ import {
   type ParityModuleOptions,
 } from './parity.module-definition.js';
 import { logger, pendingProviders, repositoryState, RESOLVED_OPTIONS } from './parity.module-pending.js';
-import { BackgroundDispatcher } from './pending/background.dispatcher.js';
-import { LaneLoop } from './pending/lane.loop.js';
-import { LaneWaker } from './pending/lane.waker.js';
-import { LaneTries } from './pending/lane-tries.js';
-import { PendingDispatcher } from './pending/pending.dispatcher.js';
+import { BackgroundDispatcher } from './lanes/background.dispatcher.js';
+import { LaneLoop } from './lanes/lane.loop.js';
+import { LaneWaker } from './lanes/lane.waker.js';
+import { LaneAttempts } from './lanes/lane-attempts.js';
+import { PendingDispatcher } from './lanes/pending.dispatcher.js';
 import { RepositoryStateStore } from './pds/repository-state.store.js';
 import { RepositoryWriter } from './pds/repository-writer.js';
 import { MapperRegistry } from './records/mapper.registry.js';
-import { SyncedEntities } from './records/synced-entities.js';
+import { SyncedEntities } from './entities/synced-entities.js';
 import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
 import { withStorage } from './sessions/oauth/oauth-storage.js';
 import { SessionProvider } from './sessions/session-provider.js';
@@ -113,7 +113,7 @@ export const parityProviders: FactoryProvider[] = [
       RESOLVED_OPTIONS,
       SyncEngine,
       ParityEvents,
-      { token: LaneTries, optional: true },
+      { token: LaneAttempts, optional: true },
       { token: LaneLoop, optional: true },
     ],
     useFactory: syncDispatcher,
@@ -122,7 +122,7 @@ export const parityProviders: FactoryProvider[] = [
     provide: SyncService,
     inject: [SyncedEntities, SyncDispatcher],
     useFactory: (entities: SyncedEntities, dispatcher: SyncDispatcher) =>
-      new SyncService(entities, dispatcher, () => currentScope() !== undefined),
+      new SyncService(entities, dispatcher, () => currentManagedCall() !== undefined),
   },
   {
     provide: PARITY_HTTP_OPTIONS,
@@ -140,14 +140,14 @@ function syncDispatcher(
   { sync, pendingSyncs: { whenParked } }: ResolvedOptions,
   engine: SyncEngine,
   events: ParityEvents,
-  tries: LaneTries | null,
+  attempts: LaneAttempts | null,
   loop: LaneLoop | null,
 ): SyncDispatcher {
   const options = { engine, events, deadline: sync.deadlineMs, log: logger };
-  if (!tries || !loop) return new InlineDispatcher(options);
-  if (sync.mode !== 'background') return new PendingDispatcher({ ...options, tries, whenParked });
-  const waker = new LaneWaker({ tries, poke: () => loop.poke(), log: logger });
-  return new BackgroundDispatcher({ ...options, tries, whenParked, waker });
+  if (!attempts || !loop) return new InlineDispatcher(options);
+  if (sync.mode !== 'background') return new PendingDispatcher({ ...options, attempts, whenParked });
+  const waker = new LaneWaker({ attempts, notify: () => loop.notify(), log: logger });
+  return new BackgroundDispatcher({ ...options, attempts, whenParked, waker });
 }
 
 function parityEvents(emitter: EventEmitter2 | undefined): ParityEvents {

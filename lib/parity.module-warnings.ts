@@ -1,9 +1,9 @@
 import { syncMetadataOf } from './metadata/sync-metadata.js';
 import type { MapperRegistry } from './records/mapper.registry.js';
-import { hookWarnings, mapperWarnings } from './records/near-misses.js';
+import { hookWarnings, mapperWarnings } from './entities/near-misses.js';
 import type { RecordMapper } from './records/record-mapper.js';
-import type { SyncedEntities } from './records/synced-entities.js';
-import type { SyncedEntity } from './records/synced-entity.js';
+import type { SyncedEntities } from './entities/synced-entities.js';
+import type { SyncedEntity } from './entities/synced-entity.js';
 import { lackingScopes } from './sessions/oauth/needed-scopes.js';
 
 export interface SetUp {

@@ -18,7 +18,7 @@ import {
 import { maintenanceProviders } from './parity.module-maintenance.js';
 import { parityProviders } from './parity.module-providers.js';
 import { ParityService } from './parity.service.js';
-import { PendingSyncManager } from './pending/pending-sync.manager.js';
+import { PendingSyncManager } from './maintenance/pending-sync.manager.js';
 import { MapperRegistry } from './records/mapper.registry.js';
 import type { RecordMapper } from './records/record-mapper.js';
 import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';

@@ -1,18 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Touches } from './changes/touches.js';
+import { ManualTouch } from './changes/manual-touch.js';
 import { unitOfWork } from './changes/unit-of-work.js';
 import { SessionAuthenticated } from './events/session-authenticated.event.js';
 import type { PendingSyncRetryResult } from './model/pending-sync-retry-result.js';
 import type { SyncResult } from './model/sync-result.js';
-import { DeadLetterDesk } from './pending/dead-letter.desk.js';
-import type { PendingStats } from './pending/kept-sync.js';
-import { PendingSyncManager } from './pending/pending-sync.manager.js';
-import type { ReconcileOptions, ReconcileResult } from './pending/reconcile/reconciliation.js';
-import { Reconciler } from './pending/reconcile/reconciler.js';
-import { SessionListener } from './pending/session.listener.js';
-import type { EntityStatus } from './pending/status/entity-status.js';
-import { StatusReader } from './pending/status/status.reader.js';
+import { DeadLettersService } from './maintenance/dead-letters.service.js';
+import type { PendingStats } from './pending/pending-views.js';
+import { PendingSyncManager } from './maintenance/pending-sync.manager.js';
+import type { ReconcileOptions, ReconcileResult } from './maintenance/reconcile/reconciliation.js';
+import { Reconciler } from './maintenance/reconcile/reconciler.js';
+import { SessionListener } from './lanes/session.listener.js';
+import type { EntityStatus } from './maintenance/status/entity-status.js';
+import { StatusReader } from './maintenance/status/status.reader.js';
 import type { EntityClass } from './records/record-mapper.js';
 import { SyncService } from './sync/sync.service.js';
 
@@ -23,14 +23,14 @@ export class ParityService {
     private readonly sync: SyncService,
     private readonly pending: PendingSyncManager,
     private readonly sessions: SessionListener,
-    private readonly touches: Touches,
+    private readonly touches: ManualTouch,
     private readonly reconciler: Reconciler,
     private readonly status: StatusReader,
     /**
      * What was given up: `list`, `requeue`, `purge`. With database storage only; otherwise there never are
      * any.
      */
-    readonly deadLetters: DeadLetterDesk,
+    readonly deadLetters: DeadLettersService,
   ) {}
 
   /** See {@link SyncService.publish}. */
@@ -53,7 +53,7 @@ export class ParityService {
     return this.sync.unpublish(entity);
   }
 
-  /** See {@link Touches.touch}. */
+  /** See {@link ManualTouch.touch}. */
   touch(entity: object, manager?: EntityManager): Promise<SyncResult> {
     return this.touches.touch(entity, manager);
   }

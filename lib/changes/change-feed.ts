@@ -1,9 +1,9 @@
 import type { QueryRunner } from 'typeorm';
 import type { AuthenticationError } from '../errors/authentication.error.js';
-import { untilApart } from '../records/steps.js';
-import type { Touch } from '../sync/change.js';
+import { untilApart } from '../database/sql-script.js';
+import type { EntityWrite } from '../sync/change.js';
 import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
-import { CommitScope, currentScope, during, type Call } from './commit-scope.js';
+import { ManagedCall, currentManagedCall, during, type Call } from './call-context.js';
 import { TransactionLogs, type TransactionLog } from './transaction-log.js';
 import { currentUnit, type UnitParticipant } from './unit-of-work.js';
 
@@ -36,19 +36,19 @@ export class ChangeFeed implements UnitParticipant {
   }
 
   /** An entity was written. Outside a transaction that is a commit of its own. */
-  touched(touch: Touch, runner: QueryRunner): Promise<void> | void {
+  touched(write: EntityWrite, runner: QueryRunner): Promise<void> | void {
     const log = this.log(runner);
-    const scope = currentScope();
+    const scope = currentManagedCall();
     // Not `isTransactionActive`: on SQLite another caller's BEGIN may be under way, which starts the log only
     // when it is done.
-    if (log.isOpen) log.add(touch);
-    else if (scope) scope.committed.push(touch);
-    else return this.loose(touch, log, runner);
+    if (log.isOpen) log.add(write);
+    else if (scope) scope.committed.push(write);
+    else return this.loose(write, log, runner);
   }
 
-  private async loose(touch: Touch, log: TransactionLog, runner: QueryRunner): Promise<void> {
+  private async loose(write: EntityWrite, log: TransactionLog, runner: QueryRunner): Promise<void> {
     // TypeORM raises the events of one statement together: they are one batch.
-    log.loose.push(touch);
+    log.loose.push(write);
     await Promise.resolve();
     const batch = log.loose.splice(0);
     if (batch.length > 0) await this.committed(batch, runner);
@@ -68,12 +68,12 @@ export class ChangeFeed implements UnitParticipant {
    * captured as well.
    */
   private async capture(log: TransactionLog, runner: QueryRunner): Promise<void> {
-    const captured = new Set<Touch>();
+    const captured = new Set<EntityWrite>();
     for (;;) {
-      const touches = log.pending.filter((touch) => !captured.has(touch));
-      if (touches.length === 0) return;
-      await this.dispatcher.beforeCommit(touches, runner);
-      touches.forEach((touch) => captured.add(touch));
+      const writes = log.pending.filter((write) => !captured.has(write));
+      if (writes.length === 0) return;
+      await this.dispatcher.beforeCommit(writes, runner);
+      writes.forEach((write) => captured.add(write));
     }
   }
 
@@ -90,8 +90,8 @@ export class ChangeFeed implements UnitParticipant {
     const log = this.log(runner);
     const dropped = log.rollback(!runner.isTransactionActive);
     if (!this.sharesConnection) return;
-    const strangers = dropped.filter(({ origin }) => origin !== currentScope()).map(unproven);
-    if (log.isOpen) strangers.forEach((touch) => log.add(touch));
+    const strangers = dropped.filter(({ origin }) => origin !== currentManagedCall()).map(unproven);
+    if (log.isOpen) strangers.forEach((write) => log.add(write));
     else if (strangers.length > 0) await this.committed(strangers, runner);
   }
 
@@ -104,7 +104,7 @@ export class ChangeFeed implements UnitParticipant {
     call: () => Promise<T>,
     known: Partial<Call> = {},
   ): Promise<T> {
-    const scope = new CommitScope(this.dispatcher.settledCount);
+    const scope = new ManagedCall(this.dispatcher.settledCount);
     let result: T;
     try {
       result = await during({ ...known, scope }, call);
@@ -120,12 +120,12 @@ export class ChangeFeed implements UnitParticipant {
   }
 
   /** At the end of a unit of work, whose connections are all given back. */
-  async dispatchUnit(touches: readonly Touch[]): Promise<AuthenticationError | undefined> {
-    return authFailure(await this.dispatch(touches, undefined));
+  async dispatchUnit(writes: readonly EntityWrite[]): Promise<AuthenticationError | undefined> {
+    return authFailure(await this.dispatch(writes, undefined));
   }
 
   private async finish(
-    scope: CommitScope,
+    scope: ManagedCall,
     runner: QueryRunner | undefined,
   ): Promise<AuthenticationError | undefined> {
     scope.isOpen = false;
@@ -141,13 +141,13 @@ export class ChangeFeed implements UnitParticipant {
   }
 
   /** Inside a managed call its end is awaited; a commit by hand has to wait here, on its own connection. */
-  private async committed(touches: Touch[], runner: QueryRunner): Promise<void> {
-    const scope = currentScope();
+  private async committed(writes: EntityWrite[], runner: QueryRunner): Promise<void> {
+    const scope = currentManagedCall();
     const unit = currentUnit();
-    if (scope) scope.committed.push(...touches);
-    else if (unit) unit.add(this, touches);
+    if (scope) scope.committed.push(...writes);
+    else if (unit) unit.add(this, writes);
     else {
-      const failure = authFailure(await this.dispatch(touches, runner));
+      const failure = authFailure(await this.dispatch(writes, runner));
       if (!failure) return;
       if (!this.sharesConnection) throw failure;
       this.warn(
@@ -156,14 +156,17 @@ export class ChangeFeed implements UnitParticipant {
     }
   }
 
-  private async dispatch(touches: readonly Touch[], runner: QueryRunner | undefined): Promise<Dispatched[]> {
+  private async dispatch(
+    writes: readonly EntityWrite[],
+    runner: QueryRunner | undefined,
+  ): Promise<Dispatched[]> {
     let own = runner;
     const run = { runner: () => own, leaveRunner: () => (own = undefined) };
-    if (!runner) return this.dispatcher.afterCommit(touches, run);
-    if (this.waiting >= this.maxWaiting) return this.dispatcher.afterCommit(touches, { ...run, deadline: 0 });
+    if (!runner) return this.dispatcher.afterCommit(writes, run);
+    if (this.waiting >= this.maxWaiting) return this.dispatcher.afterCommit(writes, { ...run, deadline: 0 });
     this.waiting += 1;
     try {
-      return await this.dispatcher.afterCommit(touches, run);
+      return await this.dispatcher.afterCommit(writes, run);
     } finally {
       this.waiting -= 1;
       // Whoever begins a transaction now would find himself in ours.
@@ -173,8 +176,8 @@ export class ChangeFeed implements UnitParticipant {
 }
 
 /** What the event told of the row may be undone, and what was captured is. */
-const unproven = (touch: Touch): Touch => ({
-  ...touch,
+const unproven = (write: EntityWrite): EntityWrite => ({
+  ...write,
   inserted: false,
   stored: undefined,
   captured: undefined,

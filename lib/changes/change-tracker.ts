@@ -1,19 +1,19 @@
 import type { DataSource, EntityMetadata, EntitySubscriberInterface } from 'typeorm';
-import { halfOf } from '../records/connection-share.js';
-import type { SyncedEntities } from '../records/synced-entities.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
+import { halfOf } from '../database/connection-share.js';
+import type { SyncedEntities } from '../entities/synced-entities.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
 import type { SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { BulkWritePolicy, type BulkWriteReaction } from './bulk-write.policy.js';
 import { ChangeFeed } from './change-feed.js';
 import type { ChangeFeeds } from './change-feeds.js';
-import { CriteriaCapture } from './criteria-capture.js';
+import { CriteriaWrites } from './criteria-writes.js';
 import { EntityChangeSubscriber } from './entity.subscriber.js';
 import { followManagers } from './followed-managers.js';
 import { InsertBuilders } from './insert-builders.js';
 import { InverseUpdates } from './inverse-updates.js';
 import { JunctionSubscriber } from './junction.subscriber.js';
 import { ManagedWrites } from './managed-writes.js';
-import { MarkedRows } from './marked-rows.js';
+import { MarkedClasses } from './marked-classes.js';
 import { RemovalWatch } from './removal-watch.js';
 import { TransactionSubscriber } from './transaction.subscriber.js';
 
@@ -56,7 +56,7 @@ export function trackChanges({
   const feed = new ChangeFeed(dispatcher, isShared, warn, maxWaiting);
   feeds.set(dataSource, feed);
   const bulk = new BulkWritePolicy(onBulkWrite, warn);
-  const rows = new MarkedRows(entities);
+  const rows = new MarkedClasses(entities);
   const removals = new RemovalWatch();
   const inverse = new InverseUpdates(feed);
   const own = entities.all().filter((entity) => entity.dataSource === dataSource);
@@ -70,7 +70,7 @@ export function trackChanges({
   ]);
   dataSource.subscribers.push(...subscribers);
 
-  const capture = new CriteriaCapture(feed, rows, removals, bulk);
+  const capture = new CriteriaWrites(feed, rows, removals, bulk);
   const writes = new ManagedWrites({ dataSource, rows, feed, bulk, capture });
   const unfollow = followManagers(dataSource, { writes, inverse });
   const inserts = new InsertBuilders(feed, rows, bulk);

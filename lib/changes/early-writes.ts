@@ -8,16 +8,16 @@ import type {
   SoftRemoveEvent,
   UpdateEvent,
 } from 'typeorm';
-import { dataSourceOf } from '../metadata/data-source-of.js';
+import { dataSourceOf } from '../database/data-source-of.js';
 import { recordColumnNamesOf, syncMetadataOf } from '../metadata/sync-metadata.js';
-import type { SyncedEntities } from '../records/synced-entities.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
-import { touchOf, type Touch } from '../sync/change.js';
+import type { SyncedEntities } from '../entities/synced-entities.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
+import { entityWriteOf, type EntityWrite } from '../sync/change.js';
 import { idOf, type EntityEvent } from './entity.subscriber.js';
 
 export interface EarlyClass {
   readonly entity: SyncedEntity;
-  readonly touches: readonly Touch[];
+  readonly writes: readonly EntityWrite[];
   /** Some writes named no row, or removed theirs before its record was known. */
   readonly isIncomplete: boolean;
 }
@@ -69,8 +69,8 @@ export class EarlyWrites implements EntitySubscriberInterface<ObjectLiteral> {
         if (!entity) return [];
         const ids = group.map((event) => idOf(entity, event));
         const known = new Set(ids.filter((id) => id !== null));
-        const touches = [...known].map((entityId) => touchOf(entity, entityId));
-        return [{ entity, touches, isIncomplete: ids.includes(null) }];
+        const writes = [...known].map((entityId) => entityWriteOf(entity, entityId));
+        return [{ entity, writes, isIncomplete: ids.includes(null) }];
       },
     );
   }

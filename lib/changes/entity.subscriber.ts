@@ -12,16 +12,16 @@ import type {
 } from 'typeorm';
 import { MapperError } from '../errors/mapper.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
-import { RecordRows } from '../records/record-row.js';
-import type { SyncedEntities } from '../records/synced-entities.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
-import type { Touch } from '../sync/change.js';
+import { RecordRows } from '../entities/record-row.js';
+import type { SyncedEntities } from '../entities/synced-entities.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
+import type { EntityWrite } from '../sync/change.js';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { currentCall, currentScope } from './commit-scope.js';
+import { callContext, currentManagedCall } from './call-context.js';
 import { EventBatches } from './event-batches.js';
 import type { InverseUpdates } from './inverse-updates.js';
-import type { MarkedRows } from './marked-rows.js';
+import type { MarkedClasses } from './marked-classes.js';
 import type { RemovalWatch } from './removal-watch.js';
 
 export interface EntityEvent {
@@ -36,7 +36,7 @@ export interface EntityEvent {
 export interface EntityChangeSubscriberOptions {
   readonly target: Function;
   readonly entities: SyncedEntities;
-  readonly rows: MarkedRows;
+  readonly rows: MarkedClasses;
   readonly feed: ChangeFeed;
   readonly bulk: BulkWritePolicy;
   readonly removals: RemovalWatch;
@@ -72,7 +72,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
 
   afterInsert(event: InsertEvent<ObjectLiteral>): Promise<void> | void {
     const entity = this.classOf(event);
-    if (!entity || currentCall().captured?.values.includes(event.entity)) return;
+    if (!entity || callContext().captured?.values.includes(event.entity)) return;
     const id = idOf(entity, event);
     if (id === null) return this.nameless.add(event, event.queryRunner);
     // A query builder's event names no row: it may have met one (ON CONFLICT), which has a key of its own.
@@ -86,7 +86,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
    * will write anew.
    */
   get beforeUpdate(): (event: UpdateEvent<ObjectLiteral>) => void {
-    return (currentCall().isAlone ? undefined : this.expectUpdate) as (
+    return (callContext().isAlone ? undefined : this.expectUpdate) as (
       event: UpdateEvent<ObjectLiteral>,
     ) => void;
   }
@@ -95,11 +95,11 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     const { databaseEntity, entity, updatedColumns } = event;
     if (databaseEntity) {
       const known = this.classOf(event);
-      const settledCount = currentScope()?.settledCount;
+      const settledCount = currentManagedCall()?.settledCount;
       const row = recordStateOf(databaseEntity);
       return this.written(event, {
         stored:
-          entity && !currentCall().isUnreloaded
+          entity && !callContext().isUnreloaded
             ? known?.rowAfterUpdate(entity, databaseEntity, updatedColumns)
             : undefined,
         ...(settledCount !== undefined && { before: { row, settledCount } }),
@@ -108,7 +108,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     if (!entity) return this.updatedFromOtherSide(event);
     // By a query builder in a hook of the application, while it saves something else: the error takes that
     // back.
-    if (currentCall().isAlone) this.bulkWrite(event, 'An update');
+    if (callContext().isAlone) this.bulkWrite(event, 'An update');
   }
 
   beforeRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> | void {
@@ -149,7 +149,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     else if (!event.entity) this.options.inverse.expect(event.metadata.target, event.queryRunner);
   }
 
-  private written(event: EntityEvent, more: Partial<Touch> = {}): Promise<void> | void {
+  private written(event: EntityEvent, more: Partial<EntityWrite> = {}): Promise<void> | void {
     const entity = this.classOf(event);
     const id = entity ? idOf(entity, event) : null;
     if (entity && id !== null && (event.databaseEntity || event.metadata.childEntityMetadatas.length === 0))
@@ -206,19 +206,19 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     entity: SyncedEntity,
     entityId: string,
     { entity: instance, queryRunner }: EntityEvent,
-    more: Partial<Touch>,
+    more: Partial<EntityWrite>,
   ): Promise<void> | void {
     const { inserted = false, stored, before, removal } = more;
-    const origin = currentScope();
-    const touch = { entity, entityId, instance, inserted, stored, before, removal, origin };
-    return this.options.feed.touched(touch, queryRunner);
+    const origin = currentManagedCall();
+    const write = { entity, entityId, instance, inserted, stored, before, removal, origin };
+    return this.options.feed.touched(write, queryRunner);
   }
 
   private bulkWrite(event: EntityEvent, what: string): void {
     const { metadata } = event;
     const [entity] = this.options.rows.classes(metadata);
     if (isOfTree(event)) return;
-    if (entity && currentCall().captured?.target !== metadata.target)
+    if (entity && callContext().captured?.target !== metadata.target)
       this.options.bulk.met(entity.name, `${what} by query builder`);
   }
 

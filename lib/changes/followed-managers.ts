@@ -1,6 +1,6 @@
 import type { DataSource, EntityManager } from 'typeorm';
-import { dataSourceOfManager } from '../metadata/data-source-of.js';
-import type { WriteMethod } from './criteria-capture.js';
+import { dataSourceOfManager } from '../database/data-source-of.js';
+import type { WriteMethod } from './criteria-writes.js';
 import type { InverseUpdates } from './inverse-updates.js';
 import { WRITES, type ManagedWrites } from './managed-writes.js';
 

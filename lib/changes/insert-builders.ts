@@ -1,7 +1,7 @@
 import type { DataSource, EntityMetadata, InsertQueryBuilder, ObjectLiteral, QueryRunner } from 'typeorm';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import type { MarkedRows } from './marked-rows.js';
+import type { MarkedClasses } from './marked-classes.js';
 
 type CreateQueryBuilder = DataSource['createQueryBuilder'];
 
@@ -22,7 +22,7 @@ interface InsertBuilder {
 export class InsertBuilders {
   constructor(
     private readonly feed: ChangeFeed,
-    private readonly rows: MarkedRows,
+    private readonly rows: MarkedClasses,
     private readonly bulk: BulkWritePolicy,
   ) {}
 

@@ -6,16 +6,16 @@ import type {
   QueryRunner,
   RemoveEvent,
 } from 'typeorm';
-import type { SyncedEntity } from '../records/synced-entity.js';
-import { touchOf, type Touch } from '../sync/change.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
+import { entityWriteOf, type EntityWrite } from '../sync/change.js';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { currentScope } from './commit-scope.js';
-import type { MarkedRows } from './marked-rows.js';
+import { currentManagedCall } from './call-context.js';
+import type { MarkedClasses } from './marked-classes.js';
 
 export interface JunctionSubscriberOptions {
   readonly entities: readonly SyncedEntity[];
-  readonly rows: MarkedRows;
+  readonly rows: MarkedClasses;
   readonly feed: ChangeFeed;
   readonly bulk: BulkWritePolicy;
 }
@@ -82,10 +82,10 @@ export class JunctionSubscriber implements EntitySubscriberInterface<ObjectLiter
       for (const [entity, ids] of await rows.ofIds(metadata, [id], runner.manager))
         if (entity.readsJunction(junction) && !isTouched(entity, id, feed.log(runner).pending))
           for (const each of ids)
-            await feed.touched(touchOf(entity, each, { origin: currentScope() }), runner);
+            await feed.touched(entityWriteOf(entity, each, { origin: currentManagedCall() }), runner);
     }
   }
 }
 
-const isTouched = (entity: SyncedEntity, id: string, pending: readonly Touch[]): boolean =>
-  pending.some((touch) => touch.entity === entity && touch.entityId === id && !touch.removal);
+const isTouched = (entity: SyncedEntity, id: string, pending: readonly EntityWrite[]): boolean =>
+  pending.some((write) => write.entity === entity && write.entityId === id && !write.removal);

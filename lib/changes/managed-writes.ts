@@ -1,9 +1,9 @@
 import type { DataSource, EntityManager, EntityMetadata, EntityTarget, ObjectLiteral } from 'typeorm';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
-import { during } from './commit-scope.js';
-import type { CriteriaCapture, WriteMethod } from './criteria-capture.js';
-import type { MarkedRows } from './marked-rows.js';
+import { during } from './call-context.js';
+import type { CriteriaWrites, WriteMethod } from './criteria-writes.js';
+import type { MarkedClasses } from './marked-classes.js';
 
 const COMMITS = ['save', 'remove', 'softRemove', 'recover', 'transaction'];
 const DELEGATES = ['increment', 'decrement'];
@@ -17,10 +17,10 @@ type Write = (manager: EntityManager, original: WriteMethod, args: unknown[]) =>
 
 export interface ManagedWritesOptions {
   readonly dataSource: DataSource;
-  readonly rows: MarkedRows;
+  readonly rows: MarkedClasses;
   readonly feed: ChangeFeed;
   readonly bulk: BulkWritePolicy;
-  readonly capture: CriteriaCapture;
+  readonly capture: CriteriaWrites;
 }
 
 /**

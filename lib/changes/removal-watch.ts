@@ -1,7 +1,7 @@
 import type { QueryRunner } from 'typeorm';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri } from '../model/address.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
 import type { Removal } from '../sync/change.js';
 import type { TransactionLog } from './transaction-log.js';
 

@@ -5,7 +5,7 @@ import type {
   TransactionStartEvent,
 } from 'typeorm';
 import type { ChangeFeed } from './change-feed.js';
-import { currentScope } from './commit-scope.js';
+import { currentManagedCall } from './call-context.js';
 
 /**
  * Follows the transactions and savepoints of a DataSource; no entity events, so that unmarked entities cost
@@ -16,7 +16,7 @@ export class TransactionSubscriber implements EntitySubscriberInterface {
 
   afterTransactionStart({ queryRunner }: TransactionStartEvent): void {
     this.feed.log(queryRunner).start();
-    const scope = currentScope();
+    const scope = currentManagedCall();
     if (scope) scope.runner ??= queryRunner;
   }
 

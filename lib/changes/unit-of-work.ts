@@ -1,30 +1,30 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AuthenticationError } from '../errors/authentication.error.js';
-import type { Touch } from '../sync/change.js';
+import type { EntityWrite } from '../sync/change.js';
 
 /** What a unit asks of each change feed when it ends. */
 export interface UnitParticipant {
   /** @returns the auth failure to throw, if there is one */
-  dispatchUnit(touches: readonly Touch[]): Promise<AuthenticationError | undefined>;
+  dispatchUnit(writes: readonly EntityWrite[]): Promise<AuthenticationError | undefined>;
 }
 
 const units = new AsyncLocalStorage<UnitOfWork>();
 
 /** Holds back what is committed inside, so that it is synced together: one write per account, however many saves. */
 class UnitOfWork {
-  private readonly committed = new Map<UnitParticipant, Touch[]>();
+  private readonly committed = new Map<UnitParticipant, EntityWrite[]>();
   isOpen = true;
 
-  add(feed: UnitParticipant, touches: readonly Touch[]): void {
+  add(feed: UnitParticipant, writes: readonly EntityWrite[]): void {
     const before = this.committed.get(feed);
-    if (before) before.push(...touches);
-    else this.committed.set(feed, [...touches]);
+    if (before) before.push(...writes);
+    else this.committed.set(feed, [...writes]);
   }
 
   async end(): Promise<AuthenticationError | undefined> {
     this.isOpen = false;
     const failures = await Promise.all(
-      [...this.committed].map(([feed, touches]) => feed.dispatchUnit(touches)),
+      [...this.committed].map(([feed, writes]) => feed.dispatchUnit(writes)),
     );
     return failures.find((failure) => failure !== undefined);
   }

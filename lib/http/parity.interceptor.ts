@@ -9,7 +9,7 @@ import {
 import { HttpAdapterHost, Reflector } from '@nestjs/core';
 import { Observable, Subscription } from 'rxjs';
 import { unitOfWork } from '../changes/unit-of-work.js';
-import { within } from '../records/within.js';
+import { within } from '../runtime/within.js';
 import { SHUTDOWN_LIMIT } from '../sync/shutdown-limit.js';
 import { AwaitsSync } from './awaits-sync.decorator.js';
 

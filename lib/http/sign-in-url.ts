@@ -1,4 +1,4 @@
-import { within } from '../records/within.js';
+import { within } from '../runtime/within.js';
 import type { AtpOAuthService } from '../sessions/oauth/atp-oauth.service.js';
 import type { ResolvedHttpOptions, SignInContext } from './http-options.js';
 

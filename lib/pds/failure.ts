@@ -1,7 +1,7 @@
 import { XRPCError } from '@atproto/api';
 import { FetchResponseError, OAuthResolverError, OAuthResponseError } from '@atproto/oauth-client-node';
 import { TypeORMError } from 'typeorm';
-import { isDatabaseError } from '../records/database-failure.js';
+import { isDatabaseError } from '../database/database-failure.js';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import { causesOf } from '../errors/causes-of.js';
 import { DatabaseError } from '../errors/database.error.js';
@@ -19,7 +19,7 @@ import { reasonOf } from '../errors/reason-of.js';
 import { sessionLoss } from '../sessions/session-loss.js';
 import { rateLimited, type RateLimitContext } from './rate-limit.js';
 import { MethodMissingError } from './method-missing.error.js';
-import { invalidRecord } from './refusal.js';
+import { invalidRecord } from './pds-refusal.js';
 import {
   accountState,
   isAnswerOfPds,

@@ -8,9 +8,9 @@ import {
 } from 'cockatiel';
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { RateLimitedError } from '../errors/rate-limited.error.js';
-import { Recent } from '../records/recent.js';
-import { backoff } from './backoff.js';
-import { HostPausedError } from './held-back.js';
+import { Recent } from '../runtime/recent.js';
+import { backoff } from '../runtime/backoff.js';
+import { HostPausedError } from './host-paused.error.js';
 
 /** Failures in a row, without a success of anybody in between, that say it is the host. */
 const PATIENCE = 5;

@@ -1,4 +1,4 @@
-import { Recent } from '../records/recent.js';
+import { Recent } from '../runtime/recent.js';
 
 const MAX_HOSTS = 10_000;
 /** In ms. An hour later the PDS may have been updated. */

@@ -2,7 +2,7 @@ import { DEFAULT_BACKFILL_SHARE, DEFAULT_WRITE_LIMITS, type WriteLimit } from '.
 import { HostGates } from './host-gates.js';
 import { HostTraits } from './host-traits.js';
 import { InMemoryRepositoryState } from './in-memory-repository-state.store.js';
-import { KeyedLock } from './keyed-lock.js';
+import { KeyedQueue } from '../runtime/keyed-queue.js';
 import { MethodMissingError } from './method-missing.error.js';
 import { UNKNOWN_REPOSITORY, type RepositoryStateStore } from './repository-state.store.js';
 import { WRITE_POINTS, WriteBudget } from './write-budget.js';
@@ -41,7 +41,7 @@ export interface Admission {
  * what is really there, and a request that lands late lands on nothing.
  */
 export class RepositoryWriter {
-  private readonly locks = new KeyedLock();
+  private readonly locks = new KeyedQueue();
   private readonly hosts = new HostGates();
   private readonly settings: WriteRunSettings;
 

@@ -9,11 +9,11 @@ import { classifyFailure, type Failure, type FailureContext } from './failure.js
 import { currentCids, latestCommit } from './reads.js';
 import { type Fenced, Fences, pause, permitted } from './fences.js';
 import type { HostTraits } from './host-traits.js';
-import { isTooLarge } from './refusal.js';
-import { Refusals } from './refusals.js';
+import { isTooLarge } from './pds-refusal.js';
+import { RefusedWrites } from './refused-writes.js';
 import { RepositoryMemory } from './repository-memory.js';
 import type { RepositoryStateStore, RequestInFlight } from './repository-state.store.js';
-import { WritePointsSpentError } from './held-back.js';
+import { WritePointsSpentError } from './write-points-spent.error.js';
 import { costOf, type WriteBudget } from './write-budget.js';
 import type { WriteLimit } from '../model/options.js';
 import { intentOf, type RecordWrite, type WriteReport, type WriteRequest } from './write-request.js';
@@ -42,7 +42,7 @@ export class WriteRun {
   private readonly context: FailureContext;
   private readonly call: XrpcCallOptions;
   private readonly committed: RecordWrite[] = [];
-  private readonly refusals: Refusals;
+  private readonly refusals: RefusedWrites;
   private readonly fences: Fences;
   /** Since the last progress. */
   private lostRaces = 0;
@@ -63,7 +63,7 @@ export class WriteRun {
     const { did, agent, addresses, signal } = request;
     this.memory = new RepositoryMemory(did, addresses, request.state ?? settings.state);
     this.limits = new ChunkLimits(settings.maxWrites, settings.maxRequestBytes);
-    this.refusals = new Refusals(did, this.limits, settings.maxRequestBytes);
+    this.refusals = new RefusedWrites(did, this.limits, settings.maxRequestBytes);
     this.context = { did, pds: serverOf(agent), writeLimits: settings.writeLimits, method: APPLY_WRITES };
     this.call = { timeoutMs: settings.timeoutMs, signal };
     this.fences = new Fences(request, { ...settings, context: this.context });

@@ -136,12 +136,12 @@ export interface SettledEntry {
 }
 
 /** How a try of one entry failed. */
-export interface FailedTry {
+export interface FailedAttempt {
   readonly uri: string;
   readonly version: number;
   readonly error: string;
   /** The record itself failed, which counts against `maxAttempts`. */
-  readonly spendsAttempt: boolean;
+  readonly countsAttempt: boolean;
   /** Not tried again before the account has another session (a scope is missing). */
   readonly needsSession: boolean;
 }

@@ -2,12 +2,12 @@ import type { QueryRunner } from 'typeorm';
 import { parseAtUri } from '../model/address.js';
 import type { PendingSync } from '../model/pending-sync.js';
 import type { RepositoryState } from '../pds/repository-state.store.js';
-import type { Steps } from '../records/steps.js';
+import type { SqlScript } from '../database/sql-script.js';
 import { NO_DEAD_LETTERS, type DeadLetterStore } from './dead-letter.js';
-import type { KeptSync, PendingStats, WrittenAddress } from './kept-sync.js';
+import type { PendingView, PendingStats, WrittenAddress } from './pending-views.js';
 import type {
   Discarded,
-  FailedTry,
+  FailedAttempt,
   Lane,
   LaneAfter,
   Lease,
@@ -94,7 +94,7 @@ export abstract class PendingSyncStore {
    */
   settleWith?<T>(
     lease: Lease,
-    work: Steps<T>,
+    work: SqlScript<T>,
     along: (result: T) => {
       readonly done: readonly SettledEntry[];
       readonly state: RepositoryState | undefined;
@@ -105,7 +105,7 @@ export abstract class PendingSyncStore {
    * Tries failed: remembers the error, and the attempt where it counts. Race: an entry whose version has
    * moved keeps its attempts.
    */
-  abstract failed(lease: Lease, tries: readonly FailedTry[]): Promise<boolean>;
+  abstract failed(lease: Lease, tries: readonly FailedAttempt[]): Promise<boolean>;
 
   /**
    * Gives entries up, as of a version. A durable store keeps them as dead letters. Returns what was given up:
@@ -135,7 +135,7 @@ export abstract class PendingSyncStore {
   /** The lane of a DID; of an unknown one an idle lane. */
   abstract lane(did: string): Promise<Lane>;
 
-  /** Nothing of the lane is tried until {@link unpark}. Touches no entry. */
+  /** Nothing of the lane is tried until {@link unpark}. ManualTouch no entry. */
   abstract park(did: string, park: Park): Promise<void>;
 
   /**
@@ -212,7 +212,7 @@ export abstract class PendingSyncStore {
   }
 
   /** What is kept of an at-uri: its pending sync, or else its dead letter. null: nothing. */
-  async inspect(uri: string): Promise<KeptSync | null> {
+  async inspect(uri: string): Promise<PendingView | null> {
     const did = parseAtUri(uri)?.did;
     const [entry] = did === undefined ? [] : await this.at(did, [uri]);
     if (!entry) return null;

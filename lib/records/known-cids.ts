@@ -1,4 +1,4 @@
-import { Recent } from './recent.js';
+import { Recent } from '../runtime/recent.js';
 
 /** CIDs by the JSON of records of one collection and one schema. An edit that is not in the record makes the same one again. */
 export class KnownCids {

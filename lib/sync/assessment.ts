@@ -1,6 +1,6 @@
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri, type Address } from '../model/address.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
 import { demandOf } from './eligibility.js';
 
 /** A write that would bring an account's repository in step with a row. */

@@ -3,14 +3,14 @@ import { RetryLaterError } from '../errors/retry-later.error.js';
 import { RowRefusedError } from '../errors/row-refused.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri, type Address } from '../model/address.js';
-import type { RowAccess } from '../records/row-access.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
+import type { RowAccess } from '../database/row-access.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
 import { atOnce } from './at-once.js';
-import type { Change, Resolved, Touch } from './change.js';
+import type { Change, Resolved, EntityWrite } from './change.js';
 import { demandOf, type Demand } from './eligibility.js';
 import { renewKey, reserveKey } from './record-keys.js';
 import { NotToldYetError, ownerTold } from './told-at-once.js';
-import { lastTouches, seenOf, withoutStored, type Seen } from './touched-rows.js';
+import { lastWrites, seenOf, withoutStored, type Seen } from './written-rows.js';
 
 /**
  * From touched entities to changed addresses: one per entity, two where its record moves. Reads in `rows`
@@ -20,43 +20,43 @@ import { lastTouches, seenOf, withoutStored, type Seen } from './touched-rows.js
  * @param settledCount of the dispatcher: where nothing was settled since an update read its row, the row is
  *   not read again
  */
-export async function resolveTouches(
-  touches: readonly Touch[],
+export async function resolveWrites(
+  writes: readonly EntityWrite[],
   rows: RowAccess | undefined,
   settledCount = -1,
 ): Promise<Resolved> {
   const resolved: Resolved = { changes: [], unresolved: [], unowned: [] };
   const { changes, unresolved, unowned } = resolved;
-  const [removals, written] = lastTouches(touches);
-  for (const touch of removals) {
-    const { address = null, next = null, cid = null, keepRecord = true } = touch.removal ?? {};
-    const orphaned = !touch.entity.hasFixedRkey;
+  const [removals, written] = lastWrites(writes);
+  for (const write of removals) {
+    const { address = null, next = null, cid = null, keepRecord = true } = write.removal ?? {};
+    const orphaned = !write.entity.hasFixedRkey;
     for (const [given, known] of [[address, cid] as const, [next, null] as const])
-      if (given) changes.push(change(touch, given, { ...GIVEN_UP, cid: known, keepRecord, orphaned }));
+      if (given) changes.push(change(write, given, { ...GIVEN_UP, cid: known, keepRecord, orphaned }));
   }
   /** Only the stored row proves that nothing has to be synced. */
-  const again: Touch[] = [];
+  const again: EntityWrite[] = [];
   const all = await seenOf(written, rows, settledCount);
   // Side by side: each answer may take as long as it is given.
-  const answers = await Promise.allSettled(all.map(([touch, seen]) => answerOf(touch, seen, rows)));
-  for (const [index, [touch, seen]] of all.entries()) {
+  const answers = await Promise.allSettled(all.map(([write, seen]) => answerOf(write, seen, rows)));
+  for (const [index, [write, seen]] of all.entries()) {
     const isProven = seen.isRow || rows === undefined;
     try {
       const answer = answers[index]!;
       if (answer.status === 'rejected') throw answer.reason;
-      const found = await changesOf(touch, seen, answer.value, rows);
-      if (found.length === 0) (isProven ? unowned : again).push(touch);
+      const found = await changesOf(write, seen, answer.value, rows);
+      if (found.length === 0) (isProven ? unowned : again).push(write);
       changes.push(...found);
     } catch (error) {
       // An error of SQL has to go on: inside a transaction, swallowing it would turn the commit into a silent
       // rollback.
       if (!isOfOne(error)) throw error;
-      if (isProven || error instanceof NotToldYetError) unresolved.push({ touch, error });
-      else again.push(touch);
+      if (isProven || error instanceof NotToldYetError) unresolved.push({ write, error });
+      else again.push(write);
     }
   }
   if (again.length > 0) {
-    const found = await resolveTouches(again.map(withoutStored), rows, settledCount);
+    const found = await resolveWrites(again.map(withoutStored), rows, settledCount);
     changes.push(...found.changes);
     unresolved.push(...found.unresolved);
     unowned.push(...found.unowned);
@@ -73,38 +73,42 @@ const GIVEN_UP = { operation: 'unpublish', givenUp: true, mayDelete: true } as c
 /** What an entity's own code answers. */
 interface Answer {
   /** Undefined: related rows are in the hand of the caller at best. */
-  readonly whole: object | undefined;
+  readonly snapshot: object | undefined;
   readonly demand: Demand | undefined;
   /** null: none, or it makes no difference. */
   readonly owner: string | null;
 }
 
-async function answerOf(touch: Touch, { row, isRow }: Seen, rows: RowAccess | undefined): Promise<Answer> {
-  const { entity, instance, byHand, inserted } = touch;
-  const whole =
-    isRow || !entity.hasRelations ? row : instance && entity.isWhole(instance) ? instance : undefined;
+async function answerOf(
+  write: EntityWrite,
+  { row, isRow }: Seen,
+  rows: RowAccess | undefined,
+): Promise<Answer> {
+  const { entity, instance, byHand, inserted } = write;
+  const snapshot =
+    isRow || !entity.hasRelations ? row : instance && entity.isComplete(instance) ? instance : undefined;
   const demand =
-    byHand || (whole && isAlwaysEligible(entity, whole))
+    byHand || (snapshot && isAlwaysEligible(entity, snapshot))
       ? RECORD
-      : whole && (await toldDemand(entity, whole, rows));
+      : snapshot && (await toldDemand(entity, snapshot, rows));
   const wantsRecord = !demand || demand.kind === 'record';
   const isPublished = parseAtUri(recordStateOf(row).uri) !== null;
-  if (byHand?.did !== undefined && !isPublished) return { whole, demand, owner: byHand.did };
+  if (byHand?.did !== undefined && !isPublished) return { snapshot, demand, owner: byHand.did };
   const isAsked = entity.asksOwner(row) && (wantsRecord || !(isPublished || inserted));
-  if (!isAsked) return { whole, demand, owner: null };
+  if (!isAsked) return { snapshot, demand, owner: null };
   const owner = ownerTold(entity, row, rows);
-  return { whole, demand, owner: await (wantsRecord ? owner : owner.catch(unlessFailed)) };
+  return { snapshot, demand, owner: await (wantsRecord ? owner : owner.catch(unlessFailed)) };
 }
 
 async function changesOf(
-  touch: Touch,
+  write: EntityWrite,
   { row, isRow }: Seen,
-  { whole, demand, owner }: Answer,
+  { snapshot, demand, owner }: Answer,
   rows: RowAccess | undefined,
 ): Promise<Change[]> {
-  const { entity, entityId } = touch;
+  const { entity, entityId } = write;
   const wantsRecord = !demand || demand.kind === 'record';
-  const isNew = touch.inserted && recordStateOf(row).uri === null;
+  const isNew = write.inserted && recordStateOf(row).uri === null;
   if (isNew && !wantsRecord) return [];
   if (recordStateOf(row).rkey === null) await reserveKey(entity, entityId, row, rows);
   if (entity.sync.followOwner && wantsRecord) await renewKey(entity, entityId, row, owner, rows);
@@ -114,17 +118,17 @@ async function changesOf(
   if (!address) return [];
   const moved = published !== null && atUri(published) !== atUri(address);
   const changes = [
-    change(touch, address, {
+    change(write, address, {
       operation: demand?.kind === 'absent' ? 'unpublish' : published ? 'republish' : 'publish',
       cid: moved ? null : cid,
       keepRecord: false,
       givenUp: false,
       mayDelete: demand?.kind === 'absent' || !(demand && (isRow || !entity.hasRelations)),
-      whole,
+      snapshot,
       isRow,
     }),
   ];
-  if (moved) changes.push(change(touch, published, { ...GIVEN_UP, cid, keepRecord: false }));
+  if (moved) changes.push(change(write, published, { ...GIVEN_UP, cid, keepRecord: false }));
   return changes;
 }
 
@@ -155,17 +159,17 @@ async function toldDemand(
 }
 
 const change = (
-  { entity, entityId, instance, origin }: Touch,
+  { entity, entityId, instance, origin }: EntityWrite,
   address: Address,
   rest: Pick<Change, 'operation' | 'cid' | 'keepRecord' | 'givenUp' | 'mayDelete'> &
-    Partial<Pick<Change, 'orphaned' | 'whole' | 'isRow'>>,
+    Partial<Pick<Change, 'orphaned' | 'snapshot' | 'isRow'>>,
 ): Change => ({
   entity,
   entityId,
   address,
   trigger: 'auto',
   instance,
-  whole: undefined,
+  snapshot: undefined,
   origin,
   ...rest,
 });

@@ -2,7 +2,7 @@ import type { RecordState } from '../metadata/record-state.js';
 import type { Address } from '../model/address.js';
 import type { SyncOperation } from '../model/pending-sync.js';
 import type { SyncResult } from '../model/sync-result.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
 
 /**
  * Who asked: the entity's life, or its application by hand. By hand, eligibility is not asked for. 'renew':
@@ -12,7 +12,7 @@ import type { SyncedEntity } from '../records/synced-entity.js';
 export type Trigger = 'auto' | SyncOperation | 'renew';
 
 /** An entity was written. Its address is not known yet. */
-export interface Touch {
+export interface EntityWrite {
   readonly entity: SyncedEntity;
   readonly entityId: string;
   /** The instance that the caller holds, if there is one: it gets to see uri and cid. */
@@ -48,11 +48,11 @@ export interface Removal {
 }
 
 /** The touch of a row of which no event tells more: what it is has to be read. */
-export const touchOf = (
+export const entityWriteOf = (
   entity: SyncedEntity,
   entityId: string,
-  more: Partial<Pick<Touch, 'instance' | 'removal' | 'origin' | 'byHand'>> = {},
-): Touch => ({
+  more: Partial<Pick<EntityWrite, 'instance' | 'removal' | 'origin' | 'byHand'>> = {},
+): EntityWrite => ({
   entity,
   entityId,
   instance: undefined,
@@ -84,9 +84,9 @@ export interface Change {
   readonly mayDelete: boolean;
   /** The instance that the caller holds. */
   readonly instance: object | undefined;
-  /** The whole entity as of this change; others may have changed it since. */
-  readonly whole: object | undefined;
-  /** `whole` was read from the database. */
+  /** The complete entity as of this change; other callers may have changed it since. */
+  readonly snapshot: object | undefined;
+  /** `snapshot` was read from the database. */
   readonly isRow?: boolean;
   readonly origin: object | undefined;
   /** What it came to when it was to be captured: there is nothing to do. */
@@ -95,7 +95,7 @@ export interface Change {
 
 /** A touched entity whose address could not be told because its own code or its mapper failed. */
 export interface Unresolved {
-  readonly touch: Touch;
+  readonly write: EntityWrite;
   readonly error: Error;
 }
 
@@ -104,5 +104,5 @@ export interface Resolved {
   readonly changes: Change[];
   readonly unresolved: Unresolved[];
   /** No account owns them, so there is nothing to sync. */
-  readonly unowned: Touch[];
+  readonly unowned: EntityWrite[];
 }

@@ -1,7 +1,7 @@
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
-import { onCommittedData } from '../records/committed-data.js';
-import { holdersOf, type Holder } from '../records/record-row.js';
+import { onCommittedData } from '../database/committed-data.js';
+import { holdersOf, type Holder } from '../entities/record-row.js';
 import type { Change } from './change.js';
 import type { SyncRun } from './sync-run.js';
 

@@ -1,4 +1,4 @@
-import type { SyncedEntity } from '../records/synced-entity.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
 
 /**
  * What an entity asks for at the address of its record, as long as its row is there and no caller asks for

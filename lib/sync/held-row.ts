@@ -1,9 +1,9 @@
 import { RetryLaterError } from '../errors/retry-later.error.js';
 import { RowRefusedError } from '../errors/row-refused.error.js';
 import { reasonOf } from '../errors/reason-of.js';
-import { isRefusedStatement } from '../records/database-failure.js';
-import type { RowAccess } from '../records/row-access.js';
-import { RecordRows } from '../records/record-row.js';
+import { isRefusedStatement } from '../database/database-failure.js';
+import type { RowAccess } from '../database/row-access.js';
+import { RecordRows } from '../entities/record-row.js';
 import {
   freeRows,
   isAsBefore,
@@ -11,10 +11,10 @@ import {
   type KeyWrite,
   type RecordRow,
   type RowWrite,
-} from '../records/row-write.js';
-import { soon } from '../records/soon.js';
-import { runTogether } from '../records/steps.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
+} from '../entities/row-write.js';
+import { soon } from '../runtime/backoff.js';
+import { runTogether } from '../database/sql-script.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
 
 /**
  * A transaction has the row. Waiting for its end would hold a connection of the pool, which that transaction

@@ -3,10 +3,10 @@ import { SyncFailed } from '../events/sync-failed.event.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { atUri, parseAtUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
-import { committedRows } from '../records/row-access.js';
-import { within } from '../records/within.js';
-import type { Change, Resolved, Touch, Unresolved } from './change.js';
-import { resolveTouches } from './change-resolver.js';
+import { committedRows } from '../database/row-access.js';
+import { within } from '../runtime/within.js';
+import type { Change, Resolved, EntityWrite, Unresolved } from './change.js';
+import { resolveWrites } from './change-resolver.js';
 import { LaneQueue } from './lane-queue.js';
 import type { Outcome } from './outcome.js';
 import { mergedByAddress } from './merged-changes.js';
@@ -14,7 +14,7 @@ import { quickResult } from './quick-result.js';
 import { SyncDispatcher, type Dispatched } from './sync-dispatcher.js';
 import type { SyncEngine } from './sync-engine.js';
 import type { SyncRun } from './sync-run.js';
-import { areKnown, withoutStored } from './touched-rows.js';
+import { areKnown, withoutStored } from './written-rows.js';
 
 /** By at-uri. */
 export type Results = Map<string, SyncResult>;
@@ -42,32 +42,32 @@ export class InlineDispatcher extends SyncDispatcher {
     return this.lanes.endedCount;
   }
 
-  override beforeCommit(_touches: readonly Touch[], _runner: QueryRunner): Promise<void> {
+  override beforeCommit(_touches: readonly EntityWrite[], _runner: QueryRunner): Promise<void> {
     return Promise.resolve();
   }
 
-  override async afterCommit(touches: readonly Touch[], run: SyncRun = {}): Promise<Dispatched[]> {
+  override async afterCommit(writes: readonly EntityWrite[], run: SyncRun = {}): Promise<Dispatched[]> {
     const watch = this.lanes.watch();
     try {
-      return await this.dispatchAll(touches, run, watch.ended);
+      return await this.dispatchAll(writes, run, watch.ended);
     } finally {
       watch.stop();
     }
   }
 
   private async dispatchAll(
-    touches: readonly Touch[],
+    writes: readonly EntityWrite[],
     run: SyncRun,
     worked: ReadonlySet<string>,
   ): Promise<Dispatched[]> {
     const dispatched: Dispatched[] = [];
-    for (const [dataSource, group] of Map.groupBy(touches, ({ entity }) => entity.dataSource)) {
+    for (const [dataSource, group] of Map.groupBy(writes, ({ entity }) => entity.dataSource)) {
       const resolved = await this.resolve(dataSource, group, run);
       const isKept = resolved.unresolved.length > 0 && (await this.keepUnresolved(resolved.unresolved));
-      for (const { touch, error } of resolved.unresolved) {
-        this.failed({ ...touch, operation: 'publish' }, undefined, error, isKept, touch.instance);
+      for (const { write, error } of resolved.unresolved) {
+        this.failed({ ...write, operation: 'publish' }, undefined, error, isKept, write.instance);
         const status = isKept ? 'pending' : 'failed';
-        dispatched.push({ result: new SyncResult(status, { error }), origin: touch.origin });
+        dispatched.push({ result: new SyncResult(status, { error }), origin: write.origin });
       }
       for (const { entity, entityId } of resolved.unowned)
         this.options.log.debug(`${entity.name} ${entityId} has no DID, so there is nothing to sync.`);
@@ -121,18 +121,18 @@ export class InlineDispatcher extends SyncDispatcher {
   /** The changed addresses of what was committed. Never throws. */
   protected async resolve(
     dataSource: DataSource,
-    touches: readonly Touch[],
+    writes: readonly EntityWrite[],
     run: SyncRun,
   ): Promise<Resolved> {
     try {
-      const told = areKnown(touches, this.settledCount)
-        ? await resolveTouches(touches, undefined, this.settledCount)
+      const told = areKnown(writes, this.settledCount)
+        ? await resolveWrites(writes, undefined, this.settledCount)
         : null;
       if (told && told.unowned.length + told.unresolved.length === 0) return told;
-      const unread = told ? touches.map(withoutStored) : touches;
-      return await resolveTouches(unread, committedRows(dataSource, run.runner), this.settledCount);
+      const unread = told ? writes.map(withoutStored) : writes;
+      return await resolveWrites(unread, committedRows(dataSource, run.runner), this.settledCount);
     } catch (error) {
-      const unresolved = touches.map((touch) => ({ touch, error: error as Error }));
+      const unresolved = writes.map((write) => ({ write, error: error as Error }));
       return { changes: [], unresolved, unowned: [] };
     }
   }

@@ -2,7 +2,7 @@ import type { QueryRunner } from 'typeorm';
 import { recordStateOf } from '../metadata/record-state.js';
 import { SyncResult } from '../model/sync-result.js';
 import { atUri } from '../model/address.js';
-import { onCommittedData } from '../records/committed-data.js';
+import { onCommittedData } from '../database/committed-data.js';
 import type { Change } from './change.js';
 import { demandOf } from './eligibility.js';
 
@@ -15,14 +15,14 @@ import { demandOf } from './eligibility.js';
  * @param own the caller's connection after its commit
  */
 export async function quickResult(change: Change, own?: QueryRunner): Promise<SyncResult | null> {
-  const { entity, instance, whole } = change;
+  const { entity, instance, snapshot } = change;
   let result = await foreseenResult(change);
   if (result && needsRow(change, result)) {
     const rows = onCommittedData(entity.dataSource, own, (runner) => rowsOf([change], runner));
     const [row] = await rows.catch(() => []);
     result = row ? await foreseenResult(row) : null;
   }
-  if (result && whole && instance && instance !== whole) entity.show(instance, recordStateOf(whole));
+  if (result && snapshot && instance && instance !== snapshot) entity.show(instance, recordStateOf(snapshot));
   return result;
 }
 
@@ -31,18 +31,18 @@ export async function foreseenResult({
   entity,
   address,
   trigger,
-  whole,
+  snapshot,
 }: Change): Promise<SyncResult | null> {
-  if (trigger !== 'auto' || !whole) return null;
-  const { uri, cid } = recordStateOf(whole);
+  if (trigger !== 'auto' || !snapshot) return null;
+  const { uri, cid } = recordStateOf(snapshot);
   try {
-    const demand = await demandOf(entity, whole);
+    const demand = await demandOf(entity, snapshot);
     if (demand.kind !== 'record') {
-      const isLeft = demand.kind === 'leave' || (uri === null && !entity.isSoftDeleted(whole));
+      const isLeft = demand.kind === 'leave' || (uri === null && !entity.isSoftDeleted(snapshot));
       return isLeft ? new SyncResult('skipped', { reason: demand.reason }) : null;
     }
     if (uri === null || cid === null || uri !== atUri(address)) return null;
-    return (await entity.toRecord(whole)).cid === cid ? new SyncResult('unchanged', { uri, cid }) : null;
+    return (await entity.toRecord(snapshot)).cid === cid ? new SyncResult('unchanged', { uri, cid }) : null;
   } catch {
     // The run that follows meets the same error, and reports it.
     return null;
@@ -63,8 +63,8 @@ export async function rowsOf(changes: readonly Change[], runner: QueryRunner): P
     const ids = group.map(({ entityId }) => entityId);
     const rows = await entity.load(ids, runner.manager);
     for (const change of group) {
-      const whole = rows.get(change.entityId);
-      if (whole) found.push({ ...change, whole, isRow: true });
+      const snapshot = rows.get(change.entityId);
+      if (snapshot) found.push({ ...change, snapshot, isRow: true });
     }
   }
   return found;

@@ -1,10 +1,10 @@
 import { recordStateOf } from '../metadata/record-state.js';
 import { parseAtUri } from '../model/address.js';
-import type { RowAccess } from '../records/row-access.js';
-import { renewed, reserved } from '../records/row-write.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
+import type { RowAccess } from '../database/row-access.js';
+import { renewed, reserved } from '../entities/row-write.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
 import { writeKey } from './held-row.js';
-import { open } from './touched-rows.js';
+import { open } from './written-rows.js';
 
 /**
  * A row that is older than its record columns has no key; it has to be there before the first request names

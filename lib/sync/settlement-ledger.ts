@@ -1,5 +1,5 @@
 import type { RepositoryState } from '../pds/repository-state.store.js';
-import type { Steps } from '../records/steps.js';
+import type { SqlScript } from '../database/sql-script.js';
 import type { Target } from './target.js';
 
 /** A target whose row is written. */
@@ -20,7 +20,7 @@ export interface SettlementLedger {
    * @throws LeaseLostError, and nothing is written, if the lane is somebody else's by now
    */
   settle<T extends Settling>(
-    rows: Steps<readonly T[]>,
+    rows: SqlScript<readonly T[]>,
     state: (done: readonly T[]) => RepositoryState | undefined,
   ): Promise<readonly T[]>;
 }

@@ -1,5 +1,5 @@
 import { recordStateOf, type RecordState } from '../metadata/record-state.js';
-import { published, renewed, unpublished, type RowWrite } from '../records/row-write.js';
+import { published, renewed, unpublished, type RowWrite } from '../entities/row-write.js';
 import { newTid } from '../records/tid.js';
 import type { Target } from './target.js';
 

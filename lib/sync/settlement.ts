@@ -5,13 +5,13 @@ import { RowRefusedError } from '../errors/row-refused.error.js';
 import { reasonOf } from '../errors/reason-of.js';
 import { atUri } from '../model/address.js';
 import type { RepositoryState } from '../pds/repository-state.store.js';
-import { chunks } from '../records/chunks.js';
-import { onCommittedData } from '../records/committed-data.js';
-import { isRefusedStatement } from '../records/database-failure.js';
-import { RecordRows } from '../records/record-row.js';
-import { committedRows, type RowAccess } from '../records/row-access.js';
-import { isAsBefore, writeRow, writeRows, writesAtOnce } from '../records/row-write.js';
-import { locksRows, runSteps, runTogether, type Steps } from '../records/steps.js';
+import { chunks } from '../database/chunks.js';
+import { onCommittedData } from '../database/committed-data.js';
+import { isRefusedStatement } from '../database/database-failure.js';
+import { RecordRows } from '../entities/record-row.js';
+import { committedRows, type RowAccess } from '../database/row-access.js';
+import { isAsBefore, writeRow, writeRows, writesAtOnce } from '../entities/row-write.js';
+import { locksRows, runScript, runTogether, type SqlScript } from '../database/sql-script.js';
 import type { Change } from './change.js';
 import { heldRow, IGNORED, isFreeRow } from './held-row.js';
 import type { SettlementLedger } from './settlement-ledger.js';
@@ -167,7 +167,7 @@ class Settling {
     const rows = writeAll(plans);
     if (!ledger) {
       const [{ target }] = plans as [Plan];
-      const run = plans.length === 1 && writesAtOnce(target.change.entity) ? runSteps : runTogether;
+      const run = plans.length === 1 && writesAtOnce(target.change.entity) ? runScript : runTogether;
       return onCommittedData(dataSource, own(), (runner) => run(rows, runner));
     }
     return ledger.settle(rows, (settled) => {
@@ -191,7 +191,7 @@ class RefusedRowsError extends Error {}
  * @returns those whose row was written, or need not be
  * @throws RefusedRowsError
  */
-function* writeAll(plans: readonly Plan[]): Steps<Plan[]> {
+function* writeAll(plans: readonly Plan[]): SqlScript<Plan[]> {
   try {
     return yield* writeRowsOf(plans);
   } catch (cause) {
@@ -199,7 +199,7 @@ function* writeAll(plans: readonly Plan[]): Steps<Plan[]> {
   }
 }
 
-function* writeRowsOf(plans: readonly Plan[]): Steps<Plan[]> {
+function* writeRowsOf(plans: readonly Plan[]): SqlScript<Plan[]> {
   const done = plans.filter((one) => !one.write);
   const [only] = plans;
   if (only?.write && plans.length === 1)

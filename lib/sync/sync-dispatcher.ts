@@ -1,7 +1,7 @@
 import type { QueryRunner } from 'typeorm';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import type { SyncResult } from '../model/sync-result.js';
-import type { Change, Touch } from './change.js';
+import type { Change, EntityWrite } from './change.js';
 import type { SyncRun } from './sync-run.js';
 
 /** A change's result, with the managed call that made the change, for whom an auth failure is. */
@@ -29,10 +29,10 @@ export abstract class SyncDispatcher {
    * Just before the outermost commit, in the entity's transaction: makes the changes durable, where the
    * storage can. An error rolls the transaction back. It must not use another connection.
    */
-  abstract beforeCommit(touches: readonly Touch[], runner: QueryRunner): Promise<void>;
+  abstract beforeCommit(writes: readonly EntityWrite[], runner: QueryRunner): Promise<void>;
 
   /** After the commit. Never throws; with `runner` there is no other connection to be had. */
-  abstract afterCommit(touches: readonly Touch[], run?: SyncRun): Promise<Dispatched[]>;
+  abstract afterCommit(writes: readonly EntityWrite[], run?: SyncRun): Promise<Dispatched[]>;
 
   /** What somebody asked for by hand. Never throws. One result per change, in their order. */
   abstract dispatch(changes: readonly Change[]): Promise<SyncResult[]>;

@@ -23,7 +23,7 @@ import {
 import { settle } from './settlement.js';
 import type { SyncRun } from './sync-run.js';
 import { asGone, movedOn, targetOf, type Target } from './target.js';
-import { UntakenState, withUntaken } from './untaken-state.store.js';
+import { UnrecordedWritesState, withUnrecorded } from './unrecorded-writes.store.js';
 
 export interface SyncPassOptions {
   readonly writer: RepositoryWriter;
@@ -45,14 +45,14 @@ export class SyncPass {
   private readonly written = new Map<string, string | null>();
 
   private readonly claimants: Claimants;
-  private readonly state: UntakenState;
+  private readonly state: UnrecordedWritesState;
 
   constructor(
     private readonly did: string,
     private readonly options: SyncPassOptions,
     private readonly run: SyncRun,
   ) {
-    this.state = new UntakenState(run.state ?? options.state, this.written);
+    this.state = new UnrecordedWritesState(run.state ?? options.state, this.written);
     this.claimants = new Claimants(run);
   }
 
@@ -72,7 +72,7 @@ export class SyncPass {
       return work.length === 0 ? [] : await this.write(work);
     } catch (error) {
       const open = changes.filter((change) => !this.outcomes.has(this.claimants.givenOf(change)));
-      for (const change of open) this.end(failedOutcome(change, error, change.whole, open.length > 1));
+      for (const change of open) this.end(failedOutcome(change, error, change.snapshot, open.length > 1));
       return [];
     }
   }
@@ -231,7 +231,7 @@ export class SyncPass {
     for (const { uri, desired } of open)
       untaken.set(uri, desired.kind === 'record' ? desired.prepared.cid : null);
     if (open.length === 0) this.state.keeps(after);
-    return withUntaken(after, untaken);
+    return withUnrecorded(after, untaken);
   }
 }
 

@@ -3,15 +3,15 @@ import { AuthenticationError } from '../errors/authentication.error.js';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { SyncResult } from '../model/sync-result.js';
-import { onCommittedData } from '../records/committed-data.js';
-import { committedRows } from '../records/row-access.js';
-import { isSharedTransactionOpen } from '../records/open-transaction.js';
-import type { SyncedEntities } from '../records/synced-entities.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
+import { onCommittedData } from '../database/committed-data.js';
+import { committedRows } from '../database/row-access.js';
+import { isSharedTransactionOpen } from '../database/open-transaction.js';
+import type { SyncedEntities } from '../entities/synced-entities.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
 import type { SyncOperation } from '../model/pending-sync.js';
-import { touchOf, type Change } from './change.js';
-import { resolveTouches } from './change-resolver.js';
-import { misuse } from './misuse.js';
+import { entityWriteOf, type Change } from './change.js';
+import { resolveWrites } from './change-resolver.js';
+import { invalidUse } from './invalid-use.js';
 import type { SyncDispatcher } from './sync-dispatcher.js';
 
 /**
@@ -39,7 +39,7 @@ export class SyncService {
    */
   async publishAs(did: string, entity: object): Promise<SyncResult> {
     if (!isValidDid(did))
-      return misuse(
+      return invalidUse(
         `'${did}' is no DID; it looks like did:plc:… or did:web:….`,
         aboutOf(this.entities.of(entity), entity),
       );
@@ -63,8 +63,8 @@ export class SyncService {
   async toRecord(entity: object): Promise<Record<string, unknown> | null> {
     const synced = this.entities.of(entity);
     if (!synced.mapper) return null;
-    const whole = synced.isWhole(entity) ? entity : await this.loaded(synced, entity);
-    return (await synced.toRecord(whole)).record;
+    const snapshot = synced.isComplete(entity) ? entity : await this.loaded(synced, entity);
+    return (await synced.toRecord(snapshot)).record;
   }
 
   /**
@@ -92,7 +92,7 @@ export class SyncService {
   ): Promise<Change[] | SyncResult> {
     const entity = this.entities.of(instance);
     const about = aboutOf(entity, instance);
-    const failed = (reason: string): SyncResult => misuse(reason, about);
+    const failed = (reason: string): SyncResult => invalidUse(reason, about);
     if (entity.sync.level === 'has-record') {
       throw new ParityOptionsError(
         `${entity.name} is marked with @HasAtpRecord(), which only knows its record; mark it with @PublishesRecords() ` +
@@ -107,25 +107,25 @@ export class SyncService {
     // It would wait for the end of a transaction that waits for it, and then see what is not committed.
     if (this.isWithinCall() && isSharedTransactionOpen(entity.dataSource))
       return failed(`The transaction is not committed yet; ${trigger} ${entity.name} ${entityId} after it.`);
-    const touch = touchOf(entity, entityId, { instance, byHand: { did } });
+    const touch = entityWriteOf(entity, entityId, { instance, byHand: { did } });
     const rows = committedRows(entity.dataSource);
-    const { changes, unresolved } = await resolveTouches([touch], rows);
-    const whole =
-      changes[0]?.whole ??
+    const { changes, unresolved } = await resolveWrites([touch], rows);
+    const snapshot =
+      changes[0]?.snapshot ??
       (await rows.use((runner) => entity.load([entityId], runner.manager))).get(entityId);
     if (unresolved[0]) return new SyncResult('failed', { error: unresolved[0].error });
-    if (!whole)
+    if (!snapshot)
       return failed(
         `${entity.name} ${entityId} is not in the database (or not committed yet); save it first.`,
       );
-    const { uri } = recordStateOf(whole);
+    const { uri } = recordStateOf(snapshot);
     if (uri === null && trigger === 'republish')
       return failed(`${entity.name} ${entityId} has no record; publish it first.`);
     const [change] = changes;
     if (!change && trigger === 'unpublish') return new SyncResult('unchanged');
     if (!change)
       return failed(
-        `${entity.name} ${entityId} has no DID: syncAsDid() gave none, so there is no account to publish in${entity.lackedHint(whole)}.`,
+        `${entity.name} ${entityId} has no DID: syncAsDid() gave none, so there is no account to publish in${entity.lackedHint(snapshot)}.`,
       );
     if (did !== undefined && change.address.did !== did) {
       return failed(

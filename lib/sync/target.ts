@@ -77,7 +77,7 @@ export async function movedOn(change: Change, row: object | undefined): Promise<
     : await entity.addressOf(row);
   if (address === null || atUri(address) === atUri(change.address)) return undefined;
   const operation = uri === null ? 'publish' : 'republish';
-  return { ...change, trigger: next, address, operation, cid: null, whole: undefined };
+  return { ...change, trigger: next, address, operation, cid: null, snapshot: undefined };
 }
 
 /** A fixed record key is not renewed: what is due there is decided at once. */

@@ -1,6 +1,6 @@
 import { RetryLaterError } from '../errors/retry-later.error.js';
-import type { RowAccess } from '../records/row-access.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
+import type { RowAccess } from '../database/row-access.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
 import { atOnce } from './at-once.js';
 
 /** Inside a transaction an entity's own code waits for something: it is asked again after the commit. */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { atUri, type Address } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
-import { committedRows } from '../records/row-access.js';
-import type { SyncedEntity } from '../records/synced-entity.js';
-import { touchOf, type Change, type Unresolved } from './change.js';
-import { resolveTouches } from './change-resolver.js';
+import { committedRows } from '../database/row-access.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
+import { entityWriteOf, type Change, type Unresolved } from './change.js';
+import { resolveWrites } from './change-resolver.js';
 import { failedOutcome, type Outcome } from './outcome.js';
 import type { SyncRun } from './sync-run.js';
 
@@ -19,8 +19,8 @@ export function unresolvedAddress(entity: SyncedEntity, entityId: string): Addre
 }
 
 /** What is kept of a touched entity whose address could not be told: trying it means asking again. */
-export function unresolvedChange({ touch }: Unresolved): Change {
-  const { entity, entityId, instance, origin } = touch;
+export function unresolvedChange({ write }: Unresolved): Change {
+  const { entity, entityId, instance, origin } = write;
   return {
     entity,
     entityId,
@@ -32,7 +32,7 @@ export function unresolvedChange({ touch }: Unresolved): Change {
     givenUp: false,
     mayDelete: true,
     instance,
-    whole: undefined,
+    snapshot: undefined,
     origin,
   };
 }
@@ -46,10 +46,10 @@ export function resolveAgain(changes: readonly Change[], run: SyncRun): Promise<
 
 async function resolved(change: Change, run: SyncRun): Promise<Outcome> {
   const { entity, entityId, instance, origin } = change;
-  const touch = touchOf(entity, entityId, { instance, origin });
+  const write = entityWriteOf(entity, entityId, { instance, origin });
   try {
     const rows = committedRows(entity.dataSource, run.runner);
-    const { changes, unresolved } = await resolveTouches([touch], rows);
+    const { changes, unresolved } = await resolveWrites([write], rows);
     if (unresolved[0]) return failedOutcome(change, unresolved[0].error, instance);
     const [first] = changes;
     const result = first

@@ -51,7 +51,7 @@ for (const kind of databaseKinds) {
       expect(taken()).toEqual(labels([two, three]));
       await books.update([{ title: one.title }, { id: three.id }], { title: 'New title' });
       expect(taken()).toEqual(labels([one, three]));
-      expect(db.dispatcher.takenChanges().at(-1)?.whole).toMatchObject({
+      expect(db.dispatcher.takenChanges().at(-1)?.snapshot).toMatchObject({
         title: 'New title',
         author: { id: author.id },
       });
@@ -62,7 +62,7 @@ for (const kind of databaseKinds) {
       const id = one.id + 1_000_000;
       await books.update(one.id, { id, title: 'Elsewhere' });
       expect(taken()).toEqual(labels([{ ...one, id } as Book]));
-      expect(db.dispatcher.takenChanges().at(-1)?.whole).toMatchObject({ id, title: 'Elsewhere' });
+      expect(db.dispatcher.takenChanges().at(-1)?.snapshot).toMatchObject({ id, title: 'Elsewhere' });
       await books.update(id, { id: () => 'id + 1' });
       expect(taken()).toEqual([]);
       // It was update(), so the warning recommends no update().

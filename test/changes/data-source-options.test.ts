@@ -66,7 +66,7 @@ for (const kind of databaseKinds) {
       db.dispatcher.takenChanges();
       return page;
     };
-    const told = (): unknown[] => db.dispatcher.takenChanges().map(({ whole }) => whole);
+    const told = (): unknown[] => db.dispatcher.takenChanges().map(({ snapshot }) => snapshot);
 
     beforeAll(async () => {
       db = await start(options);
@@ -144,9 +144,9 @@ for (const kind of databaseKinds) {
           await manager.query(`UPDATE page SET ${driver.escape('readerId')} = ${owner.id}`);
           await manager.update(Page, { id }, { text: 'two' });
           expect(await manager.findOneBy(Page, { id })).toBeNull();
-          const whole = away.dispatcher.takenChanges().at(-1)?.whole as Page;
-          expect(whole).toMatchObject({ text: 'two', author: { did } });
-          expect(await whole.reader).toMatchObject({ did });
+          const snapshot = away.dispatcher.takenChanges().at(-1)?.snapshot as Page;
+          expect(snapshot).toMatchObject({ text: 'two', author: { did } });
+          expect(await snapshot.reader).toMatchObject({ did });
         } finally {
           await away.stop();
           await replica.cleanup();

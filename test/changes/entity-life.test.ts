@@ -64,8 +64,8 @@ for (const kind of databaseKinds) {
       const plain = await books.save({ title: 'Plain', author });
       expect(plain).not.toBeInstanceOf(Book);
       const [change] = db.dispatcher.takenChanges();
-      expect(change?.whole).toBeInstanceOf(Book);
-      expect(change?.whole).toMatchObject({ title: 'Plain', pages: 0, author: { name: 'Ann' } });
+      expect(change?.snapshot).toBeInstanceOf(Book);
+      expect(change?.snapshot).toMatchObject({ title: 'Plain', pages: 0, author: { name: 'Ann' } });
       expect((plain as Book).atpRkey).toBe(change?.address.rkey);
     });
 
@@ -81,7 +81,7 @@ for (const kind of databaseKinds) {
       ]) {
         await books.save(partial);
         const [change] = db.dispatcher.takenChanges();
-        expect(change?.whole).toMatchObject({
+        expect(change?.snapshot).toMatchObject({
           title: partial.title,
           blurb: 'A blurb',
           author: { name: 'Ann' },

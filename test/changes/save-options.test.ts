@@ -75,7 +75,7 @@ for (const kind of databaseKinds) {
         db.dispatcher
           .takenChanges()
           .slice(-2)
-          .map(({ whole }) => whole),
+          .map(({ snapshot }) => snapshot),
       ).toEqual([
         expect.objectContaining({ version: 2 }),
         expect.objectContaining({ deletedAt: expect.any(Date) }),

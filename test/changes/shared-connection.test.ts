@@ -68,7 +68,7 @@ describe('one connection for everybody (SQLite)', () => {
     ).rejects.toThrow('no');
     expect(await books.findOneByOrFail({ id: book.id })).toMatchObject({ title: 'Before' });
     expect(await db.dataSource.getRepository(Note).count()).toBe(0);
-    expect(db.dispatcher.takenChanges().map(({ whole }) => whole)).toEqual([]);
+    expect(db.dispatcher.takenChanges().map(({ snapshot }) => snapshot)).toEqual([]);
   });
 
   it('rolls back nothing of a stranger for an auth error, whoever commits', async () => {

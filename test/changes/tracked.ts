@@ -4,10 +4,10 @@ import { ChangeFeeds } from '../../lib/changes/change-feeds.js';
 import { trackChanges } from '../../lib/changes/change-tracker.js';
 import type { BulkWriteReaction } from '../../lib/changes/bulk-write.policy.js';
 import { MapperRegistry } from '../../lib/records/mapper.registry.js';
-import { committedRows } from '../../lib/records/row-access.js';
-import { SyncedEntities } from '../../lib/records/synced-entities.js';
-import type { Change, Touch, Unresolved } from '../../lib/sync/change.js';
-import { resolveTouches } from '../../lib/sync/change-resolver.js';
+import { committedRows } from '../../lib/database/row-access.js';
+import { SyncedEntities } from '../../lib/entities/synced-entities.js';
+import type { Change, EntityWrite, Unresolved } from '../../lib/sync/change.js';
+import { resolveWrites } from '../../lib/sync/change-resolver.js';
 import { SyncDispatcher, type Dispatched } from '../../lib/sync/sync-dispatcher.js';
 import type { SyncRun } from '../../lib/sync/sync-run.js';
 import { freshDataSource, type DatabaseKind, type ExtraOptions } from '../support/databases.js';
@@ -16,22 +16,22 @@ import { freshDataSource, type DatabaseKind, type ExtraOptions } from '../suppor
 export class RecordingDispatcher extends SyncDispatcher {
   readonly settledCount = 0;
   readonly captured: string[][] = [];
-  readonly batches: Touch[][] = [];
+  readonly batches: EntityWrite[][] = [];
   readonly changes: Change[] = [];
   readonly unresolved: Unresolved[] = [];
   /** The entity names whose account has lost its session. */
   signedOut: string[] = [];
 
-  override beforeCommit(touches: readonly Touch[], runner: QueryRunner): Promise<void> {
+  override beforeCommit(touches: readonly EntityWrite[], runner: QueryRunner): Promise<void> {
     if (!runner.isTransactionActive) throw new Error('There is no transaction to write the changes in.');
     this.captured.push(touches.map(label));
     return Promise.resolve();
   }
 
-  override async afterCommit(touches: readonly Touch[], run: SyncRun = {}): Promise<Dispatched[]> {
+  override async afterCommit(touches: readonly EntityWrite[], run: SyncRun = {}): Promise<Dispatched[]> {
     this.batches.push([...touches]);
     for (const [dataSource, group] of Map.groupBy(touches, ({ entity }) => entity.dataSource)) {
-      const { changes, unresolved } = await resolveTouches(group, committedRows(dataSource, run.runner));
+      const { changes, unresolved } = await resolveWrites(group, committedRows(dataSource, run.runner));
       this.changes.push(...changes);
       this.unresolved.push(...unresolved);
     }
@@ -64,7 +64,7 @@ export class RecordingDispatcher extends SyncDispatcher {
   }
 }
 
-const label = ({ entity, entityId, removal }: Touch): string =>
+const label = ({ entity, entityId, removal }: EntityWrite): string =>
   `${removal ? '-' : ''}${entity.name} ${entityId}`;
 
 export interface Tracked {

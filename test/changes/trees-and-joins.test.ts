@@ -123,7 +123,7 @@ for (const kind of databaseKinds) {
       essay.tags.pop();
       await manager.save(essay);
       expect(told()).toEqual([label]);
-      expect(db.dispatcher.takenChanges().at(-1)?.whole).toMatchObject({ tags: [{ name: 'a' }] });
+      expect(db.dispatcher.takenChanges().at(-1)?.snapshot).toMatchObject({ tags: [{ name: 'a' }] });
       await manager.save(Tag, { name: 'c', essays: [essay] });
       expect(told()).toEqual([label]);
       const [tag] = await manager.save(Tag, [{ name: 'd' }]);

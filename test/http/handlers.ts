@@ -15,7 +15,7 @@ import {
 import { from, map, NEVER, of, startWith, toArray, type Observable } from 'rxjs';
 import type { AuthenticationError } from 'nestjs-parity';
 import { currentUnit } from '../../lib/changes/unit-of-work.js';
-import type { Touch } from '../../lib/sync/change.js';
+import type { EntityWrite } from '../../lib/sync/change.js';
 import { AwaitsSync } from '../../lib/http/awaits-sync.decorator.js';
 import { ParityInterceptor } from '../../lib/http/parity.interceptor.js';
 
@@ -28,10 +28,10 @@ export const sync: { failure?: AuthenticationError } = {};
 export function save(): void {
   const unit = currentUnit();
   steps.push(unit ? 'saved' : 'saved alone');
-  unit?.add(feed, [{} as Touch]);
+  unit?.add(feed, [{} as EntityWrite]);
 }
 const feed = {
-  async dispatchUnit(touches: readonly Touch[]) {
+  async dispatchUnit(touches: readonly EntityWrite[]) {
     await sleep(20);
     steps.push(`synced ${touches.length}`);
     return sync.failure;

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { AppPasswordSessionProvider, ParityService } from 'nestjs-parity';
 import { PENDING_STORE } from '../../lib/parity.module-pending.js';
 import { RepositoryStateStore } from '../../lib/pds/repository-state.store.js';
-import { LaneWorker } from '../../lib/pending/lane.worker.js';
+import { LaneWorker } from '../../lib/lanes/lane.worker.js';
 import { Awaits } from './awaits.js';
 import { Doomed, idle } from './doomed.js';
 import type { KillProcessInput } from './kill-process.js';

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { parityEntities, RecordPublished } from 'nestjs-parity';
-import { LaneLoop } from '../../lib/pending/lane.loop.js';
+import { LaneLoop } from '../../lib/lanes/lane.loop.js';
 import { FaultyNetwork } from '../pds/fixtures.js';
 import { Sessions } from '../property/sessions.js';
 import { Post, PostMapper, User } from '../support/blog.js';
@@ -98,5 +98,5 @@ async function fifteenMinutesLater(app: ParityApp): Promise<void> {
   await app.dataSource.query(
     'UPDATE parity_lane SET ready_at = ready_at - 900000000, retry_at = retry_at - 900000000 WHERE NOT leased',
   );
-  app.module.get(LaneLoop).poke();
+  app.module.get(LaneLoop).notify();
 }

@@ -1,7 +1,7 @@
 import { parityEntities } from 'nestjs-parity';
-import { LaneLoop } from '../../lib/pending/lane.loop.js';
-import { LaneTries } from '../../lib/pending/lane-tries.js';
-import { LaneWorker } from '../../lib/pending/lane.worker.js';
+import { LaneLoop } from '../../lib/lanes/lane.loop.js';
+import { LaneAttempts } from '../../lib/lanes/lane-attempts.js';
+import { LaneWorker } from '../../lib/lanes/lane.worker.js';
 import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
 import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
 import { databaseKinds, describeDatabase, freshDataSource } from '../support/databases.js';
@@ -61,7 +61,7 @@ for (const kind of databaseKinds) {
 
     /** Resolves when a process has asked for the lane this often. */
     const asked = async (app: ParityApp, times: number): Promise<void> => {
-      const { store } = app.module.get(LaneTries).options;
+      const { store } = app.module.get(LaneAttempts).options;
       const lease = store.lease.bind(store);
       let count = 0;
       store.lease = (...of) => {
@@ -84,7 +84,7 @@ for (const kind of databaseKinds) {
       expect(await other.parity.hasPendingSyncs(did)).toBe(false);
     });
 
-    it('tries what the other process left', async () => {
+    it('attempts what the other process left', async () => {
       await using processes = await twoProcesses();
       const { did, one, other, first, go } = processes;
       const waiting = asked(other, 2);
@@ -103,8 +103,8 @@ for (const kind of databaseKinds) {
     it('says what is still pending once it has waited long enough', async () => {
       await using processes = await twoProcesses();
       const { did, other, first, go } = processes;
-      const tries = other.module.get(LaneTries);
-      const impatient = new LaneWorker({ tries, maxAttempts: null, patience: 150 });
+      const attempts = other.module.get(LaneAttempts);
+      const impatient = new LaneWorker({ attempts, maxAttempts: null, patience: 150 });
       const result = await impatient.work(did, { backlog: true });
       expect(result).toMatchObject({ total: 3, succeeded: 0, failed: 3 });
       expect(result.errors).toHaveLength(3);

@@ -1,8 +1,8 @@
 import { jest } from '@jest/globals';
 import { PendingSyncManager, RecordPublished } from 'nestjs-parity';
 import { LocalNetwork } from 'nestjs-parity/testing';
-import { LaneTries } from '../../lib/pending/lane-tries.js';
-import { LaneWorker } from '../../lib/pending/lane.worker.js';
+import { LaneAttempts } from '../../lib/lanes/lane-attempts.js';
+import { LaneWorker } from '../../lib/lanes/lane.worker.js';
 import { Post } from '../support/blog.js';
 import { until } from '../support/until.js';
 import { Crowd } from './crowd.js';
@@ -21,7 +21,7 @@ it('ten accounts with much to do take turns with one that has little', async () 
   const small = crowd.user(10);
   crowd.sessions.close();
   for (const user of big) await crowd.save(user, 250);
-  const run = jest.spyOn(LaneTries.prototype, 'run');
+  const run = jest.spyOn(LaneAttempts.prototype, 'run');
   await until(() => crowd.sessions.waiting.size === 10);
   await crowd.save(small, 1);
   crowd.app.taken(RecordPublished);

@@ -9,7 +9,7 @@ import {
   RecordMapper,
   type ParityModuleExtras,
 } from 'nestjs-parity';
-import { LaneLoop } from '../../lib/pending/lane.loop.js';
+import { LaneLoop } from '../../lib/lanes/lane.loop.js';
 import { FaultyNetwork } from '../pds/fixtures.js';
 import { Card, Note, notebook, notebookMappers, Owner, Profile } from '../property/notebook.js';
 import { Sessions } from '../property/sessions.js';

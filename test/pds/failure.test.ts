@@ -17,7 +17,7 @@ import { PdsUnavailableError } from '../../lib/errors/pds-unavailable.error.js';
 import { RateLimitedError } from '../../lib/errors/rate-limited.error.js';
 import { RecordConflictError } from '../../lib/errors/record-conflict.error.js';
 import { classifyFailure } from '../../lib/pds/failure.js';
-import { invalidRecord } from '../../lib/pds/refusal.js';
+import { invalidRecord } from '../../lib/pds/pds-refusal.js';
 import { sessionLoss } from '../../lib/sessions/session-loss.js';
 
 const DID = 'did:plc:a';

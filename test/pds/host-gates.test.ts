@@ -3,7 +3,7 @@ import { AuthenticationError } from '../../lib/errors/authentication.error.js';
 import { InvalidRecordError } from '../../lib/errors/invalid-record.error.js';
 import { PdsUnavailableError } from '../../lib/errors/pds-unavailable.error.js';
 import { RateLimitedError } from '../../lib/errors/rate-limited.error.js';
-import { HostPausedError } from '../../lib/pds/held-back.js';
+import { HostPausedError } from '../../lib/pds/host-paused.error.js';
 import { HostGates } from '../../lib/pds/host-gates.js';
 import { rejection } from './fixtures.js';
 

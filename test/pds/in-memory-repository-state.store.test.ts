@@ -1,5 +1,5 @@
 import { InMemoryRepositoryState } from '../../lib/pds/in-memory-repository-state.store.js';
-import { KeyedLock } from '../../lib/pds/keyed-lock.js';
+import { KeyedQueue } from '../../lib/runtime/keyed-queue.js';
 import { isInDoubt, type RepositoryState } from '../../lib/pds/repository-state.store.js';
 
 const calm = (head: string): RepositoryState => ({ head, inFlight: null, unsettled: {}, spent: [] });
@@ -41,9 +41,9 @@ describe('InMemoryRepositoryState', () => {
   });
 });
 
-describe('KeyedLock', () => {
+describe('KeyedQueue', () => {
   it('goes on after a failure, keeps the order, and forgets idle keys', async () => {
-    const lock = new KeyedLock();
+    const lock = new KeyedQueue();
     const order: number[] = [];
     const failing = lock.run('a', async () => {
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -61,7 +61,7 @@ it('lets a record that failed rest for a minute, and each time twice as long up 
   for (const minutes of [1, 2, 4, 8, 16, 32, 60, 60]) {
     const lease = (await store.lease(ALICE, 1_000))!;
     const [{ version }] = (await store.at(ALICE, [URI])) as [PendingEntry];
-    await store.failed(lease, [{ uri: URI, version, error: 'no', spendsAttempt: true, needsSession: false }]);
+    await store.failed(lease, [{ uri: URI, version, error: 'no', countsAttempt: true, needsSession: false }]);
     await store.release(lease, { next: 'asleep', failures: 0 });
     pass(minutes * 60_000 - 5_000);
     expect(await due()).toBe(0);
@@ -138,7 +138,7 @@ it('wakes by a sweep what an earlier process captured and woke not, and nothing 
   const lease = (await former.lease('did:plc:tried', 1_000))!;
   const { uri } = entry!.sync;
   const { version } = entry!;
-  await former.failed(lease, [{ uri, version, error: 'x', spendsAttempt: true, needsSession: false }]);
+  await former.failed(lease, [{ uri, version, error: 'x', countsAttempt: true, needsSession: false }]);
   await former.release(lease, { next: 'asleep', failures: 0 });
   await former.park('did:plc:parked', { reason: 'revoked', sessionId: null, code: 'OAUTH_SESSION_INVALID' });
 

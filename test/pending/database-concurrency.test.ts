@@ -65,7 +65,7 @@ for (const kind of databaseKinds) {
           uri,
           version,
           error: 'x',
-          spendsAttempt: false,
+          countsAttempt: false,
           needsSession: false,
         }));
         expect(await store.failed(held, tries)).toBe(true);
@@ -212,7 +212,7 @@ for (const kind of databaseKinds) {
               uri: entry.sync.uri,
               version: entry.version,
               error: 'bad',
-              spendsAttempt: true,
+              countsAttempt: true,
               needsSession: false,
             },
           ];

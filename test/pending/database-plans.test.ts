@@ -158,7 +158,7 @@ for (const kind of databaseKinds) {
         const { sync, version } = entry;
         const uris = Array.from({ length: 200 }, (_, index) => uriOf(`s${index}`, did));
         await store.failed(lease, [
-          { uri: sync.uri, version, error: 'no', spendsAttempt: true, needsSession: false },
+          { uri: sync.uri, version, error: 'no', countsAttempt: true, needsSession: false },
         ]);
         await store.settle(
           lease,

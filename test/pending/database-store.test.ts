@@ -201,7 +201,7 @@ for (const kind of databaseKinds) {
         await store.capture([aChange('a')]);
         const held = await lease();
         await store.failed(held, [
-          { uri: uriOf('a'), version: 2, error: 'x', spendsAttempt: true, needsSession: false },
+          { uri: uriOf('a'), version: 2, error: 'x', countsAttempt: true, needsSession: false },
         ]);
         await store.discard(held, [{ entry: await ledger.entry('a'), reason: 'x' }]);
         expect(await store.deadLetters.purge(new Date(Date.now() + LONG))).toBe(1);
@@ -241,7 +241,7 @@ for (const kind of databaseKinds) {
         );
         expect(
           await store.failed(stale, [
-            { uri: uriOf('a'), version: entry.version, error: 'x', spendsAttempt: true, needsSession: false },
+            { uri: uriOf('a'), version: entry.version, error: 'x', countsAttempt: true, needsSession: false },
           ]),
         ).toBe(false);
         expect(await store.discard(stale, [{ entry, reason: 'x' }])).toEqual([]);
@@ -280,7 +280,7 @@ for (const kind of databaseKinds) {
         const held = await lease();
         const { version } = await ledger.entry('later');
         await store.failed(held, [
-          { uri: uriOf('later'), version, error: 'x', spendsAttempt: false, needsSession: false },
+          { uri: uriOf('later'), version, error: 'x', countsAttempt: false, needsSession: false },
         ]);
         const wakeAt = new Date(Date.now() + LONG);
         await store.release(held, { next: 'asleep', failures: 1, wakeAt });
@@ -296,7 +296,7 @@ for (const kind of databaseKinds) {
         const { version } = await ledger.entry('x', BOB);
         const held = await lease(BOB);
         await store.failed(held, [
-          { uri: uriOf('x', BOB), version, error: 'x', spendsAttempt: true, needsSession: false },
+          { uri: uriOf('x', BOB), version, error: 'x', countsAttempt: true, needsSession: false },
         ]);
         await store.release(held, { next: 'asleep', failures: 0 });
         expect(await store.sweep()).toBe(0);
@@ -352,7 +352,7 @@ for (const kind of databaseKinds) {
         ledger.dataSource.query(`UPDATE parity_ledger SET tried_at = tried_at - ${minutes * 60_000_000}`);
       for (const minutes of [1, 2, 4, 8, 16, 32, 60, 60]) {
         const held = await lease();
-        const failed = { uri: uriOf('a'), version, error: 'no', spendsAttempt: true, needsSession: false };
+        const failed = { uri: uriOf('a'), version, error: 'no', countsAttempt: true, needsSession: false };
         await store.failed(held, [failed]);
         await store.release(held, { next: 'asleep', failures: 0 });
         await pass(minutes - 0.5);
@@ -422,7 +422,7 @@ for (const kind of databaseKinds) {
         const held = await lease();
         const { version } = await ledger.entry('tried');
         await store.failed(held, [
-          { uri: uriOf('tried'), version, error: 'x', spendsAttempt: true, needsSession: false },
+          { uri: uriOf('tried'), version, error: 'x', countsAttempt: true, needsSession: false },
         ]);
         await store.release(held, { next: 'asleep', failures: 0 });
         await since(8);

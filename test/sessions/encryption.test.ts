@@ -2,8 +2,8 @@ import type { NodeSavedSession, NodeSavedState } from '@atproto/oauth-client-nod
 import { ParityOptionsError } from '../../lib/errors/parity-options.error.js';
 import { CacheOAuthSessionStore, CacheOAuthStateStore } from '../../lib/sessions/oauth/cache-oauth.stores.js';
 import { encryptedStores } from '../../lib/sessions/oauth/encryption/encrypted-stores.js';
-import { KeyedQueue } from '../../lib/sessions/oauth/keyed-queue.js';
-import { PatientSessionStore } from '../../lib/sessions/oauth/patient-session.store.js';
+import { KeyedQueue } from '../../lib/runtime/keyed-queue.js';
+import { RetryingSessionStore } from '../../lib/sessions/oauth/retrying-session.store.js';
 import { recordedLogs, rejection } from './fixtures.js';
 import { aStore } from './oauth-fixtures.js';
 import { DID, SECRETS, aKey, aSession, aState } from './stored-values.js';
@@ -101,7 +101,7 @@ it.each<[string, (raw: ReturnType<typeof stores>) => Promise<unknown>, RegExp]>(
   ],
   [
     'that is encrypted, without any keys',
-    (raw) => new PatientSessionStore(raw.sessionStore, new KeyedQueue(), recordedLogs().logger).get(DID),
+    (raw) => new RetryingSessionStore(raw.sessionStore, new KeyedQueue(), recordedLogs().logger).get(DID),
     /is encrypted with the key .*encryptionKeys/,
   ],
 ])('refuses a session %s, and keeps it', async (_what, read, message) => {

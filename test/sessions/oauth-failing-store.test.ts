@@ -1,8 +1,8 @@
 import type { NodeSavedSession } from '@atproto/oauth-client-node';
 import { OAuthSessionInvalidError } from '../../lib/errors/oauth-session-invalid.error.js';
 import { SessionInvalidated } from '../../lib/events/session-invalidated.event.js';
-import { KeyedQueue } from '../../lib/sessions/oauth/keyed-queue.js';
-import { PatientSessionStore } from '../../lib/sessions/oauth/patient-session.store.js';
+import { KeyedQueue } from '../../lib/runtime/keyed-queue.js';
+import { RetryingSessionStore } from '../../lib/sessions/oauth/retrying-session.store.js';
 import { recordedLogs, rejection } from './fixtures.js';
 import { aStore, anOAuthNetwork, makeStale } from './oauth-fixtures.js';
 import { DID, aSession } from './stored-values.js';
@@ -149,7 +149,7 @@ describe('a store that does not take a refreshed session', () => {
     const inner = aStore<NodeSavedSession>();
     inner.broken.get = inner.broken.set = true;
     const { logger, lines } = recordedLogs();
-    const patient = new PatientSessionStore(inner, new KeyedQueue(), logger);
+    const patient = new RetryingSessionStore(inner, new KeyedQueue(), logger);
     const keep = (i: number) =>
       patient.setRefreshed(`did:plc:${i}`, aSession(`did:plc:${i}`, 'new'), aSession(`did:plc:${i}`, 'old'));
     await Promise.all(Array.from({ length: 1_000 }, (_, i) => keep(i)));
@@ -180,7 +180,7 @@ describe('a store that does not take a new session', () => {
 
 it('keeps apart what it keeps for different accounts', async () => {
   const inner = aStore<NodeSavedSession>();
-  const patient = new PatientSessionStore(inner, new KeyedQueue(), recordedLogs().logger);
+  const patient = new RetryingSessionStore(inner, new KeyedQueue(), recordedLogs().logger);
   await patient.set(DID, aSession(DID, 'old'));
   inner.broken.set = true;
   await patient.setRefreshed(DID, aSession(DID, 'new'), aSession(DID, 'old'));

@@ -1,7 +1,7 @@
 import type { RecordState } from '../../lib/metadata/record-state.js';
 import { parseAtUri, type Address } from '../../lib/model/address.js';
 import type { RepositoryView } from '../../lib/pds/repository-writer.js';
-import type { SyncedEntity } from '../../lib/records/synced-entity.js';
+import type { SyncedEntity } from '../../lib/entities/synced-entity.js';
 import type { Change } from '../../lib/sync/change.js';
 import { targetOf, type Target } from '../../lib/sync/target.js';
 import { AtpRecordEntity, AutoSyncsWithAtp } from 'nestjs-parity';
@@ -71,7 +71,7 @@ export const change = (fields: Partial<Change> = {}): Change => ({
   givenUp: false,
   mayDelete: false,
   instance: undefined,
-  whole: undefined,
+  snapshot: undefined,
   origin: undefined,
   ...fields,
 });

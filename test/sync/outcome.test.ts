@@ -54,14 +54,14 @@ describe('without a request', () => {
 
   it('the quick answer is given for the whole instance, and shown on a partial one', async () => {
     const instance = unpublished();
-    const whole = row({ wanted: 'cid-old' });
-    expect((await quickResult(change({ whole, instance })))?.status).toBe('unchanged');
+    const snapshot = row({ wanted: 'cid-old' });
+    expect((await quickResult(change({ snapshot, instance })))?.status).toBe('unchanged');
     expect(instance.atpUri).toBe(URI);
     expect(
-      (await quickResult(change({ whole, isRow: true, entity: entityThat({ eligible: false }) })))?.status,
+      (await quickResult(change({ snapshot, isRow: true, entity: entityThat({ eligible: false }) })))?.status,
     ).toBe('skipped');
-    expect(await quickResult(change({ whole: row() }))).toBeNull();
-    expect(await quickResult(change({ whole, trigger: 'publish' }))).toBeNull();
+    expect(await quickResult(change({ snapshot: row() }))).toBeNull();
+    expect(await quickResult(change({ snapshot, trigger: 'publish' }))).toBeNull();
   });
 });
 

@@ -3,7 +3,7 @@ import type { PendingSyncCache } from '../../model/options.js';
 import type { PendingSync } from '../../model/pending-sync.js';
 import type {
   Discarded,
-  FailedTry,
+  FailedAttempt,
   Lane,
   LaneAfter,
   Lease,
@@ -12,7 +12,7 @@ import type {
   PendingEntry,
 } from '../pending-entry.js';
 import { expired, unclaimed, UNCLAIMED_LIFE } from '../discard-reasons.js';
-import type { KeptSync, PendingStats } from '../kept-sync.js';
+import type { PendingView, PendingStats } from '../pending-views.js';
 import { PendingSyncStore, SWEPT } from '../pending-sync.store.js';
 import {
   type CachedEntry,
@@ -122,7 +122,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
     return this.ifOwned(lease, false, (lane) => steps.settle(lane, done));
   }
 
-  override failed(lease: Lease, tries: readonly FailedTry[]): Promise<boolean> {
+  override failed(lease: Lease, tries: readonly FailedAttempt[]): Promise<boolean> {
     return this.ifOwned(lease, false, (lane) => steps.fail(lane, tries, this.now()));
   }
 
@@ -258,7 +258,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
     return discarded;
   }
 
-  override async inspect(uri: string): Promise<KeptSync | null> {
+  override async inspect(uri: string): Promise<PendingView | null> {
     const did = parseAtUri(uri)?.did;
     if (did === undefined) return null;
     const lane = await this.lanes.read(did);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { KeyedLock } from '../../pds/keyed-lock.js';
+import { KeyedQueue } from '../../runtime/keyed-queue.js';
 import { canExpire, type CachedLane, IDLE_LANE, isIdle } from './cached-lane.js';
 import { LaneIndex } from './lane-index.js';
 import type { LaneStep } from './lane-steps.js';
@@ -30,7 +30,7 @@ export interface CachedLanesConfig {
 export class CachedLanes {
   readonly index = new LaneIndex();
   private readonly values: LaneValues;
-  private readonly lock = new KeyedLock();
+  private readonly lock = new KeyedQueue();
   private readonly grace: number;
   /** Tells what this store has written from what others have. */
   private readonly id = randomUUID();

@@ -1,4 +1,4 @@
-import { KeyedLock } from '../../pds/keyed-lock.js';
+import { KeyedQueue } from '../../runtime/keyed-queue.js';
 import { type PendingCache, UnreadableValueError } from './pending-cache.js';
 
 const PREFIX = 'parity:pending-accounts:';
@@ -12,7 +12,7 @@ const PARTS = 64;
  * never one too few.
  */
 export class LaneDirectory {
-  private readonly lock = new KeyedLock();
+  private readonly lock = new KeyedQueue();
   /** Those that are known to be listed. */
   private readonly known = new Set<string>();
 

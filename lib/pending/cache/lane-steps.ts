@@ -1,5 +1,12 @@
 import { atUri } from '../../model/address.js';
-import type { Discarded, FailedTry, LaneAfter, Park, PendingChange, PendingEntry } from '../pending-entry.js';
+import type {
+  Discarded,
+  FailedAttempt,
+  LaneAfter,
+  Park,
+  PendingChange,
+  PendingEntry,
+} from '../pending-entry.js';
 import { keptTrigger } from '../../sync/asked-by-hand.js';
 import { readable } from '../readable.js';
 import { restAfter } from '../record-rest.js';
@@ -41,12 +48,12 @@ export function settle(
   ];
 }
 
-export function fail(lane: CachedLane, tries: readonly FailedTry[], now: number): LaneStep<boolean> {
+export function fail(lane: CachedLane, tries: readonly FailedAttempt[], now: number): LaneStep<boolean> {
   const entries = { ...lane.entries };
-  for (const { uri, version, error, spendsAttempt, needsSession } of tries) {
+  for (const { uri, version, error, countsAttempt, needsSession } of tries) {
     const entry = entryAt(lane, uri);
     if (entry?.version !== version) continue;
-    const attempts = entry.attempts + (spendsAttempt ? 1 : 0);
+    const attempts = entry.attempts + (countsAttempt ? 1 : 0);
     const restsUntil = attempts > 0 ? now + restAfter(attempts) : 0;
     entries[uri] = { ...entry, lastError: readable(error), attempts, tried: true, needsSession, restsUntil };
   }

@@ -2,8 +2,8 @@ import { type Cache, createCache } from 'cache-manager';
 import { PendingCacheError } from '../../errors/pending-cache.error.js';
 import { reasonOf } from '../../errors/reason-of.js';
 import type { PendingSyncCache } from '../../model/options.js';
-import { KeyedLock } from '../../pds/keyed-lock.js';
-import { within } from '../../records/within.js';
+import { KeyedQueue } from '../../runtime/keyed-queue.js';
+import { within } from '../../runtime/within.js';
 
 type Keyv = Cache['stores'][number];
 
@@ -31,7 +31,7 @@ export class PendingCache {
   private readonly stores: readonly Keyv[];
   private readonly patience: number;
   /** One request per key at a time: a write that comes late must not land on a newer one. */
-  private readonly order = new KeyedLock();
+  private readonly order = new KeyedQueue();
   private pausedUntil = -Infinity;
 
   constructor({ cache = createCache(), patience = PATIENCE }: PendingCacheConfig = {}) {

@@ -1,7 +1,8 @@
 import { Table, TableIndex, type MigrationInterface, type QueryRunner } from 'typeorm';
-import { columnType, type ColumnKind } from './column-kinds.js';
-import { dataSourceOf } from '../../metadata/data-source-of.js';
-import { dialectOf, LANE, LEDGER, tablePath, type Dialect } from './tables.js';
+import { columnType, type ColumnKind } from '../../database/column-types.js';
+import { dataSourceOf } from '../../database/data-source-of.js';
+import { dialectOf, tablePath, type Dialect } from '../../database/tables.js';
+import { LANE, LEDGER } from './ledger-tables.js';
 
 type Columns = Record<string, ColumnKind | `${ColumnKind} null` | `${ColumnKind} primary`>;
 

@@ -3,10 +3,10 @@ import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { atUri, parseAtUri } from '../../model/address.js';
 import type { PendingSync } from '../../model/pending-sync.js';
 import type { RepositoryState } from '../../pds/repository-state.store.js';
-import type { Steps } from '../../records/steps.js';
+import type { SqlScript } from '../../database/sql-script.js';
 import type {
   Discarded,
-  FailedTry,
+  FailedAttempt,
   Lane,
   LaneAfter,
   Lease,
@@ -15,10 +15,10 @@ import type {
   PendingEntry,
   SettledEntry,
 } from '../pending-entry.js';
-import type { KeptSync, PendingStats, WrittenAddress } from '../kept-sync.js';
+import type { PendingView, PendingStats, WrittenAddress } from '../pending-views.js';
 import { expired, unclaimed, UNCLAIMED_LIFE } from '../discard-reasons.js';
 import { PendingSyncStore } from '../pending-sync.store.js';
-import { dataSourceOf } from '../../metadata/data-source-of.js';
+import { dataSourceOf } from '../../database/data-source-of.js';
 import { DeadLetters } from './dead-letters.js';
 import { LedgerAccess } from './ledger.access.js';
 import { LedgerLanes } from './ledger.lanes.js';
@@ -29,7 +29,7 @@ import { LeftClasses } from './left-classes.js';
 import { keyed, settledRows, settlement } from './ledger.settlement.js';
 import { FAIL, GIVE_UP, REMOVE, RENEW, SETTLE } from './ledger.updates.js';
 import type { UpdateRow } from './dialect.js';
-import { dialectOf } from './tables.js';
+import { dialectOf } from '../../database/tables.js';
 
 export interface DatabasePendingSyncStoreOptions {
   readonly dataSource: DataSource;
@@ -108,7 +108,7 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
 
   override settleWith<T>(
     lease: Lease,
-    work: Steps<T>,
+    work: SqlScript<T>,
     along: (result: T) => {
       readonly done: readonly SettledEntry[];
       readonly state: RepositoryState | undefined;
@@ -117,11 +117,11 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     return this.access.connection.transaction(settlement(this.access, lease, work, along));
   }
 
-  override async failed(lease: Lease, tries: readonly FailedTry[]): Promise<boolean> {
-    const rows = tries.flatMap(({ uri, version, error, spendsAttempt, needsSession }) =>
+  override async failed(lease: Lease, tries: readonly FailedAttempt[]): Promise<boolean> {
+    const rows = tries.flatMap(({ uri, version, error, countsAttempt, needsSession }) =>
       keyed(uri, version, {
         error: readable(error),
-        spent: spendsAttempt ? 1 : 0,
+        spent: countsAttempt ? 1 : 0,
         session: needsSession ? 1 : 0,
       }),
     );
@@ -241,7 +241,7 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     return new DeadLetters(this.access);
   }
 
-  override inspect(uri: string): Promise<KeptSync | null> {
+  override inspect(uri: string): Promise<PendingView | null> {
     return new LedgerView(this.access).inspect(uri);
   }
 

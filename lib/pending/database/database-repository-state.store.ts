@@ -2,7 +2,7 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { type RepositoryState, RepositoryStateStore } from '../../pds/repository-state.store.js';
 import { LeaseLostError } from '../../errors/lease-lost.error.js';
 import { LedgerAccess } from './ledger.access.js';
-import { dialectOf } from './tables.js';
+import { dialectOf } from '../../database/tables.js';
 
 interface StateRow {
   readonly head: string | null;

@@ -1,8 +1,9 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import type { CaptureRow } from './ledger-row.js';
-import type { Answer, Steps } from '../../records/steps.js';
-import type { Connection, Query } from './connection.js';
-import { escapedTable, LANE, LEDGER } from './tables.js';
+import type { QueryResult, SqlScript } from '../../database/sql-script.js';
+import type { Connection, Query } from '../../database/connection.js';
+import { escapedTable } from '../../database/tables.js';
+import { LANE, LEDGER } from './ledger-tables.js';
 
 /** Of a row that is handed over as JSON. */
 export type FieldType = 'key' | 'text' | 'int';
@@ -102,7 +103,7 @@ export abstract class SqlDialect {
     update: RowUpdate,
     rows: readonly UpdateRow[],
     fence?: Fence,
-  ): Steps<Updated>;
+  ): SqlScript<Updated>;
 
   /**
    * An insert of a lane that becomes an update if there is one. `old('x')` in `update` is the column as it
@@ -134,5 +135,5 @@ export abstract class SqlDialect {
 /** What a new lane has, unless the statement says otherwise. */
 export const NEW_LANE = { token: '0', leased: 'FALSE', wakes: '0', failures: '0' };
 
-export const keysOf = (rows: Answer['rows']): Updated['keys'] =>
+export const keysOf = (rows: QueryResult['rows']): Updated['keys'] =>
   rows.filter(({ did }) => did !== null) as unknown as Updated['keys'];

@@ -3,7 +3,7 @@ import type { SqlDialect } from './dialect.js';
 import { MysqlDialect } from './mysql.dialect.js';
 import { PostgresDialect } from './postgres.dialect.js';
 import { SqliteDialect } from './sqlite.dialect.js';
-import { dialectOf, type Dialect } from './tables.js';
+import { dialectOf, type Dialect } from '../../database/tables.js';
 
 const make: Record<Dialect, (dataSource: DataSource, prepares: boolean) => SqlDialect> = {
   postgres: (dataSource, prepares) => new PostgresDialect(dataSource, prepares),

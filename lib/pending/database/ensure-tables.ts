@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
-import { LANE, LEDGER, tablePath } from './tables.js';
+import { tablePath } from '../../database/tables.js';
+import { LANE, LEDGER } from './ledger-tables.js';
 
 /** @throws ParityOptionsError that says how to get the tables of pending syncs, if they are not there */
 export async function ensureTables(dataSource: DataSource): Promise<void> {

@@ -1,8 +1,8 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import type { Answer } from '../../records/steps.js';
+import type { QueryResult } from '../../database/sql-script.js';
 import type { PendingSync } from '../../model/pending-sync.js';
 import type { PendingEntry } from '../pending-entry.js';
-import type { Connection } from './connection.js';
+import type { Connection } from '../../database/connection.js';
 import type { Fence, RowUpdate, SqlDialect, Updated, UpdateRow } from './dialect.js';
 import { sqlDialect } from './dialects.js';
 import { toEntry, toSync, type LedgerRow } from './ledger-row.js';
@@ -46,7 +46,7 @@ export class LedgerAccess {
     return this.dialect.connect(this.own);
   }
 
-  query(sql: string, parameters: readonly unknown[]): Promise<Answer> {
+  query(sql: string, parameters: readonly unknown[]): Promise<QueryResult> {
     return this.connection.use((query) => query(sql, parameters));
   }
 
@@ -65,7 +65,7 @@ export class LedgerAccess {
 
   update(update: RowUpdate, rows: readonly UpdateRow[], fence?: Fence): Promise<Updated> {
     const { dialect, connection } = this;
-    const steps = dialect.update(connection, update, rows, fence);
-    return dialect.updatesAtOnce ? connection.inTurn(steps) : connection.transaction(steps);
+    const script = dialect.update(connection, update, rows, fence);
+    return dialect.updatesAtOnce ? connection.inTurn(script) : connection.transaction(script);
   }
 }

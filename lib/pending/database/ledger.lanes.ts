@@ -121,8 +121,8 @@ export class LedgerLanes {
       const others = lanes.filter((lane) => !hasTurn(lane));
       // Unless somebody wakes it meanwhile, a lane with nothing to do is not looked at again.
       for (const { did, token, wakes, backfill } of others) {
-        const step = column === 'ready_at' && Number(backfill) === 1 ? fallBehind : sleep(column);
-        await this.access.query(step, [did, token, wakes]);
+        const statement = column === 'ready_at' && Number(backfill) === 1 ? fallBehind : sleep(column);
+        await this.access.query(statement, [did, token, wakes]);
       }
       if (others.length === 0 || lanes.length < limit) return lanes.filter(hasTurn).map(({ did }) => did);
     }

@@ -1,7 +1,7 @@
 import { LeaseLostError } from '../../errors/lease-lost.error.js';
 import { parseAtUri } from '../../model/address.js';
 import type { RepositoryState } from '../../pds/repository-state.store.js';
-import type { Steps } from '../../records/steps.js';
+import type { SqlScript } from '../../database/sql-script.js';
 import type { Lease, SettledEntry } from '../pending-entry.js';
 import { stateValues } from './database-repository-state.store.js';
 import type { UpdateRow } from './dialect.js';
@@ -15,18 +15,18 @@ import { SETTLE } from './ledger.updates.js';
 export function* settlement<T>(
   { connection, dialect, sql }: LedgerAccess,
   { did, token }: Lease,
-  work: Steps<T>,
+  work: SqlScript<T>,
   along: (result: T) => {
     readonly done: readonly SettledEntry[];
     readonly state: RepositoryState | undefined;
   },
-): Steps<T> {
+): SqlScript<T> {
   const result = yield* work;
   const { done, state } = along(result);
   if (done.length > 0) yield* dialect.update(connection, SETTLE, settledRows(done));
   const isHeld = state
-    ? (yield connection.step(sql.lanes.saveOwnState, [...stateValues(did, state), token])).affected > 0
-    : (yield connection.step(sql.lanes.held, [did, token])).rows.length > 0;
+    ? (yield connection.statement(sql.lanes.saveOwnState, [...stateValues(did, state), token])).affected > 0
+    : (yield connection.statement(sql.lanes.held, [did, token])).rows.length > 0;
   if (!isHeld) throw new LeaseLostError(did);
   return result;
 }

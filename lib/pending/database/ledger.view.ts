@@ -1,5 +1,5 @@
 import { parseAtUri } from '../../model/address.js';
-import type { KeptSync, PendingStats, WrittenAddress } from '../kept-sync.js';
+import type { PendingView, PendingStats, WrittenAddress } from '../pending-views.js';
 import type { LedgerAccess } from './ledger.access.js';
 import { LEDGER_COLUMNS, toDate, type LedgerRow } from './ledger-row.js';
 import { isBacklog } from './statements.js';
@@ -33,7 +33,7 @@ interface WrittenRow {
 export class LedgerView {
   constructor(private readonly access: LedgerAccess) {}
 
-  async inspect(uri: string): Promise<KeptSync | null> {
+  async inspect(uri: string): Promise<PendingView | null> {
     const address = parseAtUri(uri);
     if (!address) return null;
     const { ledger, lane } = this.access.dialect;

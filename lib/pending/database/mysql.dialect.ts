@@ -1,7 +1,7 @@
 import type { QueryRunner } from 'typeorm';
 import { assignments, CAPTURED, recaptured } from './capture-sql.js';
-import type { Steps } from '../../records/steps.js';
-import { positional, Statements, type Connection, type Query } from './connection.js';
+import type { SqlScript } from '../../database/sql-script.js';
+import { positional, CompiledStatements, type Connection, type Query } from '../../database/connection.js';
 import {
   CAPTURE_FIELDS,
   keysOf,
@@ -16,7 +16,7 @@ import {
   type UpdateRow,
 } from './dialect.js';
 import type { CaptureRow } from './ledger-row.js';
-import { ServerConnection } from './server.connection.js';
+import { ServerConnection } from '../../database/server.connection.js';
 
 /** Not NOW(): where the clocks are set back in autumn, an hour of it comes twice. */
 const NOW = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(6))";
@@ -29,7 +29,7 @@ const types: Record<FieldType, string> = { key: KEY, text: TEXT, int: 'INT' };
 export class MysqlDialect extends SqlDialect {
   override readonly updatesAtOnce = false;
 
-  private readonly statements = new Statements(positional(NOW));
+  private readonly statements = new CompiledStatements(positional(NOW));
 
   private readonly captureText =
     `INSERT INTO ${this.ledger} (${Object.keys(CAPTURED).join(', ')}) SELECT ${Object.values(CAPTURED).join(', ')} ` +
@@ -67,10 +67,10 @@ export class MysqlDialect extends SqlDialect {
     update: RowUpdate,
     rows: readonly UpdateRow[],
     fence?: Fence,
-  ): Steps<Updated> {
+  ): SqlScript<Updated> {
     if (fence) {
       const { did, token } = fence;
-      const held = yield connection.step(
+      const held = yield connection.statement(
         `SELECT 1 FROM ${this.lane} WHERE did = $1 AND token = $2 AND leased LOCK IN SHARE MODE`,
         [did, token],
       );
@@ -78,7 +78,7 @@ export class MysqlDialect extends SqlDialect {
     }
     const fields = { ...UPDATE_FIELDS, ...update.fields };
     const table = this.table(1, 'd', fields);
-    const { rows: free } = yield connection.step(
+    const { rows: free } = yield connection.statement(
       `SELECT ${Object.keys(fields)
         .map((name) => `d.${name}`)
         .join(', ')} FROM ${table} STRAIGHT_JOIN ${this.ledger} l ` +
@@ -86,7 +86,7 @@ export class MysqlDialect extends SqlDialect {
       [JSON.stringify(rows)],
     );
     if (free.length === 0) return { held: true, keys: [] };
-    yield connection.step(
+    yield connection.statement(
       `UPDATE ${table} STRAIGHT_JOIN ${this.ledger} l FORCE INDEX (PRIMARY) ON ${this.sameKey} SET ${assignments(update.set, 'l.')}`,
       [JSON.stringify(free.map(withoutNulls))],
     );

@@ -1,5 +1,5 @@
 import { assignments, recaptured } from './capture-sql.js';
-import type { Query } from './connection.js';
+import type { Query } from '../../database/connection.js';
 import { NEW_LANE, SqlDialect, type RowUpdate } from './dialect.js';
 
 /** What PostgreSQL and SQLite have in common: `ON CONFLICT`, `RETURNING`, and partial indexes. */

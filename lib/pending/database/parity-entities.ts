@@ -1,6 +1,7 @@
 import { BaseEntity, EntitySchema, type DataSource, type EntitySchemaColumnOptions } from 'typeorm';
-import { columnType, type ColumnKind } from './column-kinds.js';
-import { dialectOf, LANE, LEDGER } from './tables.js';
+import { columnType, type ColumnKind } from '../../database/column-types.js';
+import { dialectOf } from '../../database/tables.js';
+import { LANE, LEDGER } from './ledger-tables.js';
 
 interface Column {
   readonly kind: ColumnKind;

@@ -1,7 +1,7 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { assignments, CAPTURED, CAPTURED_UNLESS_SETTLED, LEFT_ALONE } from './capture-sql.js';
-import { runStep, type Answer, type Step, type Steps } from '../../records/steps.js';
-import { numbered, Statements, type Connection } from './connection.js';
+import { runStatement, type QueryResult, type Statement, type SqlScript } from '../../database/sql-script.js';
+import { numbered, CompiledStatements, type Connection } from '../../database/connection.js';
 import {
   CAPTURE_FIELDS,
   captureValues,
@@ -16,8 +16,8 @@ import {
 } from './dialect.js';
 import { uriOf, type CaptureRow } from './ledger-row.js';
 import { OnConflictDialect } from './on-conflict.dialect.js';
-import { PreparedStatement } from './postgres.prepared-statement.js';
-import { ServerConnection } from './server.connection.js';
+import { PreparedStatement } from '../../database/postgres.prepared-statement.js';
+import { ServerConnection } from '../../database/server.connection.js';
 
 /** The time of the statement, not of the transaction, which may have been open for long. */
 const NOW = '(extract(epoch FROM statement_timestamp()) * 1000000)::bigint';
@@ -25,7 +25,7 @@ const NOW = '(extract(epoch FROM statement_timestamp()) * 1000000)::bigint';
 const types: Record<FieldType, string> = { key: 'text', text: 'text', int: 'int' };
 
 export class PostgresDialect extends OnConflictDialect {
-  private readonly statements = new Statements(numbered(NOW));
+  private readonly statements = new CompiledStatements(numbered(NOW));
 
   /** Taking one row out of JSON would be a fifth of its capture. */
   private readonly captureOne = this.captureTexts(
@@ -65,10 +65,10 @@ export class PostgresDialect extends OnConflictDialect {
     const one = rows.length === 1 ? rows[0] : undefined;
     const text = (one ? this.captureOne : this.captureMany)[asks ? 'unlessSettled' : 'plain'];
     const parameters = one ? captureValues(one) : [JSON.stringify(rows)];
-    const step = this.prepared(connection.step(text, parameters));
-    const answer = await (runner ? runStep(step, runner) : connection.inTurn(alone(step)));
+    const statement = this.prepared(connection.statement(text, parameters));
+    const result = await (runner ? runStatement(statement, runner) : connection.inTurn(alone(statement)));
     if (!asks) return [];
-    const captured = answer.rows.filter(({ version }) => Number(version) > 0) as unknown as CaptureRow[];
+    const captured = result.rows.filter(({ version }) => Number(version) > 0) as unknown as CaptureRow[];
     const uris = new Set(captured.map(uriOf));
     return rows.filter((each) => !uris.has(uriOf(each)));
   }
@@ -89,11 +89,12 @@ export class PostgresDialect extends OnConflictDialect {
     };
   }
 
-  private prepared(step: Step): Step {
-    if (!this.prepares) return step;
-    let prepared = this.known.get(step.text);
-    if (!prepared) this.known.set(step.text, (prepared = new PreparedStatement(this.dataSource, step.text)));
-    return { ...step, prepared };
+  private prepared(statement: Statement): Statement {
+    if (!this.prepares) return statement;
+    let prepared = this.known.get(statement.text);
+    if (!prepared)
+      this.known.set(statement.text, (prepared = new PreparedStatement(this.dataSource, statement.text)));
+    return { ...statement, prepared };
   }
 
   table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string {
@@ -106,13 +107,15 @@ export class PostgresDialect extends OnConflictDialect {
     update: RowUpdate,
     rows: readonly UpdateRow[],
     fence?: Fence,
-  ): Steps<Updated> {
+  ): SqlScript<Updated> {
     const { plain, fenced } = this.texts(update);
     const json = JSON.stringify(rows);
-    const answer = yield this.prepared(
-      fence ? connection.step(fenced, [json, fence.did, fence.token]) : connection.step(plain, [json]),
+    const result = yield this.prepared(
+      fence
+        ? connection.statement(fenced, [json, fence.did, fence.token])
+        : connection.statement(plain, [json]),
     );
-    return { held: answer.rows.length > 0, keys: keysOf(answer.rows) };
+    return { held: result.rows.length > 0, keys: keysOf(result.rows) };
   }
 
   /** One row per changed row, one without a key if none was, and none without the lease. */
@@ -134,6 +137,6 @@ export class PostgresDialect extends OnConflictDialect {
   }
 }
 
-function* alone(step: Step): Steps<Answer> {
-  return yield step;
+function* alone(statement: Statement): SqlScript<QueryResult> {
+  return yield statement;
 }

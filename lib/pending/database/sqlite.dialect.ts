@@ -1,7 +1,7 @@
 import type { QueryRunner } from 'typeorm';
 import { assignments, CAPTURED, CAPTURED_UNLESS_SETTLED, LEFT_ALONE } from './capture-sql.js';
-import type { Steps } from '../../records/steps.js';
-import { positional, Statements, type Connection, type Query } from './connection.js';
+import type { SqlScript } from '../../database/sql-script.js';
+import { positional, CompiledStatements, type Connection, type Query } from '../../database/connection.js';
 import {
   CAPTURE_NAMES,
   captureValues,
@@ -16,14 +16,14 @@ import {
 } from './dialect.js';
 import type { CaptureRow } from './ledger-row.js';
 import { OnConflictDialect } from './on-conflict.dialect.js';
-import { SqliteConnection } from './sqlite.connection.js';
+import { SqliteConnection } from '../../database/sqlite.connection.js';
 
 /** A value of the change (`d.r`) as a parameter. */
 const given = (value: string): string =>
   value.replace(/\bd\.(\w)\b/g, (_, name) => `$${CAPTURE_NAMES.indexOf(name as keyof CaptureRow) + 1}`);
 
 export class SqliteDialect extends OnConflictDialect {
-  private readonly connection = new SqliteConnection(this.dataSource, new Statements(positional()));
+  private readonly connection = new SqliteConnection(this.dataSource, new CompiledStatements(positional()));
 
   private readonly captureText =
     `INSERT INTO ${this.ledger} AS l (${Object.keys(CAPTURED).join(', ')}) ` +
@@ -79,13 +79,14 @@ export class SqliteDialect extends OnConflictDialect {
     update: RowUpdate,
     rows: readonly UpdateRow[],
     fence?: Fence,
-  ): Steps<Updated> {
+  ): SqlScript<Updated> {
     const { plain, fenced } = this.texts(update);
     const json = JSON.stringify(rows);
-    if (!fence) return { held: true, keys: keysOf((yield connection.step(plain, [json])).rows) };
+    if (!fence) return { held: true, keys: keysOf((yield connection.statement(plain, [json])).rows) };
     const parameters = [json, fence.did, fence.token];
-    const { rows: changed } = yield connection.step(fenced, parameters);
-    const held = changed.length > 0 || (yield connection.step(this.heldText, parameters)).rows.length > 0;
+    const { rows: changed } = yield connection.statement(fenced, parameters);
+    const held =
+      changed.length > 0 || (yield connection.statement(this.heldText, parameters)).rows.length > 0;
     return { held, keys: keysOf(changed) };
   }
 

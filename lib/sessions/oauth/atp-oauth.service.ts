@@ -21,10 +21,10 @@ import { bindingHash, bindingOf, memoOf, type SignInMemo } from './browser-bindi
 import { CacheOAuthSessionStore, CacheOAuthStateStore } from './cache-oauth.stores.js';
 import { checkDurability } from './durability.js';
 import { missingScopes } from './granted-scope.js';
-import { KeyedQueue } from './keyed-queue.js';
+import { KeyedQueue } from '../../runtime/keyed-queue.js';
 import { createOAuthClient } from './oauth-client.js';
 import type { OAuthOptions, OAuthStores } from './oauth-options.js';
-import { PatientSessionStore } from './patient-session.store.js';
+import { RetryingSessionStore } from './retrying-session.store.js';
 import { safeReturnTo } from './return-to.js';
 import { sessionIdOf } from './session-id.js';
 import {
@@ -36,7 +36,7 @@ import {
   unknownState,
 } from './sign-in-failure.js';
 import { SignInStates } from './sign-in-states.js';
-import { WatchedSessionStore, type SignIn, type SignOut } from './watched-session.store.js';
+import { GuardedSessionStore, type SignIn, type SignOut } from './guarded-session.store.js';
 
 export interface AtpOAuthConfig extends OAuthOptions {
   readonly events: ParityEvents;
@@ -81,8 +81,8 @@ export class AtpOAuthService extends SessionProvider {
   readonly #client: NodeOAuthClient;
   readonly #states: SignInStates;
   readonly #stores: OAuthStores;
-  readonly #patient: PatientSessionStore;
-  readonly #sessions: WatchedSessionStore;
+  readonly #patient: RetryingSessionStore;
+  readonly #sessions: GuardedSessionStore;
   readonly #events: ParityEvents;
   readonly #logger: SessionLogger;
   readonly #agents = new Map<string, { readonly sessionId: string; readonly agent: Agent }>();
@@ -96,8 +96,8 @@ export class AtpOAuthService extends SessionProvider {
     this.#states = new SignInStates(stateStore, config.requestLock ?? requestLocalLock);
     const queue = new KeyedQueue();
     this.#stores = config;
-    this.#patient = new PatientSessionStore(sessionStore, queue, this.#logger);
-    this.#sessions = new WatchedSessionStore(this.#patient, queue, (did, reason) => this.#lost(did, reason));
+    this.#patient = new RetryingSessionStore(sessionStore, queue, this.#logger);
+    this.#sessions = new GuardedSessionStore(this.#patient, queue, (did, reason) => this.#lost(did, reason));
     this.#client = createOAuthClient(config, {
       stateStore: this.#states,
       sessionStore: this.#sessions,

@@ -1,5 +1,5 @@
 import { Table, TableIndex, type MigrationInterface, type QueryRunner } from 'typeorm';
-import { dataSourceOf } from '../../../metadata/data-source-of.js';
+import { dataSourceOf } from '../../../database/data-source-of.js';
 import { oauthColumnType, type OAuthColumnKind, type OAuthColumnType } from './oauth-columns.js';
 import {
   OAUTH_LOCK,

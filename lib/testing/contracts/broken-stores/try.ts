@@ -48,7 +48,7 @@ export const brokenByTry: readonly BrokenRule[] = [
       failed: (lease, tries) =>
         good.failed(
           lease,
-          tries.map((one) => ({ ...one, spendsAttempt: false })),
+          tries.map((one) => ({ ...one, countsAttempt: false })),
         ),
     }),
   },
@@ -59,7 +59,7 @@ export const brokenByTry: readonly BrokenRule[] = [
       failed: (lease, tries) =>
         good.failed(
           lease,
-          tries.map((one) => ({ ...one, spendsAttempt: true })),
+          tries.map((one) => ({ ...one, countsAttempt: true })),
         ),
     }),
   },

@@ -157,7 +157,7 @@ export const backfillCases = (span: number): ContractCase[] => [
   contractCase('a lane whose backfill was tried sleeps like any other', async (scene) => {
     await wakeFor(scene, found('a'));
     const entry = await scene.entry('a');
-    await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { spendsAttempt: false })]));
+    await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { countsAttempt: false })]));
     assert.deepEqual(await scene.store.readyLanes(10), []);
     await scene.pass(span);
     assert.deepEqual(await scene.store.readyLanes(10), []);

@@ -108,7 +108,7 @@ async function makeBacklog(scene: Scene): Promise<void> {
 async function needSession(scene: Scene, rkey: string): Promise<void> {
   const entry = await scene.entry(rkey);
   await scene.leased((lease) =>
-    scene.store.failed(lease, [failedTry(entry, { spendsAttempt: false, needsSession: true })]),
+    scene.store.failed(lease, [failedTry(entry, { countsAttempt: false, needsSession: true })]),
   );
   await scene.pass(2);
 }

@@ -113,8 +113,8 @@ export const settled = ({ sync, version }: PendingEntry, cid: string | null = 'b
 
 export const failedTry = (
   { sync, version }: PendingEntry,
-  { spendsAttempt = true, needsSession = false, error = 'refused' } = {},
-) => ({ uri: sync.uri, version, error, spendsAttempt, needsSession });
+  { countsAttempt = true, needsSession = false, error = 'refused' } = {},
+) => ({ uri: sync.uri, version, error, countsAttempt, needsSession });
 
 /** Defines a case. @param ttl of its store, in seconds */
 export function contractCase(

@@ -65,7 +65,7 @@ export const leftCases = (): ContractCase[] => [
       await scene.capture(aChange('a'), unknown('b'));
       scene.store.leave('Unknown');
       const lease = await scene.lease();
-      await scene.store.failed(lease, [failedTry(await scene.entry('a'), { spendsAttempt: false })]);
+      await scene.store.failed(lease, [failedTry(await scene.entry('a'), { countsAttempt: false })]);
       await scene.store.release(lease, { next: { retryAt: new Date(Date.now() + 20) }, failures: 1 });
       await scene.pass(20);
       assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);

@@ -104,14 +104,14 @@ export const tryCases = (span: number): ContractCase[] => [
   contractCase('a failure that is not of the record lets it rest no longer', async (scene) => {
     await scene.capture(aChange('a'));
     const entry = await scene.entry('a');
-    await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { spendsAttempt: false })]));
+    await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { countsAttempt: false })]));
     assert.deepEqual(await scene.due(), ['a']);
   }),
 
   contractCase('a failed try spends no attempt unless told', async (scene) => {
     await scene.store.capture([aChange('a')]);
     const entry = await scene.entry('a');
-    await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { spendsAttempt: false })]));
+    await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { countsAttempt: false })]));
     const { sync } = await scene.entry('a');
     assert.deepEqual([sync.attempts, sync.lastError], [0, 'refused']);
   }),
@@ -139,7 +139,7 @@ export const tryCases = (span: number): ContractCase[] => [
     await scene.capture(aChange('a'), aChange('b'));
     const entry = await scene.entry('a');
     await scene.leased((lease) =>
-      scene.store.failed(lease, [failedTry(entry, { spendsAttempt: false, needsSession: true })]),
+      scene.store.failed(lease, [failedTry(entry, { countsAttempt: false, needsSession: true })]),
     );
     assert.deepEqual(await scene.due({ backlog: true }), ['b']);
     assert.equal(await scene.isPending('a'), true);

@@ -1,0 +1,70 @@
+import type { EntityManager } from 'typeorm';
+import type { AuthenticationError } from '../errors/authentication.error.js';
+import { ParityOptionsError } from '../errors/parity-options.error.js';
+import { SyncResult } from '../model/sync-result.js';
+import type { SyncedEntities } from '../entities/synced-entities.js';
+import { entityWriteOf, type EntityWrite } from '../sync/change.js';
+import { invalidUse } from '../sync/invalid-use.js';
+import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
+import type { ChangeFeeds } from './change-feeds.js';
+import { currentManagedCall } from './call-context.js';
+import { currentUnit, type UnitParticipant } from './unit-of-work.js';
+
+/** Changes that no row shows, told by the application: they go the way of a saved entity. */
+export class ManualTouch implements UnitParticipant {
+  constructor(
+    private readonly entities: SyncedEntities,
+    private readonly dispatcher: SyncDispatcher,
+    private readonly feeds: ChangeFeeds,
+  ) {}
+
+  /**
+   * Something outside the row changed what the entity maps to (a many-to-many relation, another table, a
+   * file): its record is looked at again, as after a `save()`. Inside a unit of work, or a transaction of
+   * `DataSource.transaction()`, that happens at its end, and the result is 'pending'.
+   *
+   * @param manager of a transaction that you manage yourself (`queryRunner.manager`): the touch is part of
+   *   it. Without it, call after the commit
+   * @throws AuthenticationError if the account has to act
+   * @throws ParityOptionsError for an entity that is not marked with `@AutoSyncsWithAtp()`
+   */
+  async touch(instance: object, manager?: EntityManager): Promise<SyncResult> {
+    const { name, metadata } = this.entities.of(instance);
+    const entity = this.entities.autoSynced(metadata.target);
+    if (!entity) {
+      throw new ParityOptionsError(
+        `${name} does not follow its entity's life, so touching it does nothing: mark it with @AutoSyncsWithAtp(), or use republish().`,
+        { entityName: name },
+      );
+    }
+    const entityId = entity.idOf(instance);
+    if (entityId === null)
+      return invalidUse(`This ${entity.name} has no primary key yet; save it first.`, {
+        entityName: entity.name,
+      });
+    const scope = currentManagedCall();
+    const write = entityWriteOf(entity, entityId, { instance, origin: scope });
+    const runner = manager?.queryRunner ?? scope?.runner;
+    const log = runner && this.feeds.get(entity.dataSource)?.log(runner);
+    if (log?.isOpen) log.add(write);
+    else scope?.committed.push(write);
+    if (log?.isOpen || scope) return new SyncResult('pending', { reason: 'after the transaction' });
+    const unit = currentUnit();
+    if (unit) {
+      unit.add(this, [write]);
+      return new SyncResult('pending', { reason: 'at the end of the unit of work' });
+    }
+    const [first] = throwing(await this.dispatcher.afterCommit([write]));
+    return first?.result ?? new SyncResult('skipped', { reason: 'it has no row, or no DID' });
+  }
+
+  async dispatchUnit(writes: readonly EntityWrite[]): Promise<AuthenticationError | undefined> {
+    return authFailure(await this.dispatcher.afterCommit(writes));
+  }
+}
+
+function throwing(dispatched: readonly Dispatched[]): readonly Dispatched[] {
+  const failure = authFailure(dispatched);
+  if (failure) throw failure;
+  return dispatched;
+}

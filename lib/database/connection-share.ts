@@ -1,0 +1,42 @@
+import { bulkhead, type BulkheadPolicy } from 'cockatiel';
+import type { DataSource, QueryRunner } from 'typeorm';
+import { locksRows } from './sql-script.js';
+
+const shares = new WeakMap<DataSource, BulkheadPolicy>();
+
+/**
+ * Runs `fn` on the caller's connection, or on one of the pool to the primary. The module's own work takes at
+ * most half of the pool, so that whatever it does, the application gets to its connections.
+ */
+export function withConnection<T>(
+  dataSource: DataSource,
+  own: QueryRunner | undefined,
+  fn: (runner: QueryRunner) => Promise<T>,
+): Promise<T> {
+  if (own && !own.isReleased) return fn(own);
+  const run = async (): Promise<T> => {
+    const runner = dataSource.createQueryRunner('master');
+    try {
+      return await fn(runner);
+    } finally {
+      await runner.release();
+    }
+  };
+  return locksRows(dataSource) ? shareOf(dataSource).execute(run) : run();
+}
+
+function shareOf(dataSource: DataSource): BulkheadPolicy {
+  let share = shares.get(dataSource);
+  if (!share) shares.set(dataSource, (share = bulkhead(halfOf(dataSource), Infinity)));
+  return share;
+}
+
+/**
+ * Half of the pool, as the options that the drivers take have it; `pg` and `mysql2` open 10 connections by
+ * default.
+ */
+export function halfOf({ options }: DataSource): number {
+  const { poolSize, extra } = options as { poolSize?: number; extra?: Record<string, unknown> };
+  const size = poolSize ?? Number(extra?.['max'] ?? extra?.['connectionLimit'] ?? 10);
+  return Math.max(1, Math.floor(size / 2));
+}

@@ -1,0 +1,305 @@
+import type { QueryRunner } from 'typeorm';
+import { MissingScopeError } from '../errors/missing-scope.error.js';
+import { reasonOf } from '../errors/reason-of.js';
+import type { ParityEvents } from '../events/parity-events.js';
+import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
+import { PendingSyncDiscarded } from '../events/pending-sync-discarded.event.js';
+import { atUri, type Address } from '../model/address.js';
+import type { PendingSync } from '../model/pending-sync.js';
+import type { RepositoryStateStore } from '../pds/repository-state.store.js';
+import type { RepositoryWriter } from '../pds/repository-writer.js';
+import type { SyncedEntities } from '../entities/synced-entities.js';
+import type { SessionProvider } from '../sessions/session-provider.js';
+import type { Change } from '../sync/change.js';
+import type { Outcome } from '../sync/outcome.js';
+import type { SyncEngine } from '../sync/sync-engine.js';
+import type { SyncRun } from '../sync/sync-run.js';
+import { toPending } from '../pending/change-entries.js';
+import { FirstAttemptState } from './first-attempt.state.store.js';
+import { LeasedLane } from './leased-lane.js';
+import { LaneParks } from './lane-parks.js';
+import { LaneSettlement } from './lane-settlement.js';
+import { nextAttempt } from './next-attempt.js';
+import type {
+  Discarded,
+  FailedAttempt,
+  Lane,
+  LaneNext,
+  Lease,
+  Park,
+  PendingEntry,
+} from '../pending/pending-entry.js';
+import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+
+export interface LaneOptions {
+  readonly store: PendingSyncStore;
+  readonly state: RepositoryStateStore;
+  readonly engine: SyncEngine;
+  readonly writer: RepositoryWriter;
+  readonly entities: SyncedEntities;
+  readonly sessions: SessionProvider;
+  readonly events: ParityEvents;
+  /** Whether the backlog of an account that has signed in again runs by itself. */
+  readonly autoRetry: boolean;
+  readonly log: { debug(message: string): void; warn(message: string): void; error(message: string): void };
+}
+
+/** Some changes of a lane, to be tried under its lease. */
+export interface Attempt {
+  readonly held: LeasedLane;
+  readonly changes: readonly Change[];
+  readonly entries: ReadonlyMap<string, PendingEntry>;
+  /** What becomes of the lane if nothing fails in passing. */
+  readonly next: LaneNext;
+  readonly backfill: boolean;
+  /** The entries are tried again; otherwise the changes are new, and kept if they fail. */
+  readonly isRetry: boolean;
+}
+
+export interface AttemptResult {
+  /** One per change, in their order. */
+  readonly outcomes: Outcome[];
+  /** By at-uri: what failed, as it is kept now. */
+  readonly kept: ReadonlyMap<string, PendingEntry>;
+  /** What came of it could not be stored: `kept` is what is known to be kept from before. */
+  readonly storeError?: Error;
+}
+
+/** Why some changes are not tried now. */
+export interface Closed {
+  /** For people. */
+  readonly reason: string;
+  readonly park: Park | null;
+}
+
+class Running {
+  readonly dids = new Set<string>();
+  ended = 0;
+}
+
+/** What the dispatcher and the worker have in common: one try of some changes of a lane that is held. */
+export class LaneAttempts {
+  readonly parks: LaneParks;
+
+  constructor(
+    readonly options: LaneOptions,
+    private readonly running = new Running(),
+  ) {
+    this.parks = new LaneParks(options);
+  }
+
+  /** Tries that have ended in this process. */
+  get endedCount(): number {
+    return this.running.ended;
+  }
+
+  /** The same on the caller's connection, for as long as it waits. */
+  on(own: (() => QueryRunner | undefined) | undefined): LaneAttempts {
+    if (!own) return this;
+    const { store, state } = this.options;
+    return new LaneAttempts({ ...this.options, store: store.on(own), state: state.on(own) }, this.running);
+  }
+
+  /** Whether this process is writing for a DID right now. */
+  isRunning(did: string): boolean {
+    return this.running.dids.has(did);
+  }
+
+  /** Whether these changes are not to be tried now: the lane is parked, or it or its host backs off. */
+  async closed(lane: Lane, changed: readonly Address[]): Promise<Closed | null> {
+    const park = await this.parks.of(lane, changed);
+    if (park) return { reason: `${lane.did} has to sign in again: ${park.reason}`, park };
+    const retryAt = this.options.writer.pausedUntil(lane.did) ?? lane.retryAt;
+    if (!retryAt || retryAt.getTime() <= Date.now()) return null;
+    const reason = `the PDS did not answer well; the next try is at ${retryAt.toISOString()}`;
+    return { reason, park: null };
+  }
+
+  /** null: somebody else works on the lane. */
+  hold(lane: Lane): Promise<LeasedLane | null> {
+    return LeasedLane.of(lane, this.options.store, this.options.state);
+  }
+
+  /** Tries changes, settles what succeeded, and remembers what failed. */
+  async run(one: Attempt, run: SyncRun = {}): Promise<AttemptResult> {
+    const { held, changes, entries, backfill, isRetry, next } = one;
+    const { lease, failures, permit } = held;
+    const { store, engine } = this.options;
+    const { did } = lease;
+    const sessionId = await this.parks.sessionId(did);
+    this.running.dids.add(did);
+    held.begin();
+    const first = isRetry ? null : this.firstTry(held, changes, entries);
+    try {
+      const ledger = store.settleWith && new LaneSettlement(store.settleWith.bind(store), held, entries);
+      const outcomes = await engine.run(did, changes, {
+        ...run,
+        ...(ledger && { ledger }),
+        state: first ?? held.state,
+        backfill,
+        permit,
+      });
+      const known = first?.captured ?? entries;
+      try {
+        await this.captureElsewhere(outcomes);
+        await this.settle(
+          lease,
+          outcomes.filter(({ change }) => !ledger?.settled.has(change)),
+          known,
+        );
+        const failed = outcomes.filter(({ failure }) => failure !== undefined);
+        const kept = await this.keep(lease, failed, isRetry ? entries : first?.captured);
+        const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
+        if (auth)
+          await this.parks.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
+        else if (failed.some(needsSession)) await this.parks.voidIfRenewed(did, sessionId);
+        held.finish(nextAttempt(failed, { failures, next, backfill }));
+        return { outcomes, kept };
+      } catch (error) {
+        // What the try has come to is true all the same.
+        return { outcomes, kept: known, storeError: error as Error };
+      }
+    } finally {
+      this.running.dids.delete(did);
+      this.running.ended += 1;
+    }
+  }
+
+  /** null: the changes are captured already, or would go with this process. */
+  private firstTry(
+    held: LeasedLane,
+    changes: readonly Change[],
+    entries: Attempt['entries'],
+  ): FirstAttemptState | null {
+    const { store, log } = this.options;
+    if (!store.outlivesProcess) return null;
+    const { did } = held.lease;
+    return new FirstAttemptState(held.state, async () => {
+      try {
+        // What was captured since the try began is newer than what it has read, and stays due.
+        const now = await this.entriesAt(did, changes);
+        return await this.capture(
+          did,
+          changes.filter((change) => versionIn(now, change) === versionIn(entries, change)),
+        );
+      } catch (error) {
+        log.warn(`Changes of ${did} are sent without being kept first: ${reasonOf(error)}`);
+        return undefined;
+      }
+    });
+  }
+
+  /**
+   * DurableCapture changes that are not tried now (a durable store has done it already), and gives their entries.
+   */
+  async capture(did: string, changes: readonly Change[]): Promise<Map<string, PendingEntry>> {
+    const { store } = this.options;
+    if (!store.durable) await store.capture(changes.map(toPending));
+    return this.entriesAt(did, changes);
+  }
+
+  async entriesAt(did: string, changes: readonly Change[]): Promise<Map<string, PendingEntry>> {
+    const entries = await this.options.store.at(
+      did,
+      changes.map(({ address }) => atUri(address)),
+    );
+    return new Map(entries.map((entry) => [entry.sync.uri, entry]));
+  }
+
+  captured(sync: PendingSync, entity: object | undefined): void {
+    this.options.events.emit(new PendingSyncCaptured(sync, entity));
+  }
+
+  /** Gives entries up, and tells. */
+  async discard(lease: Lease, given: readonly { entry: PendingEntry; reason: string }[]): Promise<number> {
+    return this.tellDiscarded(await this.options.store.discard(lease, given));
+  }
+
+  /** Gives up what is older than the ttl, and tells. Returns how many went. */
+  async cleanup(): Promise<number> {
+    let gone = 0;
+    for (;;) {
+      const discarded = await this.options.store.cleanup();
+      if (discarded.length === 0) return gone;
+      gone += this.tellDiscarded(discarded);
+    }
+  }
+
+  private tellDiscarded(discarded: readonly Discarded[]): number {
+    for (const { sync, reason } of discarded) {
+      this.options.log.warn(
+        `The pending ${sync.operation} of ${sync.entityName} ${sync.entityId} is given up: ${reason}`,
+      );
+      this.options.events.emit(new PendingSyncDiscarded(sync, reason));
+    }
+    return discarded.length;
+  }
+
+  /**
+   * Before the change is settled: from then on nothing else would remember what it asks for at its entity's
+   * new address.
+   */
+  private async captureElsewhere(outcomes: readonly Outcome[]): Promise<void> {
+    const changes = outcomes.flatMap(({ elsewhere }) => elsewhere ?? []);
+    if (changes.length === 0) return;
+    await this.options.store.capture(changes.map(toPending));
+    for (const did of new Set(changes.map(({ address }) => address.did))) await this.options.store.wake(did);
+  }
+
+  private async settle(
+    lease: Lease,
+    outcomes: readonly Outcome[],
+    entries: ReadonlyMap<string, PendingEntry>,
+  ): Promise<void> {
+    const done = outcomes
+      .filter(({ failure }) => failure === undefined)
+      .flatMap(({ change, result }) => {
+        const entry = entries.get(atUri(change.address));
+        if (!entry) return [];
+        // What was skipped was left as it is.
+        const cid = result.status === 'skipped' ? entry.cid : (result.cid ?? null);
+        return [{ uri: entry.sync.uri, version: entry.version, cid, asIs: result.status === 'skipped' }];
+      });
+    if (done.length > 0 && !(await this.options.store.settle(lease, done))) {
+      this.options.log.warn(
+        `The lease of ${lease.did} was lost during a write; whoever has it now settles it.`,
+      );
+    }
+  }
+
+  /**
+   * What failed is kept. A durable store has it already; another captures each new change, which may ask for
+   * something else than before, unless it is captured since (`known`).
+   */
+  private async keep(
+    lease: Lease,
+    failed: readonly Outcome[],
+    known: ReadonlyMap<string, PendingEntry> | undefined,
+  ): Promise<Map<string, PendingEntry>> {
+    if (failed.length === 0) return new Map();
+    const { store } = this.options;
+    const changes = failed.map(({ change }) => change);
+    const kept = known ?? (await this.capture(lease.did, changes));
+    const attempts = failed.flatMap(({ change, failure }): FailedAttempt[] => {
+      const entry = kept.get(atUri(change.address));
+      if (!entry || !failure) return [];
+      return [
+        {
+          uri: entry.sync.uri,
+          version: entry.version,
+          error: failure.error.message,
+          countsAttempt: failure.kind === 'permanent' || failure.kind === 'conflict',
+          needsSession: needsSession({ failure }),
+        },
+      ];
+    });
+    await store.failed(lease, attempts);
+    return this.entriesAt(lease.did, changes);
+  }
+}
+
+const versionIn = (entries: Attempt['entries'], { address }: Change): number | undefined =>
+  entries.get(atUri(address))?.version;
+
+const needsSession = ({ failure }: Pick<Outcome, 'failure'>): boolean =>
+  failure?.error instanceof MissingScopeError;

@@ -1,0 +1,65 @@
+import type { Address } from '../model/address.js';
+import type { LaneAttempts } from './lane-attempts.js';
+
+export interface LaneWakerOptions {
+  readonly attempts: LaneAttempts;
+  /** Some lanes are ready. */
+  readonly notify: () => void;
+  readonly log: { error(message: string): void };
+}
+
+/**
+ * In ms: saves that come one after the other wake their lanes once in a while, and the first of them at once.
+ */
+const INTERVAL = 50;
+
+/**
+ * Wakes lanes for commits that wait for nobody. A wake that is lost with its process is made up for by the
+ * store's sweep.
+ */
+export class LaneWaker {
+  /** By DID, the changes that wake it. */
+  private changed = new Map<string, Address[]>();
+  private timer: NodeJS.Timeout | undefined;
+  private flushed = -Infinity;
+  private waking: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: LaneWakerOptions) {}
+
+  wake(address: Address): void {
+    const its = this.changed.get(address.did);
+    if (its) its.push(address);
+    else this.changed.set(address.did, [address]);
+    const delay = Math.max(0, this.flushed + INTERVAL - performance.now());
+    this.timer ??= setTimeout(() => this.flush(), delay).unref();
+  }
+
+  /** Resolves when every lane is awake. */
+  async drain(): Promise<void> {
+    this.flush();
+    await this.waking;
+  }
+
+  private flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.flushed = performance.now();
+    const { changed } = this;
+    this.changed = new Map();
+    if (changed.size > 0) this.waking = this.waking.then(() => this.wakeAll(changed));
+  }
+
+  private async wakeAll(changed: ReadonlyMap<string, readonly Address[]>): Promise<void> {
+    const { attempts, notify, log } = this.options;
+    const { store } = attempts.options;
+    try {
+      for (const [did, addresses] of changed) {
+        await attempts.parks.of(await store.lane(did), addresses);
+        await store.wake(did);
+      }
+    } catch (error) {
+      log.error(`Waking the pending syncs of ${changed.size} accounts failed: ${String(error)}`);
+    }
+    notify();
+  }
+}

@@ -1,0 +1,22 @@
+import { AuthenticationError } from '../errors/authentication.error.js';
+import { OAuthSessionInvalidError } from '../errors/oauth-session-invalid.error.js';
+import { atUri } from '../model/address.js';
+import type { Change } from '../sync/change.js';
+import type { Park } from '../pending/pending-entry.js';
+
+/**
+ * The error that parked a lane, for the caller of changes that meet the park. It names an entity only if
+ * there is one alone.
+ */
+export function parkedError(
+  did: string,
+  { code, reason }: Park,
+  changes: readonly Change[],
+): AuthenticationError {
+  const sessionGone = new OAuthSessionInvalidError(reason, { did });
+  const error = code === sessionGone.code ? sessionGone : new AuthenticationError(reason, { did });
+  const [only] = changes;
+  if (!only || changes.length > 1) return error;
+  const { entity, entityId, address } = only;
+  return error.about({ uri: atUri(address), entityName: entity.name, entityId });
+}

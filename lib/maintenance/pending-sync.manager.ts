@@ -1,0 +1,85 @@
+import type { PendingSync, SyncOperation } from '../model/pending-sync.js';
+import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
+import { atUri } from '../model/address.js';
+import type { SyncService } from '../sync/sync.service.js';
+import { toPending } from '../pending/change-entries.js';
+import type { LaneAttempts } from '../lanes/lane-attempts.js';
+import type { LaneWorker } from '../lanes/lane.worker.js';
+import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+
+/** What stands behind the manager while pending syncs are enabled. */
+export interface PendingSyncs {
+  readonly store: PendingSyncStore;
+  readonly attempts: LaneAttempts;
+  readonly worker: LaneWorker;
+}
+
+/** The pending syncs of the accounts. While they are disabled there are none, and nothing is kept. */
+export class PendingSyncManager {
+  constructor(
+    private readonly pending: PendingSyncs | null,
+    private readonly sync: SyncService,
+  ) {}
+
+  isEnabled(): boolean {
+    return this.pending !== null;
+  }
+
+  /**
+   * Keeps a sync of a saved entity for later, without trying it now; null if they are disabled, or the entity
+   * has no DID. What will be done is decided from the entity when it is tried; `operation` 'unpublish' asks
+   * for its record to go.
+   */
+  async capture(entity: object, operation: SyncOperation = 'publish'): Promise<PendingSync | null> {
+    const change = this.pending && (await this.sync.changeOf(entity, operation));
+    if (!this.pending || !change) return null;
+    await this.pending.store.capture([toPending(change)]);
+    return this.pending.store.find(atUri(change.address));
+  }
+
+  /** Oldest first; empty if there are none. */
+  async forDid(did: string): Promise<PendingSync[]> {
+    return (await this.pending?.store.forDid(did)) ?? [];
+  }
+
+  /**
+   * Tries each pending sync of an account once, now, whatever it waits for. Two calls at a time try nothing
+   * twice. While another process works on the account it waits, up to 30 seconds: what that has done counts
+   * as succeeded, and what is pending after that as failed.
+   *
+   * @throws OAuthSessionInvalidError (AuthenticationError) if the account still has to sign in: nothing is
+   *   spent or lost
+   */
+  async retryForDid(did: string): Promise<PendingSyncRetryResult> {
+    if (!this.pending) return new PendingSyncRetryResult(0, 0, 0, 0);
+    return this.pending.worker.work(did, { backlog: true });
+  }
+
+  async countForDid(did: string): Promise<number> {
+    return (await this.pending?.store.countForDid(did)) ?? 0;
+  }
+
+  async hasForDid(did: string): Promise<boolean> {
+    return (await this.pending?.store.hasForDid(did)) ?? false;
+  }
+
+  /** null if there is none of this id. */
+  async find(id: string): Promise<PendingSync | null> {
+    return (await this.pending?.store.find(id)) ?? null;
+  }
+
+  /** Forgets one; its record stays as it is. False if there was none. */
+  async remove(id: string): Promise<boolean> {
+    return (await this.pending?.store.remove(id)) ?? false;
+  }
+
+  /** Forgets all of an account; returns how many. */
+  async removeForDid(did: string): Promise<number> {
+    return (await this.pending?.store.removeForDid(did)) ?? 0;
+  }
+
+  /** Gives up what is older than the ttl; returns how many went. Unpublishes never expire. */
+  async cleanup(): Promise<number> {
+    return (await this.pending?.attempts.cleanup()) ?? 0;
+  }
+}

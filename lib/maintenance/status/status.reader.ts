@@ -1,0 +1,154 @@
+import { recordStateOf } from '../../metadata/record-state.js';
+import { atUri, parseAtUri } from '../../model/address.js';
+import { onCommittedData } from '../../database/committed-data.js';
+import type { SyncedEntities } from '../../entities/synced-entities.js';
+import type { SyncedEntity } from '../../entities/synced-entity.js';
+import type { SessionProvider } from '../../sessions/session-provider.js';
+import { assess } from '../../sync/assessment.js';
+import { unresolvedAddress } from '../../sync/unresolved.js';
+import type { PendingView, PendingStats } from '../../pending/pending-views.js';
+import type { PendingSyncStore } from '../../pending/pending-sync.store.js';
+import type { EntityStatus } from './entity-status.js';
+
+export interface StatusReaderConfig {
+  readonly entities: SyncedEntities;
+  readonly sessions: SessionProvider;
+  /** null while pending syncs are disabled. */
+  readonly store: PendingSyncStore | null;
+  /** Whether this process is writing for a DID right now. */
+  readonly isRunning: (did: string) => boolean;
+}
+
+const NOTHING: PendingStats = { pending: 0, parked: 0, leased: 0, dead: 0, oldestWaiting: null };
+
+/** Tells how things stand, from the row and the store; without the network, and without changing anything. */
+export class StatusReader {
+  constructor(private readonly config: StatusReaderConfig) {}
+
+  /**
+   * How an entity and its record stand to each other; of the row as it is committed, not of what the instance
+   * says.
+   * @throws ParityOptionsError for an entity that is not marked
+   */
+  async of(instance: object): Promise<EntityStatus> {
+    const entity = this.config.entities.of(instance);
+    const id = entity.idOf(instance);
+    const row =
+      id === null
+        ? undefined
+        : await onCommittedData(entity.dataSource, undefined, async (runner) =>
+            (await entity.load([id], runner.manager)).get(id),
+          );
+    if (!row || id === null) return this.ofGone(instance);
+    let kept: PendingView | null = null;
+    try {
+      // Without an answer of its own code, and until it was asked again, an entity is kept under no account.
+      const known = await addresses(entity, row).catch(() => []);
+      const uris = [...known, atUri(unresolvedAddress(entity, id))];
+      kept = await this.kept(uris);
+      if (kept && !kept.dead) return await this.ofPending(kept);
+      const status = await ofRow(entity, row, kept);
+      return status.status === 'failed' && uris[0] ? this.unlessRunning(status, uris[0]) : status;
+    } catch (error) {
+      const { message } = error as Error;
+      const { uri } = recordStateOf(row);
+      return kept?.dead
+        ? dead(kept)
+        : { status: 'failed', uri, error: message, attempts: 0, deadLetter: null };
+    }
+  }
+
+  /** Of a store that cannot count, zeros. */
+  async stats(): Promise<PendingStats> {
+    return (await this.config.store?.stats()) ?? NOTHING;
+  }
+
+  /** An entity that was removed knows where its record was. */
+  private async ofGone(instance: object): Promise<EntityStatus> {
+    const { uri } = recordStateOf(instance);
+    const kept = uri === null ? null : await this.kept([uri]);
+    if (!kept) return { status: 'not-eligible', reason: 'it is not in the database', uri: null };
+    return kept.dead ? dead(kept) : this.ofPending(kept);
+  }
+
+  /** A store that keeps only what has failed does not know what is under way. */
+  private unlessRunning(status: EntityStatus, uri: string): EntityStatus {
+    if (!this.config.isRunning(parseAtUri(uri)?.did ?? '')) return status;
+    return { status: 'pending', uri, operation: 'publish', since: new Date(), reason: 'under way' };
+  }
+
+  /** What is pending comes before what was given up: a record that moves has two addresses. */
+  private async kept(uris: readonly string[]): Promise<PendingView | null> {
+    const { store } = this.config;
+    const all = await Promise.all(uris.map((uri) => store?.inspect(uri)));
+    return all.find((kept) => kept && !kept.dead) ?? all.find((kept) => kept) ?? null;
+  }
+
+  private async ofPending({ sync, tried, needsSession, backlog }: PendingView): Promise<EntityStatus> {
+    const { uri, did, operation, attempts, lastError } = sync;
+    const lane = await this.config.store?.lane(did);
+    if (lane?.park && !(await this.isVoid(did, lane.park.sessionId))) {
+      return { status: 'parked', uri, did, needs: 'sign-in', scope: null, reason: lane.park.reason };
+    }
+    if (needsSession) {
+      const reason = lastError ?? 'the session lacks a scope';
+      return { status: 'parked', uri, did, needs: 'scope', scope: scopeIn(reason), reason };
+    }
+    if (lane?.retryAt && lane.retryAt.getTime() > Date.now()) {
+      return { status: 'retrying', uri, at: lane.retryAt, error: lastError };
+    }
+    if (tried && attempts > 0) {
+      return { status: 'failed', uri, error: lastError ?? 'unknown', attempts, deadLetter: null };
+    }
+    const reason = backlog ? 'captured before the last sign-in: it waits for retryPendingSyncs()' : null;
+    return { status: 'pending', uri, operation, since: new Date(sync.createdAt), reason };
+  }
+
+  /** A newer session than the one that failed voids a park, whatever became of the event that told of it. */
+  private async isVoid(did: string, failed: string | null): Promise<boolean> {
+    const current = (await this.config.sessions.sessionId?.(did).catch(() => null)) ?? null;
+    return current !== null && current !== failed;
+  }
+}
+
+/** Where the entity's record is, and where it belongs. */
+async function addresses(entity: SyncedEntity, row: object): Promise<string[]> {
+  const { uri } = recordStateOf(row);
+  const address = await entity.addressOf(row);
+  return [...new Set([...(address ? [atUri(address)] : []), ...(parseAtUri(uri) && uri ? [uri] : [])])];
+}
+
+async function ofRow(entity: SyncedEntity, row: object, kept: PendingView | null): Promise<EntityStatus> {
+  const { uri, cid, syncedAt } = recordStateOf(row);
+  const synced = (): EntityStatus => ({
+    status: 'synced',
+    uri: uri ?? '',
+    cid,
+    syncedAt: syncedAt instanceof Date ? syncedAt : null,
+  });
+  if (entity.sync.level !== 'auto' || !entity.mapper) {
+    if (uri !== null) return synced();
+    return kept ? dead(kept) : { status: 'not-eligible', reason: 'it is published by hand only', uri: null };
+  }
+  const assessment = await assess(entity, row);
+  if (assessment.kind === 'synced') return synced();
+  if (assessment.kind === 'not-eligible') {
+    const { reason } = assessment;
+    return { status: 'not-eligible', reason, uri: assessment.uri };
+  }
+  return kept ? dead(kept) : { status: 'failed', uri, error: FORGOTTEN, attempts: 0, deadLetter: null };
+}
+
+const FORGOTTEN =
+  'the record is not what it should be, and no pending sync is kept for it; touch() or reconcile() sees to it';
+
+const dead = ({ sync, dead: letter }: PendingView): EntityStatus => ({
+  status: 'failed',
+  uri: sync.uri,
+  error: letter?.reason ?? 'unknown',
+  attempts: sync.attempts,
+  deadLetter: sync.id,
+});
+
+/** As MissingScopeError says it; a store keeps no more of an error than its message. */
+const scopeIn = (message: string): string | null => /scope '([^']+)'/.exec(message)?.[1] ?? null;

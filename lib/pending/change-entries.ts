@@ -1,0 +1,43 @@
+import type { SyncedEntities } from '../entities/synced-entities.js';
+import type { Change } from '../sync/change.js';
+import type { PendingChange, PendingEntry } from './pending-entry.js';
+
+/** Whether a process with these classes can try a pending sync: of an orphan the address is enough. */
+export const isKnown = ({ entityName, orphaned }: PendingEntry, entities: SyncedEntities): boolean =>
+  orphaned || entities.stored(entityName) !== undefined;
+
+/** A pending sync as the change that it was made of, if it {@link isKnown}. */
+export function toChange(entry: PendingEntry, entities: SyncedEntities): Change {
+  const entity = entities.stored(entry.entityName) ?? entities.unknownClass(entry.entityName);
+  const { entityId, address, trigger, operation, cid, keepRecord, givenUp, orphaned, mayDelete } = entry;
+  const asked = {
+    entity,
+    entityId,
+    address,
+    trigger,
+    operation,
+    cid,
+    keepRecord,
+    givenUp,
+    orphaned,
+    mayDelete,
+  };
+  return { ...asked, instance: undefined, snapshot: undefined, origin: undefined };
+}
+
+/** What a reconciliation found. */
+export const toBackfill = (change: Change): PendingChange => ({ ...toPending(change), backfill: true });
+
+export const toPending = (change: Change): PendingChange => ({
+  address: change.address,
+  entityName: change.entity.storedName,
+  entityId: change.entityId,
+  operation: change.operation,
+  trigger: change.trigger,
+  cid: change.cid,
+  keepRecord: change.keepRecord,
+  givenUp: change.givenUp,
+  orphaned: change.orphaned ?? false,
+  mayDelete: change.mayDelete,
+  backfill: false,
+});

@@ -1,0 +1,23 @@
+/** Runs tasks of one key one after the other, in the order of their calls; tasks of different keys don't wait. */
+export class KeyedQueue {
+  private readonly tails = new Map<string, Promise<unknown>>();
+
+  async run<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const before = this.tails.get(key) ?? Promise.resolve();
+    const result = before.then(task);
+    const tail = result.then(forget, forget);
+    this.tails.set(key, tail);
+    try {
+      return await result;
+    } finally {
+      if (this.tails.get(key) === tail) this.tails.delete(key);
+    }
+  }
+
+  /** How many keys have a task that runs or waits. */
+  get size(): number {
+    return this.tails.size;
+  }
+}
+
+const forget = (): void => undefined;

@@ -1,0 +1,7 @@
+import type { ParityErrorContext } from '../errors/parity.error.js';
+import { ParityOptionsError } from '../errors/parity-options.error.js';
+import { SyncResult } from '../model/sync-result.js';
+
+/** The result of something that was asked of an entity for which it cannot be done. */
+export const invalidUse = (reason: string, about: ParityErrorContext): SyncResult =>
+  new SyncResult('failed', { reason, error: new ParityOptionsError(reason, about) });

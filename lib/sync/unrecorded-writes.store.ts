@@ -1,0 +1,47 @@
+import { type RepositoryState, RepositoryStateStore } from '../pds/repository-state.store.js';
+
+/**
+ * A repository's state together with what was written to addresses whose rows could not take it up. Until that is undone no row and no
+ * ledger knows of it, and a try that fails, or a crash, must not forget it: it counts as a request without an answer.
+ */
+export class UnrecordedWritesState extends RepositoryStateStore {
+  private kept: RepositoryState | undefined;
+
+  /** @param untaken at-uri to CID */
+  constructor(
+    private readonly store: RepositoryStateStore,
+    private readonly untaken: ReadonlyMap<string, string | null>,
+  ) {
+    super();
+  }
+
+  override load(did: string): Promise<RepositoryState | null> {
+    return this.store.load(did);
+  }
+
+  override sending(did: string, state: RepositoryState): Promise<void> {
+    return this.store.sending(did, withUnrecorded(state, this.untaken));
+  }
+
+  override async settled(did: string, state: RepositoryState): Promise<void> {
+    if (state !== this.kept) await this.store.settled(did, withUnrecorded(state, this.untaken));
+  }
+
+  override forget(did: string): Promise<void> {
+    return this.store.forget(did);
+  }
+
+  /** The transaction that settled it has kept this state. */
+  keeps(state: RepositoryState): void {
+    this.kept = state;
+  }
+}
+
+export function withUnrecorded(
+  state: RepositoryState,
+  untaken: ReadonlyMap<string, string | null>,
+): RepositoryState {
+  if (untaken.size === 0) return state;
+  const unsettled = Object.fromEntries([...untaken].map(([uri, cid]) => [uri, [cid]]));
+  return { ...state, unsettled: { ...state.unsettled, ...unsettled } };
+}
