@@ -20,18 +20,17 @@ import { bindPublisher } from './entities/entity-publisher.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import { isMarkedMapper } from './metadata/sync-metadata.js';
 import type { ResolvedOptions } from './model/options.js';
-import { LISTED_MAPPERS, PENDING_DATA_SOURCE } from './parity.module-definition.js';
+import type { PendingParts } from './parity.module-pending.js';
+import { LISTED_MAPPERS, PENDING, PENDING_DATA_SOURCE, RESOLVED_OPTIONS } from './parity.module-tokens.js';
 import { startUpWarnings } from './parity.module-warnings.js';
-import { PENDING_STORE, RESOLVED_OPTIONS } from './parity.module-pending.js';
 import { ensureTables } from './pending/database/ensure-tables.js';
-import { LaneLoop } from './lanes/lane.loop.js';
-import type { PendingSyncStore } from './pending/pending-sync.store.js';
 import { MapperRegistry } from './records/mapper.registry.js';
 import type { RecordMapper } from './records/record-mapper.js';
 import { SyncedEntities } from './entities/synced-entities.js';
 import type { SyncedEntity } from './entities/synced-entity.js';
 import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
 import type { EntityWrite } from './sync/change.js';
+import { CommittedBatch } from './sync/committed-batch.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncService } from './sync/sync.service.js';
 import { within } from './runtime/within.js';
@@ -62,16 +61,15 @@ export class ParityBootstrap
     private readonly feeds: ChangeFeeds,
     private readonly earlyWrites: EarlyWrites,
     private readonly sync: SyncService,
-    @Optional() @Inject(PENDING_STORE) private readonly pending: PendingSyncStore | null,
+    @Inject(PENDING) private readonly pending: PendingParts | null,
     @Optional() @Inject(PENDING_DATA_SOURCE) private readonly ledger: DataSource | null,
     @Optional() @Inject(AtpOAuthService) private readonly oauth: AtpOAuthService | null,
-    @Optional() @Inject(LaneLoop) private readonly loop: LaneLoop | null,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(LISTED_MAPPERS) private readonly listed: Type<RecordMapper>[],
   ) {}
 
   async onModuleInit(): Promise<void> {
-    if (this.pending?.durable && this.ledger) await ensureTables(this.ledger);
+    if (this.pending?.store.durable && this.ledger) await ensureTables(this.ledger);
     await this.oauth?.start();
     this.findMappers();
     const dataSources = this.options.dataSources.map((name) => this.dataSource(name));
@@ -88,15 +86,15 @@ export class ParityBootstrap
 
   /** When session providers and the rest of the application are ready. */
   async onApplicationBootstrap(): Promise<void> {
-    this.loop?.start();
-    await this.dispatcher.afterCommit(this.early.splice(0));
+    this.pending?.loop.start();
+    await this.dispatcher.afterCommit(new CommittedBatch(this.early.splice(0)));
   }
 
   /** The work stops here, but capture goes on: requests under way and hooks of other modules still save. */
   async beforeApplicationShutdown(): Promise<void> {
     this.shutdownEnd = performance.now() + SHUTDOWN_LIMIT;
     this.dispatcher.stop();
-    await this.drain(this.loop?.stop());
+    await this.drain(this.pending?.loop.stop());
   }
 
   /**

@@ -12,6 +12,7 @@ import type { ParityHttpOptions } from './http/http-options.js';
 import { checkNames, names, wrong, type OptionNames } from './model/option-checks.js';
 import { PARITY_OPTION_NAMES, type ParityOptions } from './model/options.js';
 import { neededTables } from './parity.module-tables.js';
+import { LISTED_MAPPERS, PENDING_DATA_SOURCE } from './parity.module-tokens.js';
 import type { RecordMapper } from './records/record-mapper.js';
 import { checkOAuthNames, type OAuthOptions } from './sessions/oauth/oauth-options.js';
 import type { SessionProvider } from './sessions/session-provider.js';
@@ -49,17 +50,6 @@ export interface ParityModuleExtras {
    */
   dataSources?: readonly string[];
 }
-
-/** Mapper classes that were listed, as opposed to found by their decorator. */
-export const LISTED_MAPPERS = Symbol('parity:listed-mappers');
-
-/**
- * The DataSource that keeps pending syncs, with storage 'database'; undefined if there is none of that name.
- */
-export const PENDING_DATA_SOURCE = Symbol('parity:pending-data-source');
-
-/** The options of `forRoot` or `forRootAsync`, whose names are known to be right. */
-export const PARITY_OPTIONS = Symbol('parity:options');
 
 // What has a default here is no part of the options that are injected.
 export const {

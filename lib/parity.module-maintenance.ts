@@ -1,20 +1,22 @@
 import type { FactoryProvider } from '@nestjs/common';
 import { ChangeFeeds } from './changes/change-feeds.js';
 import { ManualTouch } from './changes/manual-touch.js';
-import { PENDING_STORE } from './parity.module-pending.js';
+import { SyncedEntities } from './entities/synced-entities.js';
+import { SessionListener } from './lanes/session.listener.js';
 import { DeadLettersService } from './maintenance/dead-letters.service.js';
-import { NO_DEAD_LETTERS } from './pending/dead-letter.js';
-import { LaneLoop } from './lanes/lane.loop.js';
-import { LaneAttempts } from './lanes/lane-attempts.js';
-import type { PendingSyncStore } from './pending/pending-sync.store.js';
+import { PendingSyncManager } from './maintenance/pending-sync.manager.js';
 import { Reconciler } from './maintenance/reconcile/reconciler.js';
 import { StatusReader } from './maintenance/status/status.reader.js';
+import type { ResolvedOptions } from './model/options.js';
+import type { PendingParts } from './parity.module-pending.js';
+import { logger, PENDING, RESOLVED_OPTIONS } from './parity.module-tokens.js';
 import { RepositoryWriter } from './pds/repository-writer.js';
-import { SyncedEntities } from './entities/synced-entities.js';
+import { NO_DEAD_LETTERS } from './pending/dead-letter.js';
 import { SessionProvider } from './sessions/session-provider.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
+import { SyncService } from './sync/sync.service.js';
 
-/** What looks after things from outside: it tells how they stand, and sets right what nobody noticed. */
+/** What looks after things from outside: it tells how they stand, and sets right what no event told of. */
 export const maintenanceProviders: FactoryProvider[] = [
   { provide: ChangeFeeds, useFactory: () => new ChangeFeeds() },
   {
@@ -24,48 +26,51 @@ export const maintenanceProviders: FactoryProvider[] = [
       new ManualTouch(entities, dispatcher, feeds),
   },
   {
+    provide: SessionListener,
+    inject: [RESOLVED_OPTIONS, PENDING],
+    useFactory: ({ pendingSyncs: { autoRetry } }: ResolvedOptions, pending: PendingParts | null) =>
+      new SessionListener(pending && { ...pending, autoRetry, log: logger }),
+  },
+  {
+    provide: PendingSyncManager,
+    inject: [SyncService, PENDING],
+    useFactory: (sync: SyncService, pending: PendingParts | null) => new PendingSyncManager(pending, sync),
+  },
+  {
     provide: Reconciler,
-    inject: [
-      SyncedEntities,
-      SyncDispatcher,
-      RepositoryWriter,
-      { token: PENDING_STORE, optional: true },
-      { token: LaneLoop, optional: true },
-    ],
+    inject: [SyncedEntities, SyncDispatcher, RepositoryWriter, PENDING],
     useFactory: (
       entities: SyncedEntities,
       dispatcher: SyncDispatcher,
       writer: RepositoryWriter,
-      store: PendingSyncStore | null,
-      loop: LaneLoop | null,
-    ) => new Reconciler({ entities, dispatcher, writer, store, notify: () => loop?.notify() }),
+      pending: PendingParts | null,
+    ) =>
+      new Reconciler({
+        entities,
+        dispatcher,
+        writer,
+        store: pending?.store ?? null,
+        notify: () => pending?.loop.notify(),
+      }),
   },
   {
     provide: StatusReader,
-    inject: [
-      SyncedEntities,
-      SessionProvider,
-      { token: PENDING_STORE, optional: true },
-      { token: LaneAttempts, optional: true },
-    ],
-    useFactory: (
-      entities: SyncedEntities,
-      sessions: SessionProvider,
-      store: PendingSyncStore | null,
-      attempts: LaneAttempts | null,
-    ) =>
-      new StatusReader({ entities, sessions, store, isRunning: (did) => attempts?.isRunning(did) ?? false }),
+    inject: [SyncedEntities, SessionProvider, PENDING],
+    useFactory: (entities: SyncedEntities, sessions: SessionProvider, pending: PendingParts | null) =>
+      new StatusReader({
+        entities,
+        sessions,
+        store: pending?.store ?? null,
+        isRunning: (did) => pending?.attempts.isRunning(did) ?? false,
+      }),
   },
   {
     provide: DeadLettersService,
-    inject: [
-      { token: PENDING_STORE, optional: true },
-      { token: LaneLoop, optional: true },
-    ],
-    useFactory: (store: PendingSyncStore | null, loop: LaneLoop | null) =>
+    inject: [PENDING],
+    useFactory: (pending: PendingParts | null) =>
       new DeadLettersService({
-        letters: store?.deadLetters ?? NO_DEAD_LETTERS,
-        notify: () => loop?.notify(),
+        letters: pending?.store.deadLetters ?? NO_DEAD_LETTERS,
+        notify: () => pending?.loop.notify(),
       }),
   },
 ];

@@ -1,123 +1,109 @@
-import { Logger, type FactoryProvider } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
+import type { SyncedEntities } from './entities/synced-entities.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
-import { ParityEvents } from './events/parity-events.js';
+import type { ParityEvents } from './events/parity-events.js';
+import { BackgroundDelivery } from './lanes/background.delivery.js';
+import { CaptureOnFailure } from './lanes/capture-on-failure.js';
+import { DurableCapture } from './lanes/durable-capture.js';
+import { LaneAttempts } from './lanes/lane-attempts.js';
+import { LaneLoop } from './lanes/lane.loop.js';
+import { LaneWaker } from './lanes/lane.waker.js';
+import { LaneWorker } from './lanes/lane.worker.js';
+import { LeasedWork } from './lanes/leased.work.js';
+import { StoreFailures } from './lanes/store-failures.js';
 import type { ResolvedOptions } from './model/options.js';
-import { PENDING_DATA_SOURCE } from './parity.module-definition.js';
+import { logger } from './parity.module-tokens.js';
+import { InMemoryRepositoryState } from './pds/in-memory-repository-state.store.js';
+import type { RepositoryStateStore } from './pds/repository-state.store.js';
+import type { RepositoryWriter } from './pds/repository-writer.js';
 import { CachePendingSyncStore } from './pending/cache/cache-pending-sync.store.js';
 import { CacheRepositoryState } from './pending/cache/cache-repository-state.store.js';
 import { DatabasePendingSyncStore } from './pending/database/database-pending-sync.store.js';
 import { DatabaseRepositoryState } from './pending/database/database-repository-state.store.js';
-import { LaneLoop } from './lanes/lane.loop.js';
-import { LaneAttempts } from './lanes/lane-attempts.js';
-import { LaneWorker } from './lanes/lane.worker.js';
-import { PendingSyncManager } from './maintenance/pending-sync.manager.js';
 import type { PendingSyncStore } from './pending/pending-sync.store.js';
-import { SessionListener } from './lanes/session.listener.js';
-import { InMemoryRepositoryState } from './pds/in-memory-repository-state.store.js';
-import { RepositoryStateStore } from './pds/repository-state.store.js';
-import { RepositoryWriter } from './pds/repository-writer.js';
-import { SyncedEntities } from './entities/synced-entities.js';
-import { SessionProvider } from './sessions/session-provider.js';
+import type { SessionProvider } from './sessions/session-provider.js';
+import { AccountDelivery } from './sync/account.delivery.js';
+import { NoCapture } from './sync/capture.js';
+import { DirectWork } from './sync/direct.work.js';
+import { Dispatcher } from './sync/dispatcher.js';
+import { FailureReports } from './sync/failure-reports.js';
+import { SettledVersions } from './sync/settled-versions.js';
 import { SHUTDOWN_LIMIT } from './sync/shutdown-limit.js';
-import { SyncEngine } from './sync/sync-engine.js';
-import { SyncService } from './sync/sync.service.js';
+import type { SyncEngine } from './sync/sync-engine.js';
 
-export const RESOLVED_OPTIONS = Symbol('parity:resolved-options');
+/** What keeps and retries what is not done yet. */
+export interface PendingParts {
+  readonly store: PendingSyncStore;
+  readonly attempts: LaneAttempts;
+  readonly worker: LaneWorker;
+  readonly waker: LaneWaker;
+  readonly loop: LaneLoop;
+  readonly versions: SettledVersions;
+}
 
-export const PENDING_STORE = Symbol('parity:pending-store');
+export interface Foundations {
+  readonly engine: SyncEngine;
+  readonly writer: RepositoryWriter;
+  readonly state: RepositoryStateStore;
+  readonly entities: SyncedEntities;
+  readonly sessions: SessionProvider;
+  readonly events: ParityEvents;
+  readonly dataSource: DataSource | undefined;
+}
 
-export const logger = new Logger('Parity');
+/** null: pending syncs are disabled. */
+export function pendingParts(options: ResolvedOptions, foundations: Foundations): PendingParts | null {
+  const { enabled, autoRetry, maxAttempts } = options.pendingSyncs;
+  if (!enabled) return null;
+  const store = pendingStore(options, foundations);
+  const versions = new SettledVersions();
+  const attempts = new LaneAttempts({ ...foundations, store, versions, autoRetry, log: logger });
+  const worker = new LaneWorker({ attempts, maxAttempts });
+  const waker = new LaneWaker({ attempts, notify: () => loop.notify(), log: logger });
+  const loop: LaneLoop = new LaneLoop({
+    worker,
+    store,
+    concurrency: 10,
+    interval: 5_000,
+    drainLimit: SHUTDOWN_LIMIT,
+    cleanup: () => attempts.cleanup(),
+    wake: () => waker.drain(),
+    log: logger,
+  });
+  return { store, attempts, worker, waker, loop, versions };
+}
 
-/** What keeps and retries what is not done yet; all of it null while pending syncs are disabled. */
-export const pendingProviders: FactoryProvider[] = [
-  {
-    provide: PENDING_STORE,
-    inject: [RESOLVED_OPTIONS, SyncedEntities, { token: PENDING_DATA_SOURCE, optional: true }],
-    useFactory: pendingStore,
-  },
-  {
-    provide: LaneAttempts,
-    inject: [
-      RESOLVED_OPTIONS,
-      { token: PENDING_STORE, optional: true },
-      SyncEngine,
-      RepositoryWriter,
-      RepositoryStateStore,
-      SyncedEntities,
-      SessionProvider,
-      ParityEvents,
-    ],
-    useFactory: (
-      { pendingSyncs }: ResolvedOptions,
-      store: PendingSyncStore | null,
-      engine: SyncEngine,
-      writer: RepositoryWriter,
-      state: RepositoryStateStore,
-      entities: SyncedEntities,
-      sessions: SessionProvider,
-      events: ParityEvents,
-    ) =>
-      store &&
-      new LaneAttempts({
-        store,
-        state,
-        engine,
-        writer,
-        entities,
-        sessions,
-        events,
-        autoRetry: pendingSyncs.autoRetry,
-        log: logger,
-      }),
-  },
-  {
-    provide: LaneWorker,
-    inject: [RESOLVED_OPTIONS, { token: LaneAttempts, optional: true }],
-    useFactory: ({ pendingSyncs }: ResolvedOptions, attempts: LaneAttempts | null) =>
-      attempts && new LaneWorker({ attempts, maxAttempts: pendingSyncs.maxAttempts }),
-  },
-  {
-    provide: LaneLoop,
-    inject: [
-      { token: LaneWorker, optional: true },
-      { token: LaneAttempts, optional: true },
-    ],
-    useFactory: (worker: LaneWorker | null, attempts: LaneAttempts | null) =>
-      worker &&
-      attempts &&
-      new LaneLoop({
-        worker,
-        store: attempts.options.store,
-        concurrency: 10,
-        interval: 5_000,
-        drainLimit: SHUTDOWN_LIMIT,
-        cleanup: () => attempts.cleanup(),
-        log: logger,
-      }),
-  },
-  {
-    provide: SessionListener,
-    inject: [RESOLVED_OPTIONS, { token: PENDING_STORE, optional: true }, { token: LaneLoop, optional: true }],
-    useFactory: ({ pendingSyncs }: ResolvedOptions, store: PendingSyncStore | null, loop: LaneLoop | null) =>
-      new SessionListener(store && loop && { store, loop, autoRetry: pendingSyncs.autoRetry, log: logger }),
-  },
-  {
-    provide: PendingSyncManager,
-    inject: [
-      SyncService,
-      { token: PENDING_STORE, optional: true },
-      { token: LaneAttempts, optional: true },
-      { token: LaneWorker, optional: true },
-    ],
-    useFactory: (
-      sync: SyncService,
-      store: PendingSyncStore | null,
-      attempts: LaneAttempts | null,
-      worker: LaneWorker | null,
-    ) => new PendingSyncManager(store && attempts && worker && { store, attempts, worker }, sync),
-  },
-];
+/** The mode and the storage choose the two strategies of the dispatcher: when it captures, and how it delivers. */
+export function dispatcherOf(
+  { sync, pendingSyncs: { whenParked } }: ResolvedOptions,
+  pending: PendingParts | null,
+  engine: SyncEngine,
+  events: ParityEvents,
+): Dispatcher {
+  const log = logger;
+  const reports = new FailureReports(events, log);
+  const work = new DirectWork(engine, reports);
+  const deadline = sync.deadlineMs;
+  if (!pending) {
+    const versions = new SettledVersions();
+    const delivery = new AccountDelivery({ work, versions, deadline });
+    return new Dispatcher({ capture: new NoCapture(versions), delivery, versions, reports, log });
+  }
+  const { store, attempts, waker, versions } = pending;
+  const failures = new StoreFailures(store.durable, reports, log);
+  const leased = new LeasedWork({ attempts, direct: work, whenParked, reports, failures });
+  const direct = new AccountDelivery({ work: leased, versions, deadline });
+  return new Dispatcher({
+    capture: store.durable
+      ? new DurableCapture({ store, versions, log })
+      : new CaptureOnFailure(store, versions),
+    delivery:
+      sync.mode === 'background' ? new BackgroundDelivery({ store, waker, direct, failures }) : direct,
+    versions,
+    reports,
+    log,
+  });
+}
 
 const isDurable = ({ pendingSyncs }: ResolvedOptions): boolean =>
   pendingSyncs.enabled && pendingSyncs.storage === 'database';
@@ -133,19 +119,13 @@ export function repositoryState(options: ResolvedOptions, dataSource?: DataSourc
 
 function pendingStore(
   options: ResolvedOptions,
-  { nameOf }: SyncedEntities,
-  dataSource?: DataSource,
-): PendingSyncStore | null {
-  const { enabled, ttl, cache, preparedStatements } = options.pendingSyncs;
-  if (!enabled) return null;
-  return isDurable(options)
-    ? new DatabasePendingSyncStore({
-        dataSource: ledgerOf(options, dataSource),
-        ttl,
-        preparedStatements,
-        nameOf,
-      })
-    : new CachePendingSyncStore({ ttl, nameOf, cache, warn: (message) => logger.warn(message) });
+  { entities: { nameOf }, dataSource }: Foundations,
+): PendingSyncStore {
+  const { ttl, cache, preparedStatements } = options.pendingSyncs;
+  if (!isDurable(options))
+    return new CachePendingSyncStore({ ttl, nameOf, cache, warn: (message) => logger.warn(message) });
+  const ledger = ledgerOf(options, dataSource);
+  return new DatabasePendingSyncStore({ dataSource: ledger, ttl, preparedStatements, nameOf });
 }
 
 /** The pending syncs of an entity are kept in its own transaction, so in its own DataSource. */

@@ -11,19 +11,15 @@ import { PARITY_HTTP_OPTIONS, resolveHttpOptions } from './http/http-options.js'
 import { ParityInterceptor } from './http/parity.interceptor.js';
 import { globalInterceptor } from './http/request-mode.js';
 import { resolveOptions, type ResolvedOptions } from './model/options.js';
+import { checkOptions, GIVEN_OPTIONS, type ParityModuleOptions } from './parity.module-definition.js';
+import { dispatcherOf, pendingParts, repositoryState, type PendingParts } from './parity.module-pending.js';
 import {
-  checkOptions,
-  GIVEN_OPTIONS,
+  logger,
   PARITY_OPTIONS,
+  PENDING,
   PENDING_DATA_SOURCE,
-  type ParityModuleOptions,
-} from './parity.module-definition.js';
-import { logger, pendingProviders, repositoryState, RESOLVED_OPTIONS } from './parity.module-pending.js';
-import { BackgroundDispatcher } from './lanes/background.dispatcher.js';
-import { LaneLoop } from './lanes/lane.loop.js';
-import { LaneWaker } from './lanes/lane.waker.js';
-import { LaneAttempts } from './lanes/lane-attempts.js';
-import { PendingDispatcher } from './lanes/pending.dispatcher.js';
+  RESOLVED_OPTIONS,
+} from './parity.module-tokens.js';
 import { RepositoryStateStore } from './pds/repository-state.store.js';
 import { RepositoryWriter } from './pds/repository-writer.js';
 import { MapperRegistry } from './records/mapper.registry.js';
@@ -31,14 +27,12 @@ import { SyncedEntities } from './entities/synced-entities.js';
 import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
 import { withStorage } from './sessions/oauth/oauth-storage.js';
 import { SessionProvider } from './sessions/session-provider.js';
-import { InlineDispatcher } from './sync/inline.dispatcher.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncEngine } from './sync/sync-engine.js';
 import { SyncService } from './sync/sync.service.js';
 
 /** The engines are plain classes; this is where Nest makes them. */
 export const parityProviders: FactoryProvider[] = [
-  ...pendingProviders,
   { provide: PARITY_OPTIONS, inject: [GIVEN_OPTIONS], useFactory: checkOptions },
   {
     provide: RESOLVED_OPTIONS,
@@ -108,15 +102,37 @@ export const parityProviders: FactoryProvider[] = [
       }),
   },
   {
-    provide: SyncDispatcher,
+    provide: PENDING,
     inject: [
       RESOLVED_OPTIONS,
       SyncEngine,
+      RepositoryWriter,
+      RepositoryStateStore,
+      SyncedEntities,
+      SessionProvider,
       ParityEvents,
-      { token: LaneAttempts, optional: true },
-      { token: LaneLoop, optional: true },
+      { token: PENDING_DATA_SOURCE, optional: true },
     ],
-    useFactory: syncDispatcher,
+    useFactory: (
+      options: ResolvedOptions,
+      engine: SyncEngine,
+      writer: RepositoryWriter,
+      state: RepositoryStateStore,
+      entities: SyncedEntities,
+      sessions: SessionProvider,
+      events: ParityEvents,
+      dataSource: DataSource | undefined,
+    ) => pendingParts(options, { engine, writer, state, entities, sessions, events, dataSource }),
+  },
+  {
+    provide: SyncDispatcher,
+    inject: [RESOLVED_OPTIONS, PENDING, SyncEngine, ParityEvents],
+    useFactory: (
+      options: ResolvedOptions,
+      pending: PendingParts | null,
+      engine: SyncEngine,
+      events: ParityEvents,
+    ) => dispatcherOf(options, pending, engine, events),
   },
   {
     provide: SyncService,
@@ -135,20 +151,6 @@ export const parityProviders: FactoryProvider[] = [
     useFactory: ({ sync }: ResolvedOptions, unit: ParityInterceptor) => globalInterceptor(sync.mode, unit),
   },
 ];
-
-function syncDispatcher(
-  { sync, pendingSyncs: { whenParked } }: ResolvedOptions,
-  engine: SyncEngine,
-  events: ParityEvents,
-  attempts: LaneAttempts | null,
-  loop: LaneLoop | null,
-): SyncDispatcher {
-  const options = { engine, events, deadline: sync.deadlineMs, log: logger };
-  if (!attempts || !loop) return new InlineDispatcher(options);
-  if (sync.mode !== 'background') return new PendingDispatcher({ ...options, attempts, whenParked });
-  const waker = new LaneWaker({ attempts, notify: () => loop.notify(), log: logger });
-  return new BackgroundDispatcher({ ...options, attempts, whenParked, waker });
-}
 
 function parityEvents(emitter: EventEmitter2 | undefined): ParityEvents {
   if (!emitter) {

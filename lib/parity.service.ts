@@ -100,6 +100,11 @@ export class ParityService {
     return this.pending.retryForDid(did);
   }
 
+  /** See {@link PendingSyncManager.runOnce}. */
+  runOnce(): Promise<PendingSyncRetryResult> {
+    return this.pending.runOnce();
+  }
+
   /** See {@link PendingSyncManager.cleanup}. */
   cleanupPendingSyncs(): Promise<number> {
     return this.pending.cleanup();

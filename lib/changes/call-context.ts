@@ -1,20 +1,20 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
-import type { EntityWrite } from '../sync/change.js';
+import { CommittedBatch } from '../sync/committed-batch.js';
 
 /**
  * One call of the application into TypeORM, and what it committed. Its caller waits for the sync, and hears
  * of an auth failure.
  */
 export class ManagedCall {
-  readonly committed: EntityWrite[] = [];
+  readonly committed = new CommittedBatch();
   /** Where its transaction runs. */
   runner: QueryRunner | undefined;
   /** Until the call returns: what it started and did not wait for has to look after its own commits. */
   isOpen = true;
 
-  /** @param settledCount of the dispatcher when the call began */
-  constructor(readonly settledCount: number) {}
+  /** @param version of the dispatcher when the call began */
+  constructor(readonly version: number) {}
 }
 
 /** A write whose rows are looked up. */

@@ -2,6 +2,7 @@ import type { QueryRunner } from 'typeorm';
 import type { AuthenticationError } from '../errors/authentication.error.js';
 import { untilApart } from '../database/sql-script.js';
 import type { EntityWrite } from '../sync/change.js';
+import { CommittedBatch } from '../sync/committed-batch.js';
 import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { ManagedCall, currentManagedCall, during, type Call } from './call-context.js';
 import { TransactionLogs, type TransactionLog } from './transaction-log.js';
@@ -42,7 +43,7 @@ export class ChangeFeed implements UnitParticipant {
     // Not `isTransactionActive`: on SQLite another caller's BEGIN may be under way, which starts the log only
     // when it is done.
     if (log.isOpen) log.add(write);
-    else if (scope) scope.committed.push(write);
+    else if (scope) scope.committed.writes.push(write);
     else return this.loose(write, log, runner);
   }
 
@@ -51,7 +52,7 @@ export class ChangeFeed implements UnitParticipant {
     log.loose.push(write);
     await Promise.resolve();
     const batch = log.loose.splice(0);
-    if (batch.length > 0) await this.committed(batch, runner);
+    if (batch.length > 0) await this.committed(new CommittedBatch(batch), runner);
   }
 
   /**
@@ -60,7 +61,7 @@ export class ChangeFeed implements UnitParticipant {
    */
   beforeCommit(runner: QueryRunner): Promise<void> | void {
     const log = this.log(runner);
-    if (log.isOutermost && log.pending.length > 0) return this.capture(log, runner);
+    if (log.isOutermost && !log.isCaptured) return this.capture(log, runner);
   }
 
   /**
@@ -68,18 +69,17 @@ export class ChangeFeed implements UnitParticipant {
    * captured as well.
    */
   private async capture(log: TransactionLog, runner: QueryRunner): Promise<void> {
-    const captured = new Set<EntityWrite>();
-    for (;;) {
-      const writes = log.pending.filter((write) => !captured.has(write));
-      if (writes.length === 0) return;
-      await this.dispatcher.beforeCommit(writes, runner);
-      writes.forEach((write) => captured.add(write));
+    while (!log.isCaptured) {
+      const writes = log.uncaptured;
+      const captured = await this.dispatcher.beforeCommit(writes, runner);
+      if (!captured) return;
+      log.capture(writes.length, captured);
     }
   }
 
   afterCommit(runner: QueryRunner): Promise<void> | void {
     const committed = this.log(runner).commit(!runner.isTransactionActive);
-    if (committed.length > 0) return this.committed(committed, runner);
+    if (!committed.isEmpty) return this.committed(committed, runner);
   }
 
   /**
@@ -92,7 +92,7 @@ export class ChangeFeed implements UnitParticipant {
     if (!this.sharesConnection) return;
     const strangers = dropped.filter(({ origin }) => origin !== currentManagedCall()).map(unproven);
     if (log.isOpen) strangers.forEach((write) => log.add(write));
-    else if (strangers.length > 0) await this.committed(strangers, runner);
+    else if (strangers.length > 0) await this.committed(new CommittedBatch(strangers), runner);
   }
 
   /**
@@ -104,7 +104,7 @@ export class ChangeFeed implements UnitParticipant {
     call: () => Promise<T>,
     known: Partial<Call> = {},
   ): Promise<T> {
-    const scope = new ManagedCall(this.dispatcher.settledCount);
+    const scope = new ManagedCall(this.dispatcher.version);
     let result: T;
     try {
       result = await during({ ...known, scope }, call);
@@ -113,15 +113,15 @@ export class ChangeFeed implements UnitParticipant {
       throw error;
     }
     scope.isOpen = false;
-    if (scope.committed.length === 0) return result;
+    if (scope.committed.isEmpty) return result;
     const failure = await this.finish(scope, runner);
     if (failure) throw failure;
     return result;
   }
 
   /** At the end of a unit of work, whose connections are all given back. */
-  async dispatchUnit(writes: readonly EntityWrite[]): Promise<AuthenticationError | undefined> {
-    return authFailure(await this.dispatch(writes, undefined));
+  async dispatchUnit(batch: CommittedBatch): Promise<AuthenticationError | undefined> {
+    return authFailure(await this.dispatch(batch, undefined));
   }
 
   private async finish(
@@ -129,7 +129,7 @@ export class ChangeFeed implements UnitParticipant {
     runner: QueryRunner | undefined,
   ): Promise<AuthenticationError | undefined> {
     scope.isOpen = false;
-    if (scope.committed.length === 0) return undefined;
+    if (scope.committed.isEmpty) return undefined;
     const unit = currentUnit();
     if (unit) {
       unit.add(this, scope.committed);
@@ -141,13 +141,13 @@ export class ChangeFeed implements UnitParticipant {
   }
 
   /** Inside a managed call its end is awaited; a commit by hand has to wait here, on its own connection. */
-  private async committed(writes: EntityWrite[], runner: QueryRunner): Promise<void> {
+  private async committed(batch: CommittedBatch, runner: QueryRunner): Promise<void> {
     const scope = currentManagedCall();
     const unit = currentUnit();
-    if (scope) scope.committed.push(...writes);
-    else if (unit) unit.add(this, writes);
+    if (scope) scope.committed.add(batch);
+    else if (unit) unit.add(this, batch);
     else {
-      const failure = authFailure(await this.dispatch(writes, runner));
+      const failure = authFailure(await this.dispatch(batch, runner));
       if (!failure) return;
       if (!this.sharesConnection) throw failure;
       this.warn(
@@ -156,29 +156,25 @@ export class ChangeFeed implements UnitParticipant {
     }
   }
 
-  private async dispatch(
-    writes: readonly EntityWrite[],
-    runner: QueryRunner | undefined,
-  ): Promise<Dispatched[]> {
+  private async dispatch(batch: CommittedBatch, runner: QueryRunner | undefined): Promise<Dispatched[]> {
     let own = runner;
     const run = { runner: () => own, leaveRunner: () => (own = undefined) };
-    if (!runner) return this.dispatcher.afterCommit(writes, run);
-    if (this.waiting >= this.maxWaiting) return this.dispatcher.afterCommit(writes, { ...run, deadline: 0 });
+    if (!runner) return this.dispatcher.afterCommit(batch, run);
+    if (this.waiting >= this.maxWaiting) return this.dispatcher.afterCommit(batch, { ...run, deadline: 0 });
     this.waiting += 1;
     try {
-      return await this.dispatcher.afterCommit(writes, run);
+      return await this.dispatcher.afterCommit(batch, run);
     } finally {
       this.waiting -= 1;
-      // Whoever begins a transaction now would find himself in ours.
+      // A transaction that begins earlier would be part of the module's own.
       await untilApart(runner);
     }
   }
 }
 
-/** What the event told of the row may be undone, and what was captured is. */
+/** What the event told of the row may be undone. */
 const unproven = (write: EntityWrite): EntityWrite => ({
   ...write,
   inserted: false,
   stored: undefined,
-  captured: undefined,
 });

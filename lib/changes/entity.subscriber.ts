@@ -95,14 +95,14 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     const { databaseEntity, entity, updatedColumns } = event;
     if (databaseEntity) {
       const known = this.classOf(event);
-      const settledCount = currentManagedCall()?.settledCount;
+      const version = currentManagedCall()?.version;
       const row = recordStateOf(databaseEntity);
       return this.written(event, {
         stored:
           entity && !callContext().isUnreloaded
             ? known?.rowAfterUpdate(entity, databaseEntity, updatedColumns)
             : undefined,
-        ...(settledCount !== undefined && { before: { row, settledCount } }),
+        ...(version !== undefined && { before: { row, version } }),
       });
     }
     if (!entity) return this.updatedFromOtherSide(event);

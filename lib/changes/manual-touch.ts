@@ -3,7 +3,8 @@ import type { AuthenticationError } from '../errors/authentication.error.js';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { SyncResult } from '../model/sync-result.js';
 import type { SyncedEntities } from '../entities/synced-entities.js';
-import { entityWriteOf, type EntityWrite } from '../sync/change.js';
+import { entityWriteOf } from '../sync/change.js';
+import { CommittedBatch } from '../sync/committed-batch.js';
 import { invalidUse } from '../sync/invalid-use.js';
 import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
 import type { ChangeFeeds } from './change-feeds.js';
@@ -47,19 +48,19 @@ export class ManualTouch implements UnitParticipant {
     const runner = manager?.queryRunner ?? scope?.runner;
     const log = runner && this.feeds.get(entity.dataSource)?.log(runner);
     if (log?.isOpen) log.add(write);
-    else scope?.committed.push(write);
+    else scope?.committed.writes.push(write);
     if (log?.isOpen || scope) return new SyncResult('pending', { reason: 'after the transaction' });
     const unit = currentUnit();
     if (unit) {
-      unit.add(this, [write]);
+      unit.add(this, new CommittedBatch([write]));
       return new SyncResult('pending', { reason: 'at the end of the unit of work' });
     }
-    const [first] = throwing(await this.dispatcher.afterCommit([write]));
+    const [first] = throwing(await this.dispatcher.afterCommit(new CommittedBatch([write])));
     return first?.result ?? new SyncResult('skipped', { reason: 'it has no row, or no DID' });
   }
 
-  async dispatchUnit(writes: readonly EntityWrite[]): Promise<AuthenticationError | undefined> {
-    return authFailure(await this.dispatcher.afterCommit(writes));
+  async dispatchUnit(batch: CommittedBatch): Promise<AuthenticationError | undefined> {
+    return authFailure(await this.dispatcher.afterCommit(batch));
   }
 }
 

@@ -1,10 +1,14 @@
 import type { QueryRunner } from 'typeorm';
-import type { Removal, EntityWrite } from '../sync/change.js';
+import type { EntityWrite, Removal, Resolved } from '../sync/change.js';
+import { CommittedBatch } from '../sync/committed-batch.js';
 
 /** What one connection has written and not committed yet. A savepoint that is rolled back takes its own part, and no other. */
 export class TransactionLog {
   private writes: EntityWrite[] = [];
-  /** Length of `touches` at the start of the transaction and of each savepoint in it. */
+  /** What was captured for the commit that is about to be made, and of how many writes. */
+  private captured: Resolved[] = [];
+  private capturedCount = 0;
+  /** Length of `writes` at the start of the transaction and of each savepoint in it. */
   private readonly marks: number[] = [];
   /** Written outside a transaction: committed already, and about to be handed on. */
   readonly loose: EntityWrite[] = [];
@@ -25,6 +29,22 @@ export class TransactionLog {
     return this.writes;
   }
 
+  get isCaptured(): boolean {
+    return this.writes.length === this.capturedCount;
+  }
+
+  /** What is not captured yet. */
+  get uncaptured(): readonly EntityWrite[] {
+    return this.writes.slice(this.capturedCount);
+  }
+
+  /** The next `count` writes are captured. @param as undefined: nothing was to be captured */
+  capture(count: number, as: Resolved | undefined): void {
+    if (!as) return;
+    this.capturedCount += count;
+    this.captured.push(as);
+  }
+
   add(write: EntityWrite): void {
     this.writes.push(write);
   }
@@ -37,10 +57,13 @@ export class TransactionLog {
    * @param over no transaction is open any more, whatever was counted (savepoints that nobody released go with the commit)
    * @returns what is committed now: nothing as long as an outer transaction is open
    */
-  commit(over: boolean): EntityWrite[] {
+  commit(over: boolean): CommittedBatch {
     this.marks.pop();
     if (over) this.marks.length = 0;
-    return this.isOpen ? [] : this.end();
+    if (this.isOpen) return new CommittedBatch();
+    const batch = new CommittedBatch([...this.uncaptured], this.captured);
+    this.end();
+    return batch;
   }
 
   /** @returns what is taken back */
@@ -53,6 +76,8 @@ export class TransactionLog {
   private end(): EntityWrite[] {
     const taken = this.writes;
     this.writes = [];
+    this.captured = [];
+    this.capturedCount = 0;
     this.updates.clear();
     return taken;
   }

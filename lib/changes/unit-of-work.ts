@@ -1,31 +1,29 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AuthenticationError } from '../errors/authentication.error.js';
-import type { EntityWrite } from '../sync/change.js';
+import { CommittedBatch } from '../sync/committed-batch.js';
 
 /** What a unit asks of each change feed when it ends. */
 export interface UnitParticipant {
   /** @returns the auth failure to throw, if there is one */
-  dispatchUnit(writes: readonly EntityWrite[]): Promise<AuthenticationError | undefined>;
+  dispatchUnit(batch: CommittedBatch): Promise<AuthenticationError | undefined>;
 }
 
 const units = new AsyncLocalStorage<UnitOfWork>();
 
 /** Holds back what is committed inside, so that it is synced together: one write per account, however many saves. */
 class UnitOfWork {
-  private readonly committed = new Map<UnitParticipant, EntityWrite[]>();
+  private readonly committed = new Map<UnitParticipant, CommittedBatch>();
   isOpen = true;
 
-  add(feed: UnitParticipant, writes: readonly EntityWrite[]): void {
-    const before = this.committed.get(feed);
-    if (before) before.push(...writes);
-    else this.committed.set(feed, [...writes]);
+  add(feed: UnitParticipant, batch: CommittedBatch): void {
+    let all = this.committed.get(feed);
+    if (!all) this.committed.set(feed, (all = new CommittedBatch()));
+    all.add(batch);
   }
 
   async end(): Promise<AuthenticationError | undefined> {
     this.isOpen = false;
-    const failures = await Promise.all(
-      [...this.committed].map(([feed, writes]) => feed.dispatchUnit(writes)),
-    );
+    const failures = await Promise.all([...this.committed].map(([feed, batch]) => feed.dispatchUnit(batch)));
     return failures.find((failure) => failure !== undefined);
   }
 }

@@ -26,7 +26,7 @@ import { chunks } from '../database/chunks.js';
 import { isSetByUpdate, snapshotOf } from './row-snapshot.js';
 import { newTid } from '../records/tid.js';
 import { hide, readRows } from './whole-rows.js';
-import { withinTime } from '../runtime/within-time.js';
+import { mapAnswer, withinTime, type Answer } from '../runtime/answers.js';
 
 export interface RecordColumns {
   readonly uri: ColumnMetadata;
@@ -165,8 +165,9 @@ export class SyncedEntity extends KeyedEntity {
   }
 
   /** @throws MapperError when `syncAsDid` throws, or gives what is no DID */
-  async didOf(entity: object): Promise<string | null> {
-    return this.asDid(await this.ask('syncAsDid', entity, () => this.defaultDid(entity)), entity);
+  didOf(entity: object): Answer<string | null> {
+    const answer = this.ask('syncAsDid', entity, () => this.defaultDid(entity));
+    return mapAnswer(answer, (did) => this.asDid(did, entity));
   }
 
   private defaultDid(entity: object): unknown {
@@ -181,12 +182,6 @@ export class SyncedEntity extends KeyedEntity {
       parseAtUri(recordStateOf(entity).uri)?.did,
     ];
     return candidates.find((did) => did !== undefined && did !== null);
-  }
-
-  /** The account without a promise, where the class has no `syncAsDid`; undefined: it has one. */
-  plainDidOf(entity: object): string | null | undefined {
-    const isPlain = this.functionOf('syncAsDid', entity) === undefined;
-    return isPlain ? this.asDid(this.defaultDid(entity), entity) : undefined;
   }
 
   private asDid(did: unknown, entity: object): string | null {
@@ -205,13 +200,19 @@ export class SyncedEntity extends KeyedEntity {
   }
 
   /** @throws MapperError when `shouldAutoSync` throws */
-  async shouldAutoSync(entity: object): Promise<boolean> {
-    return (await this.ask('shouldAutoSync', entity, () => true)) === true;
+  shouldAutoSync(entity: object): Answer<boolean> {
+    return mapAnswer(
+      this.ask('shouldAutoSync', entity, () => true),
+      isTrue,
+    );
   }
 
   /** @throws MapperError when `shouldAutoUnsync` throws */
-  async shouldAutoUnsync(entity: object, removal: { soft: boolean }): Promise<boolean> {
-    return (await this.ask('shouldAutoUnsync', entity, () => true, removal)) === true;
+  shouldAutoUnsync(entity: object, removal: { soft: boolean }): Answer<boolean> {
+    return mapAnswer(
+      this.ask('shouldAutoUnsync', entity, () => true, removal),
+      isTrue,
+    );
   }
 
   /** The address that the entity claims; null without a DID or a record key. */
@@ -266,29 +267,42 @@ export class SyncedEntity extends KeyedEntity {
   }
 
   /** @throws MapperError when the mapper throws, InvalidRecordError for a result that is no record */
-  async toRecord(entity: object): Promise<PreparedRecord> {
+  toRecord(entity: object): Answer<PreparedRecord> {
     const { mapper } = this;
     if (!mapper) throw this.failed('toRecord', entity, new Error('there is no mapper'));
-    try {
-      const record = await withinTime(mapper.toRecord(entity), this.timeoutMs);
-      return await prepareRecord(record, mapper.collection, mapper.schema, this.cids);
-    } catch (cause) {
-      if (!(cause instanceof InvalidRecordError)) throw this.failed('toRecord', entity, cause);
-      throw cause.about({ entityName: this.name, entityId: this.idOf(entity) ?? undefined });
-    }
+    const prepare = (record: unknown): PreparedRecord => {
+      try {
+        return prepareRecord(record, mapper.collection, mapper.schema, this.cids);
+      } catch (cause) {
+        if (!(cause instanceof InvalidRecordError)) throw this.failed('toRecord', entity, cause);
+        throw cause.about({ entityName: this.name, entityId: this.idOf(entity) ?? undefined });
+      }
+    };
+    return mapAnswer(
+      this.answerOf('toRecord', entity, () => mapper.toRecord(entity)),
+      prepare,
+    );
   }
 
-  private async ask<K extends keyof SyncFunctions<object>>(
+  private ask<K extends keyof SyncFunctions<object>>(
     name: K,
     entity: object,
     fallback: () => unknown,
     ...rest: unknown[]
-  ): Promise<unknown> {
+  ): Answer<unknown> {
     const fn = this.functionOf(name, entity);
-    try {
-      return fn ? await withinTime(fn(...rest), this.timeoutMs) : fallback();
-    } catch (cause) {
+    return this.answerOf(name, entity, () => (fn ? fn(...rest) : fallback()));
+  }
+
+  private answerOf(name: string, entity: object, fn: () => unknown): Answer<unknown> {
+    const failed = (cause: unknown): never => {
       throw this.failed(name, entity, cause);
+    };
+    try {
+      const answer = withinTime(fn(), this.timeoutMs);
+      return answer instanceof Promise ? answer.catch(failed) : answer;
+    } catch (cause) {
+      return failed(cause);
     }
   }
 
@@ -344,3 +358,5 @@ export class SyncedEntity extends KeyedEntity {
 }
 
 const depthOf = (path: string): number => path.split('.').length;
+
+const isTrue = (answer: unknown): boolean => answer === true;

@@ -1,81 +1,158 @@
-import type { QueryRunner } from 'typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
+import { onCommittedData } from '../database/committed-data.js';
+import { rowsOfTransaction } from '../database/row-access.js';
+import type { SyncedEntity } from '../entities/synced-entity.js';
+import { reasonOf } from '../errors/reason-of.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import type { SyncResult } from '../model/sync-result.js';
-import type { SyncedEntity } from '../entities/synced-entity.js';
-import { atOnce } from '../sync/at-once.js';
-import type { Change, Resolved } from '../sync/change.js';
-import { mergedByAddress } from '../sync/merged-changes.js';
-import { foreseenResult, needsRow, rowsOf } from '../sync/quick-result.js';
 import { toPending } from '../pending/change-entries.js';
 import type { OfferedChange } from '../pending/pending-entry.js';
 import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import { answeredAtOnce } from '../runtime/answers.js';
+import type { Capture } from '../sync/capture.js';
+import type { Change, EntityWrite, Resolved } from '../sync/change.js';
+import { resolveCommitted, resolveWrites } from '../sync/change-resolver.js';
+import type { CommittedBatch } from '../sync/committed-batch.js';
+import { mergedByAddress } from '../sync/merged-changes.js';
+import type { SettledVersions } from '../sync/settled-versions.js';
+import type { SyncRun } from '../sync/sync-run.js';
+import { needsRow, resultOfSnapshot, rowsOf } from '../sync/unchanged.js';
+import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
 
-const offered = (change: Change, unlessSettled: boolean): OfferedChange =>
-  unlessSettled ? { ...toPending(change), unlessSettled } : toPending(change);
+export interface DurableCaptureOptions {
+  readonly store: PendingSyncStore;
+  readonly versions: SettledVersions;
+  readonly log: { error(message: string): void };
+}
 
-/**
- * Whether the ledger can tell that nothing was there before either. Where a record is kept that the entity no longer asks for, it cannot:
- * the row may still be of before somebody's change, or its address of a record that was removed with it.
- */
-const mayBeSettled = ({ cid, snapshot }: Change, { status }: SyncResult): boolean =>
-  status === 'unchanged' || (cid === null && snapshot !== undefined && recordStateOf(snapshot).uri === null);
-
-const NONE: ReadonlyMap<string, SyncResult> = new Map();
-
-/** DurableCapture what was resolved in a durable store. What asks for nothing costs no more than that, if the store knows of nothing else: its record is as it should be, or it is to have none. */
-export class DurableCapture {
-  /** Classes whose own code waits for something: it is not asked again inside a transaction. */
+/** Captures changes in the transactions that make them, so that a committed change is never lost. */
+export class DurableCapture implements Capture {
+  /** Classes whose own code gives promises: it is not asked again in a transaction. */
   private readonly waiting = new WeakSet<SyncedEntity>();
 
-  constructor(private readonly store: PendingSyncStore) {}
+  constructor(private readonly options: DurableCaptureOptions) {}
 
-  /** @returns the same, with what was left alone marked as settled */
-  async capture(resolved: Resolved, runner: QueryRunner): Promise<Resolved> {
+  async inTransaction(writes: readonly EntityWrite[], runner: QueryRunner): Promise<Resolved> {
+    const { store, versions } = this.options;
+    const resolved = await resolveWrites(writes, rowsOfTransaction(runner), versions);
+    const captured = await this.capture(resolved, runner);
+    const unresolved = resolved.unresolved.map(unresolvedChange).map(toPending);
+    if (unresolved.length > 0) await store.capture(unresolved, runner);
+    return captured;
+  }
+
+  /** What joined the transaction after its capture, or could not be told in it, is captured now. */
+  async committed({ writes, captured: early }: CommittedBatch, run: SyncRun): Promise<Resolved> {
+    const { store, versions } = this.options;
+    const again = early.flatMap(({ unresolved }) => unresolved.map(({ write }) => write));
+    const rest = [...again, ...writes];
+    const [only] = early;
+    if (only && early.length === 1 && rest.length === 0) return only;
+    const late = await resolveCommitted(rest, run, versions);
+    const captured = await this.captureLate(late, run);
+    // What was captured of those that can be told now is to be settled; the sweep finds it otherwise.
+    if (again.length > 0 && late.unresolved.length === 0)
+      await store.wake(UNRESOLVED_DID).catch(() => undefined);
+    const all = [...early, captured];
+    return {
+      changes: all.flatMap(({ changes }) => changes),
+      unresolved: captured.unresolved,
+      unowned: all.flatMap(({ unowned }) => unowned),
+    };
+  }
+
+  /** They are captured as changes are; the sweep wakes their lane where this fails. */
+  async keepUnresolved(): Promise<boolean> {
+    await this.options.store.wake(UNRESOLVED_DID).catch(() => undefined);
+    return true;
+  }
+
+  async byHand(changes: readonly Change[]): Promise<void> {
+    await this.options.store.capture(changes.map(toPending));
+  }
+
+  private async captureLate(late: Resolved, run: SyncRun): Promise<Resolved> {
+    const { store, log } = this.options;
+    const dataSource = dataSourceOf(late);
+    try {
+      if (late.unresolved.length > 0)
+        await store.capture(late.unresolved.map(unresolvedChange).map(toPending));
+      if (!dataSource) return late;
+      return await onCommittedData(dataSource, run.runner?.(), (runner) => this.capture(late, runner));
+    } catch (error) {
+      log.error(
+        `Changes are tried without being kept first, because storing them failed: ${reasonOf(error)}`,
+      );
+      return late;
+    }
+  }
+
+  /**
+   * A change that asks for nothing costs no more than this, if the store agrees: its record is as it should
+   * be, or it is to have none.
+   *
+   * @returns the same, with what the store left alone marked as settled
+   */
+  private async capture(resolved: Resolved, runner: QueryRunner): Promise<Resolved> {
     const changed = mergedByAddress(resolved.changes);
     if (changed.length === 0) return resolved;
     const asked = changed.filter(
       ({ operation, entity, snapshot }) =>
         snapshot && (operation === 'republish' || entity.choosesWhen(snapshot)) && !this.waiting.has(entity),
     );
-    const foreseen = asked.length > 0 ? await this.foreseen(asked, runner) : NONE;
-    const left = await this.store.capture(
-      changed.map((change) => offered(change, foreseen.has(atUri(change.address)))),
+    const unchanged = asked.length > 0 ? await this.unchanged(asked, runner) : NONE;
+    const left = await this.options.store.capture(
+      changed.map((change) => offered(change, unchanged.has(atUri(change.address)))),
       runner,
     );
     if (left.size === 0) return resolved;
     const changes = resolved.changes.map((change) => {
       const uri = atUri(change.address);
-      return left.has(uri) ? { ...change, settled: foreseen.get(uri) } : change;
+      return left.has(uri) ? { ...change, settled: unchanged.get(uri) } : change;
     });
     return { ...resolved, changes };
   }
 
   /** By at-uri, of the changes that ask for nothing, as far as their rows know. */
-  private async foreseen(
+  private async unchanged(
     asked: readonly Change[],
     runner: QueryRunner,
   ): Promise<ReadonlyMap<string, SyncResult>> {
-    const results = await this.ask(asked);
+    const results = this.ask(asked);
     const inHand = [...results].filter((one) => needsRow(...one)).map(([change]) => change);
     for (const change of inHand) results.delete(change);
-    if (inHand.length > 0)
-      for (const one of await this.ask(await rowsOf(inHand, runner))) results.set(...one);
+    if (inHand.length > 0) for (const one of this.ask(await rowsOf(inHand, runner))) results.set(...one);
     return new Map([...results].map(([{ address }, result]) => [atUri(address), result]));
   }
 
   /**
-   * A mapper that throws throws again when the change is tried; if that was an error of SQL on this connection, the capture meets what it
-   * did to the transaction.
+   * A mapper that throws throws again when the change is tried; if that was an error of SQL on this
+   * connection, the capture meets what it did to the transaction.
    */
-  private async ask(changes: readonly Change[]): Promise<Map<Change, SyncResult>> {
-    const told = new Map<Change, SyncResult>();
-    const results = await atOnce(changes.map(foreseenResult));
-    changes.forEach((change, index) => {
-      const result = results[index];
-      if (result === undefined) this.waiting.add(change.entity);
-      else if (result && mayBeSettled(change, result)) told.set(change, result);
-    });
-    return told;
+  private ask(changes: readonly Change[]): Map<Change, SyncResult> {
+    const results = new Map<Change, SyncResult>();
+    for (const change of changes) {
+      const told = answeredAtOnce(resultOfSnapshot(change));
+      if (!told) this.waiting.add(change.entity);
+      else if (told.value && mayBeSettled(change, told.value)) results.set(change, told.value);
+    }
+    return results;
   }
 }
+
+const NONE: ReadonlyMap<string, SyncResult> = new Map();
+
+const offered = (change: Change, unlessSettled: boolean): OfferedChange =>
+  unlessSettled ? { ...toPending(change), unlessSettled } : toPending(change);
+
+/**
+ * Whether the ledger can tell that nothing was there before either. Where a record is kept that the entity no
+ * longer asks for, it cannot: the row may still be of before another caller's change, or its address of a
+ * record that was removed with it.
+ */
+const mayBeSettled = ({ cid, snapshot }: Change, { status }: SyncResult): boolean =>
+  status === 'unchanged' || (cid === null && snapshot !== undefined && recordStateOf(snapshot).uri === null);
+
+/** A ledger is of one DataSource. */
+const dataSourceOf = ({ changes: [first] }: Resolved): DataSource | undefined => first?.entity.dataSource;

@@ -12,6 +12,7 @@ import type { SyncedEntities } from '../entities/synced-entities.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from '../sync/change.js';
 import type { Outcome } from '../sync/outcome.js';
+import type { SettledVersions } from '../sync/settled-versions.js';
 import type { SyncEngine } from '../sync/sync-engine.js';
 import type { SyncRun } from '../sync/sync-run.js';
 import { toPending } from '../pending/change-entries.js';
@@ -39,6 +40,7 @@ export interface LaneOptions {
   readonly entities: SyncedEntities;
   readonly sessions: SessionProvider;
   readonly events: ParityEvents;
+  readonly versions: SettledVersions;
   /** Whether the backlog of an account that has signed in again runs by itself. */
   readonly autoRetry: boolean;
   readonly log: { debug(message: string): void; warn(message: string): void; error(message: string): void };
@@ -72,25 +74,16 @@ export interface Closed {
   readonly park: Park | null;
 }
 
-class Running {
-  readonly dids = new Set<string>();
-  ended = 0;
-}
-
 /** What the dispatcher and the worker have in common: one try of some changes of a lane that is held. */
 export class LaneAttempts {
   readonly parks: LaneParks;
 
   constructor(
     readonly options: LaneOptions,
-    private readonly running = new Running(),
+    /** DIDs that this process is writing for. */
+    private readonly running = new Set<string>(),
   ) {
     this.parks = new LaneParks(options);
-  }
-
-  /** Tries that have ended in this process. */
-  get endedCount(): number {
-    return this.running.ended;
   }
 
   /** The same on the caller's connection, for as long as it waits. */
@@ -102,7 +95,7 @@ export class LaneAttempts {
 
   /** Whether this process is writing for a DID right now. */
   isRunning(did: string): boolean {
-    return this.running.dids.has(did);
+    return this.running.has(did);
   }
 
   /** Whether these changes are not to be tried now: the lane is parked, or it or its host backs off. */
@@ -124,10 +117,10 @@ export class LaneAttempts {
   async run(one: Attempt, run: SyncRun = {}): Promise<AttemptResult> {
     const { held, changes, entries, backfill, isRetry, next } = one;
     const { lease, failures, permit } = held;
-    const { store, engine } = this.options;
+    const { store, engine, versions } = this.options;
     const { did } = lease;
     const sessionId = await this.parks.sessionId(did);
-    this.running.dids.add(did);
+    this.running.add(did);
     held.begin();
     const first = isRetry ? null : this.firstTry(held, changes, entries);
     try {
@@ -160,8 +153,8 @@ export class LaneAttempts {
         return { outcomes, kept: known, storeError: error as Error };
       }
     } finally {
-      this.running.dids.delete(did);
-      this.running.ended += 1;
+      this.running.delete(did);
+      versions.raise(did);
     }
   }
 
@@ -253,12 +246,11 @@ export class LaneAttempts {
   ): Promise<void> {
     const done = outcomes
       .filter(({ failure }) => failure === undefined)
-      .flatMap(({ change, result }) => {
+      .flatMap(({ change, result, isLeft: asIs = false }) => {
         const entry = entries.get(atUri(change.address));
         if (!entry) return [];
-        // What was skipped was left as it is.
-        const cid = result.status === 'skipped' ? entry.cid : (result.cid ?? null);
-        return [{ uri: entry.sync.uri, version: entry.version, cid, asIs: result.status === 'skipped' }];
+        const cid = asIs ? entry.cid : (result.cid ?? null);
+        return [{ uri: entry.sync.uri, version: entry.version, cid, asIs }];
       });
     if (done.length > 0 && !(await this.options.store.settle(lease, done))) {
       this.options.log.warn(

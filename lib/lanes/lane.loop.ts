@@ -1,5 +1,6 @@
 import { AuthenticationError } from '../errors/authentication.error.js';
 import { reasonOf } from '../errors/reason-of.js';
+import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import { within } from '../runtime/within.js';
 import type { LaneWorker } from './lane.worker.js';
 import { SWEPT, type PendingSyncStore } from '../pending/pending-sync.store.js';
@@ -15,6 +16,8 @@ export interface LaneLoopOptions {
   readonly drainLimit: number;
   /** Gives up what has expired. */
   readonly cleanup: () => Promise<unknown>;
+  /** Wakes the lanes of commits that wait for their turn to be woken. */
+  readonly wake: () => Promise<void>;
   readonly log: { log(message: string): void; error(message: string): void };
 }
 
@@ -45,6 +48,34 @@ export class LaneLoop {
     // What a process left behind that died is found at once.
     this.notify();
     void this.tidy();
+  }
+
+  /**
+   * Works off what is due now, and resolves when that is done. Each lane has its turn once, and again as long
+   * as its turns get something done.
+   */
+  async runOnce(): Promise<PendingSyncRetryResult> {
+    const { store, worker, concurrency, wake } = this.options;
+    const results: PendingSyncRetryResult[] = [];
+    await this.tidy();
+    await wake();
+    await worker.drain();
+    for (;;) {
+      const ready = await store.readyLanes(concurrency);
+      const done = await Promise.all(ready.map((did) => this.turn(did)));
+      results.push(...done);
+      if (done.every((one) => one.isEmpty())) break;
+    }
+    await worker.drain();
+    return PendingSyncRetryResult.sum(results);
+  }
+
+  private async turn(did: string): Promise<PendingSyncRetryResult> {
+    try {
+      return await this.options.worker.work(did, { backlog: false, turn: () => false });
+    } catch (error) {
+      return new PendingSyncRetryResult(1, 0, 1, 0, [reasonOf(error)]);
+    }
   }
 
   /** Looks now, without being waited for. */

@@ -5,7 +5,7 @@ import { SyncFailed } from '../events/sync-failed.event.js';
 import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import { soon } from '../runtime/backoff.js';
 import type { Change } from '../sync/change.js';
-import { LaneQueue } from '../sync/lane-queue.js';
+import { KeyedQueue } from '../runtime/keyed-queue.js';
 import { UNRESOLVED_DID } from '../sync/unresolved.js';
 import { spent } from '../pending/discard-reasons.js';
 import { isKnown, toChange } from '../pending/change-entries.js';
@@ -43,7 +43,7 @@ const ALL = 2 ** 31 - 1;
 
 /** Works off what is pending in a lane. */
 export class LaneWorker {
-  private readonly queue = new LaneQueue();
+  private readonly queue = new KeyedQueue();
   /**
    * By DID, what has failed since the lane was last asleep, as of a version: not tried again before, unless
    * it changes meanwhile.

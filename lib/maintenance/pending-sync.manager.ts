@@ -4,6 +4,7 @@ import { atUri } from '../model/address.js';
 import type { SyncService } from '../sync/sync.service.js';
 import { toPending } from '../pending/change-entries.js';
 import type { LaneAttempts } from '../lanes/lane-attempts.js';
+import type { LaneLoop } from '../lanes/lane.loop.js';
 import type { LaneWorker } from '../lanes/lane.worker.js';
 import type { PendingSyncStore } from '../pending/pending-sync.store.js';
 
@@ -12,6 +13,7 @@ export interface PendingSyncs {
   readonly store: PendingSyncStore;
   readonly attempts: LaneAttempts;
   readonly worker: LaneWorker;
+  readonly loop: LaneLoop;
 }
 
 /** The pending syncs of the accounts. While they are disabled there are none, and nothing is kept. */
@@ -53,6 +55,17 @@ export class PendingSyncManager {
   async retryForDid(did: string): Promise<PendingSyncRetryResult> {
     if (!this.pending) return new PendingSyncRetryResult(0, 0, 0, 0);
     return this.pending.worker.work(did, { backlog: true });
+  }
+
+  /**
+   * Works off what is due now, of all accounts, and resolves when that is done: for tests and schedulers,
+   * beside the loop that runs in the background or in its place. Expired entries are given up first. What
+   * rests, backs off, is parked, or is another process's to do stays pending.
+   *
+   * @returns what it did; an account that has to sign in counts as one failure
+   */
+  async runOnce(): Promise<PendingSyncRetryResult> {
+    return (await this.pending?.loop.runOnce()) ?? new PendingSyncRetryResult(0, 0, 0, 0);
   }
 
   async countForDid(did: string): Promise<number> {

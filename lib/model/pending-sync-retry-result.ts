@@ -1,4 +1,4 @@
-/** What a retry of the pending syncs of one DID did. */
+/** What a retry of pending syncs did: of one DID, or of all that were due. */
 export class PendingSyncRetryResult {
   constructor(
     readonly total: number,
@@ -8,6 +8,19 @@ export class PendingSyncRetryResult {
     readonly skipped: number,
     readonly errors: readonly string[] = [],
   ) {}
+
+  /** What several retries did together. */
+  static sum(results: readonly PendingSyncRetryResult[]): PendingSyncRetryResult {
+    const all = (count: (result: PendingSyncRetryResult) => number): number =>
+      results.reduce((sum, result) => sum + count(result), 0);
+    return new PendingSyncRetryResult(
+      all(({ total }) => total),
+      all(({ succeeded }) => succeeded),
+      all(({ failed }) => failed),
+      all(({ skipped }) => skipped),
+      results.flatMap(({ errors }) => errors),
+    );
+  }
 
   hasFailures(): boolean {
     return this.failed > 0;

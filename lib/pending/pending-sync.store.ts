@@ -39,7 +39,7 @@ export abstract class PendingSyncStore {
 
   /**
    * Keeps changes. Rule: one entry per address. A second capture raises its version, takes over trigger,
-   * operation and claimant, and keeps its id, place and createdAt. It has all its attempts, since what failed
+   * operation and claimant, and keeps its id, place, createdAt, and its cid where the later change has none. It has all its attempts, since what failed
    * was another record, unless it is `backfill`: that takes over nothing from what is none, and the entry is
    * backfill if both are; what was asked for by hand of the same entity stays as `keptTrigger` says, with its
    * operation; a `givenUp` change of another entity leaves the claimant as it is, within one call too. What

@@ -26,12 +26,12 @@ export interface PreparedRecord {
  *
  * @throws InvalidRecordError with the path, such as `$.embed.images[0].aspectRatio.width`
  */
-export async function prepareRecord(
+export function prepareRecord(
   value: unknown,
   collection: string,
   schema?: RecordSchema,
   known = new KnownCids(),
-): Promise<PreparedRecord> {
+): PreparedRecord {
   if (!isPlainObject(value)) throw invalid('$', `is ${describe(value)}; a record is a plain object`);
   if (value['$type'] !== undefined && value['$type'] !== collection) {
     throw invalid(

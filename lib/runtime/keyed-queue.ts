@@ -18,6 +18,16 @@ export class KeyedQueue {
   get size(): number {
     return this.tails.size;
   }
+
+  /** Whether a task of this key runs or waits. */
+  isBusy(key: string): boolean {
+    return this.tails.has(key);
+  }
+
+  /** Resolves when the tasks that run or wait now have ended. */
+  async idle(): Promise<void> {
+    await Promise.all(this.tails.values());
+  }
 }
 
 const forget = (): void => undefined;

@@ -1,7 +1,7 @@
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri, type Address } from '../model/address.js';
 import type { SyncedEntity } from '../entities/synced-entity.js';
-import { demandOf } from './eligibility.js';
+import { eligibilityOf } from './eligibility.js';
 
 /** A write that would bring an account's repository in step with a row. */
 export interface DueWrite {
@@ -32,13 +32,13 @@ export async function assess(
 ): Promise<Assessment> {
   const { uri, cid } = recordStateOf(row);
   const published = parseAtUri(uri);
-  const demand = await demandOf(entity, row);
-  if (demand.kind !== 'record') {
-    const isKept = demand.kind === 'leave' && demand.isAsked;
-    if (published && demand.kind === 'absent')
+  const eligibility = await eligibilityOf(entity, row);
+  if (eligibility.kind !== 'record') {
+    const isKept = eligibility.kind === 'leave' && eligibility.isAsked;
+    if (published && eligibility.kind === 'absent')
       return { kind: 'due', writes: [{ did: published.did, action: 'delete' }] };
     if (published && unpublishIneligible && !isKept) return { kind: 'unwanted', address: published, cid };
-    const reason = entity.isSoftDeleted(row) ? 'it is soft-deleted' : demand.reason;
+    const reason = entity.isSoftDeleted(row) ? 'it is soft-deleted' : eligibility.reason;
     return { kind: 'not-eligible', reason, uri: published && uri };
   }
   if (!published || !uri) {

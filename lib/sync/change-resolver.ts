@@ -1,29 +1,29 @@
+import type { DataSource } from 'typeorm';
 import { MapperError } from '../errors/mapper.error.js';
 import { RetryLaterError } from '../errors/retry-later.error.js';
 import { RowRefusedError } from '../errors/row-refused.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri, type Address } from '../model/address.js';
-import type { RowAccess } from '../database/row-access.js';
-import type { SyncedEntity } from '../entities/synced-entity.js';
-import { atOnce } from './at-once.js';
+import { committedRows, type RowAccess } from '../database/row-access.js';
 import type { Change, Resolved, EntityWrite } from './change.js';
-import { demandOf, type Demand } from './eligibility.js';
+import { ELIGIBLE, type Eligibility } from './eligibility.js';
 import { renewKey, reserveKey } from './record-keys.js';
-import { NotToldYetError, ownerTold } from './told-at-once.js';
-import { lastWrites, seenOf, withoutStored, type Seen } from './written-rows.js';
+import type { SettledVersions } from './settled-versions.js';
+import type { SyncRun } from './sync-run.js';
+import { eligibilityTold, NotToldYetError, ownerTold } from './told-at-once.js';
+import { areKnown, lastWrites, seenOf, withoutStored, type Seen } from './written-rows.js';
 
 /**
  * From touched entities to changed addresses: one per entity, two where its record moves. Reads in `rows`
  * alone, so it serves inside a transaction, and sees what that has written.
  *
  * @param rows undefined where {@link areKnown} says that nothing has to be read
- * @param settledCount of the dispatcher: where nothing was settled since an update read its row, the row is
- *   not read again
+ * @param versions without work on its account since an update read its row, the row is not read again
  */
 export async function resolveWrites(
   writes: readonly EntityWrite[],
   rows: RowAccess | undefined,
-  settledCount = -1,
+  versions?: SettledVersions,
 ): Promise<Resolved> {
   const resolved: Resolved = { changes: [], unresolved: [], unowned: [] };
   const { changes, unresolved, unowned } = resolved;
@@ -36,9 +36,9 @@ export async function resolveWrites(
   }
   /** Only the stored row proves that nothing has to be synced. */
   const again: EntityWrite[] = [];
-  const all = await seenOf(written, rows, settledCount);
+  const all = await seenOf(written, rows, versions);
   // Side by side: each answer may take as long as it is given.
-  const answers = await Promise.allSettled(all.map(([write, seen]) => answerOf(write, seen, rows)));
+  const answers = await Promise.allSettled(all.map(([write, seen]) => toldOf(write, seen, rows)));
   for (const [index, [write, seen]] of all.entries()) {
     const isProven = seen.isRow || rows === undefined;
     try {
@@ -56,12 +56,45 @@ export async function resolveWrites(
     }
   }
   if (again.length > 0) {
-    const found = await resolveWrites(again.map(withoutStored), rows, settledCount);
+    const found = await resolveWrites(again.map(withoutStored), rows, versions);
     changes.push(...found.changes);
     unresolved.push(...found.unresolved);
     unowned.push(...found.unowned);
   }
   return resolved;
+}
+
+/** The changed addresses of what was committed. Never throws: what cannot be read is unresolved. */
+export async function resolveCommitted(
+  writes: readonly EntityWrite[],
+  run: SyncRun,
+  versions: SettledVersions,
+): Promise<Resolved> {
+  const all: Resolved = { changes: [], unresolved: [], unowned: [] };
+  for (const [dataSource, group] of Map.groupBy(writes, ({ entity }) => entity.dataSource)) {
+    try {
+      const { changes, unresolved, unowned } = await resolveGroup(group, dataSource, run, versions);
+      all.changes.push(...changes);
+      all.unresolved.push(...unresolved);
+      all.unowned.push(...unowned);
+    } catch (error) {
+      all.unresolved.push(...group.map((write) => ({ write, error: error as Error })));
+    }
+  }
+  return all;
+}
+
+async function resolveGroup(
+  writes: readonly EntityWrite[],
+  dataSource: DataSource,
+  run: SyncRun,
+  versions: SettledVersions,
+): Promise<Resolved> {
+  const isKnown = areKnown(writes, versions);
+  const told = isKnown ? await resolveWrites(writes, undefined, versions) : null;
+  if (told && told.unowned.length + told.unresolved.length === 0) return told;
+  const unread = told ? writes.map(withoutStored) : writes;
+  return resolveWrites(unread, committedRows(dataSource, run.runner), versions);
 }
 
 /** Whether an error concerns one entity and no others. */
@@ -71,43 +104,41 @@ const isOfOne = (error: unknown): error is MapperError | RetryLaterError | RowRe
 const GIVEN_UP = { operation: 'unpublish', givenUp: true, mayDelete: true } as const;
 
 /** What an entity's own code answers. */
-interface Answer {
+interface Told {
   /** Undefined: related rows are in the hand of the caller at best. */
   readonly snapshot: object | undefined;
-  readonly demand: Demand | undefined;
+  readonly eligibility: Eligibility | undefined;
   /** null: none, or it makes no difference. */
   readonly owner: string | null;
 }
 
-async function answerOf(
-  write: EntityWrite,
-  { row, isRow }: Seen,
-  rows: RowAccess | undefined,
-): Promise<Answer> {
+async function toldOf(write: EntityWrite, { row, isRow }: Seen, rows: RowAccess | undefined): Promise<Told> {
   const { entity, instance, byHand, inserted } = write;
   const snapshot =
     isRow || !entity.hasRelations ? row : instance && entity.isComplete(instance) ? instance : undefined;
-  const demand =
-    byHand || (snapshot && isAlwaysEligible(entity, snapshot))
-      ? RECORD
-      : snapshot && (await toldDemand(entity, snapshot, rows));
-  const wantsRecord = !demand || demand.kind === 'record';
+  const eligibility = byHand ? ELIGIBLE : snapshot && (await eligibilityTold(entity, snapshot, rows));
+  const wantsRecord = !eligibility || eligibility.kind === 'record';
   const isPublished = parseAtUri(recordStateOf(row).uri) !== null;
-  if (byHand?.did !== undefined && !isPublished) return { snapshot, demand, owner: byHand.did };
+  if (byHand?.did !== undefined && !isPublished) return { snapshot, eligibility, owner: byHand.did };
   const isAsked = entity.asksOwner(row) && (wantsRecord || !(isPublished || inserted));
-  if (!isAsked) return { snapshot, demand, owner: null };
-  const owner = ownerTold(entity, row, rows);
-  return { snapshot, demand, owner: await (wantsRecord ? owner : owner.catch(unlessFailed)) };
+  if (!isAsked) return { snapshot, eligibility, owner: null };
+  try {
+    return { snapshot, eligibility, owner: await ownerTold(entity, row, rows) };
+  } catch (error) {
+    // The account of what is not eligible need not be known.
+    if (wantsRecord || !(error instanceof MapperError)) throw error;
+    return { snapshot, eligibility, owner: null };
+  }
 }
 
 async function changesOf(
   write: EntityWrite,
   { row, isRow }: Seen,
-  { snapshot, demand, owner }: Answer,
+  { snapshot, eligibility, owner }: Told,
   rows: RowAccess | undefined,
 ): Promise<Change[]> {
   const { entity, entityId } = write;
-  const wantsRecord = !demand || demand.kind === 'record';
+  const wantsRecord = !eligibility || eligibility.kind === 'record';
   const isNew = write.inserted && recordStateOf(row).uri === null;
   if (isNew && !wantsRecord) return [];
   if (recordStateOf(row).rkey === null) await reserveKey(entity, entityId, row, rows);
@@ -119,43 +150,17 @@ async function changesOf(
   const moved = published !== null && atUri(published) !== atUri(address);
   const changes = [
     change(write, address, {
-      operation: demand?.kind === 'absent' ? 'unpublish' : published ? 'republish' : 'publish',
+      operation: eligibility?.kind === 'absent' ? 'unpublish' : published ? 'republish' : 'publish',
       cid: moved ? null : cid,
       keepRecord: false,
       givenUp: false,
-      mayDelete: demand?.kind === 'absent' || !(demand && (isRow || !entity.hasRelations)),
+      mayDelete: eligibility?.kind === 'absent' || !(eligibility && (isRow || !entity.hasRelations)),
       snapshot,
       isRow,
     }),
   ];
   if (moved) changes.push(change(write, published, { ...GIVEN_UP, cid, keepRecord: false }));
   return changes;
-}
-
-const RECORD = { kind: 'record' } as const;
-
-const isAlwaysEligible = (entity: SyncedEntity, row: object): boolean =>
-  !entity.choosesWhen(row) && !entity.isSoftDeleted(row);
-
-/** The account of an entity that is not eligible need not be known. */
-const unlessFailed = (error: unknown): null => {
-  if (error instanceof MapperError) return null;
-  throw error;
-};
-
-/**
- * undefined: not known now. Inside a transaction there is no waiting for the world, which may wait for the
- * transaction.
- */
-async function toldDemand(
-  entity: SyncedEntity,
-  row: object,
-  rows: RowAccess | undefined,
-): Promise<Demand | undefined> {
-  const demand = demandOf(entity, row);
-  // The try that follows meets the same error, and reports it.
-  const quiet = demand.catch(() => undefined);
-  return rows?.isInTransaction ? (await atOnce([quiet]))[0] : quiet;
 }
 
 const change = (

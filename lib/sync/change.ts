@@ -21,8 +21,8 @@ export interface EntityWrite {
    * The row as the write left it, beside its record columns; undefined: the event does not tell all of it.
    */
   readonly stored?: object | undefined;
-  /** The record columns as the update read them, while `settledCount` of the dispatcher was this at most. */
-  readonly before?: { readonly row: RecordState; readonly settledCount: number } | undefined;
+  /** The record columns as the update read them, at a version of `SettledVersions` or later. */
+  readonly before?: { readonly row: RecordState; readonly version: number } | undefined;
   /** Just inserted: its record columns are what the module reserved, and nothing can be published yet. */
   readonly inserted: boolean;
   /** The row is gone; what could not be asked afterwards was asked before. */
@@ -34,8 +34,6 @@ export interface EntityWrite {
    * record yet.
    */
   readonly byHand?: { readonly did: string | undefined };
-  /** What it came to when it was captured in its transaction, together with others. */
-  captured?: Resolved | undefined;
 }
 
 export interface Removal {

@@ -1,10 +1,11 @@
 import type { SyncedEntity } from '../entities/synced-entity.js';
+import { mapAnswer, type Answer } from '../runtime/answers.js';
 
 /**
  * What an entity asks for at the address of its record, as long as its row is there and no caller asks for
- * something else.
+ * something else by hand.
  */
-export type Demand =
+export type Eligibility =
   | { readonly kind: 'record' }
   /** There is to be no record. */
   | { readonly kind: 'absent'; readonly reason: string }
@@ -15,18 +16,21 @@ export type Demand =
  * The one answer to "what does this row ask for?". The account is a question of its own, asked of what is
  * eligible.
  *
- * @param row a whole instance
+ * @param row a complete instance
+ * @returns a promise only if `shouldAutoSync` or `shouldAutoUnsync` gives one
  * @throws MapperError when `shouldAutoSync` or `shouldAutoUnsync` throws
  */
-export async function demandOf(entity: SyncedEntity, row: object): Promise<Demand> {
-  if (entity.isSoftDeleted(row)) {
-    return (await entity.shouldAutoUnsync(row, { soft: true }))
-      ? { kind: 'absent', reason: 'it is soft-deleted' }
-      : { kind: 'leave', reason: 'shouldAutoUnsync() keeps the record', isAsked: true };
-  }
-  if (await entity.shouldAutoSync(row)) return { kind: 'record' };
-  const reason = 'shouldAutoSync() is false';
-  return entity.sync.whenNotEligible === 'unpublish'
-    ? { kind: 'absent', reason }
-    : { kind: 'leave', reason, isAsked: false };
+export function eligibilityOf(entity: SyncedEntity, row: object): Answer<Eligibility> {
+  if (entity.isSoftDeleted(row))
+    return mapAnswer(entity.shouldAutoUnsync(row, { soft: true }), (goes) => (goes ? SOFT_DELETED : KEPT));
+  return mapAnswer(entity.shouldAutoSync(row), (isEligible) => {
+    if (isEligible) return ELIGIBLE;
+    return entity.sync.whenNotEligible === 'unpublish' ? HIDDEN : LEFT;
+  });
 }
+
+export const ELIGIBLE: Eligibility = { kind: 'record' };
+const SOFT_DELETED: Eligibility = { kind: 'absent', reason: 'it is soft-deleted' };
+const KEPT: Eligibility = { kind: 'leave', reason: 'shouldAutoUnsync() keeps the record', isAsked: true };
+const HIDDEN: Eligibility = { kind: 'absent', reason: 'shouldAutoSync() is false' };
+const LEFT: Eligibility = { kind: 'leave', reason: 'shouldAutoSync() is false', isAsked: false };

@@ -18,6 +18,8 @@ export interface Outcome {
   readonly failure?: Failure;
   /** The entity as it is now: the caller's instance, or the row; undefined once the row is gone. */
   readonly entity: object | undefined;
+  /** What is at the address was left alone, unseen. */
+  readonly isLeft?: boolean;
   /** What the change asks for at the address that its entity has by now. */
   readonly elsewhere?: readonly Change[];
 }
@@ -63,7 +65,7 @@ export function outcomeWithoutWrite(target: Target, inDoubt: boolean): Outcome |
   const entity = row && (change.instance ?? row);
   if (desired.kind === 'failed') return failedOutcome(change, desired.error, row);
   if (desired.kind === 'as-is')
-    return { change, result: new SyncResult('skipped', { reason: desired.reason }), entity };
+    return { change, result: new SyncResult('skipped', { reason: desired.reason }), entity, isLeft: true };
   if (inDoubt || target.spent) return null;
   // A row that has not heard of its record yet has to be told.
   const isTold = row && recordStateOf(row).uri === uri;
@@ -100,17 +102,22 @@ export function settledOutcome(
   return { ...goneOutcome(target, 'unpublished', uri), entity: instance };
 }
 
-/** Of an address without a record. What its entity asks for elsewhere is still to be done. */
+/**
+ * Of an address without a record. What its entity asks for elsewhere is still to be done; an entity that is
+ * not eligible, and never had a record, is skipped.
+ */
 function goneOutcome(
-  { change, elsewhere }: Target,
+  { change, desired, elsewhere }: Target,
   status: 'unchanged' | 'unpublished',
   uri?: string,
 ): Pick<Outcome, 'change' | 'result' | 'elsewhere'> {
+  const reason = desired.kind === 'absent' ? desired.reason : undefined;
+  const isSkipped = status === 'unchanged' && reason !== undefined;
   const result = elsewhere
     ? new SyncResult('pending', {
         reason: 'its entity has another address by now',
         uri: atUri(elsewhere.address),
       })
-    : new SyncResult(status, { uri });
+    : new SyncResult(isSkipped ? 'skipped' : status, isSkipped ? { reason } : { uri });
   return { change, result, ...(elsewhere && { elsewhere: [elsewhere] }) };
 }

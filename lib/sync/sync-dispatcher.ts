@@ -1,7 +1,8 @@
 import type { QueryRunner } from 'typeorm';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import type { SyncResult } from '../model/sync-result.js';
-import type { Change, EntityWrite } from './change.js';
+import type { Change, EntityWrite, Resolved } from './change.js';
+import type { CommittedBatch } from './committed-batch.js';
 import type { SyncRun } from './sync-run.js';
 
 /** A change's result, with the managed call that made the change, for whom an auth failure is. */
@@ -15,26 +16,25 @@ export const authFailure = (dispatched: readonly Dispatched[]): AuthenticationEr
   dispatched.map(({ result }) => result.error).find((error) => error instanceof AuthenticationError);
 
 /**
- * What is done about changes, and when. The subscriber and the service know this port; the module binds what
+ * Port to what is done about changes, and when: the subscriber and the service know it, the module binds what
  * the options ask for.
  */
 export abstract class SyncDispatcher {
-  /**
-   * How many pieces of work have ended in this process: while it stays the same, no record column of a row
-   * was written by it.
-   */
-  abstract readonly settledCount: number;
+  /** `SettledVersions.now`: the record columns that an update reads are as of this version. */
+  abstract readonly version: number;
 
   /**
    * Just before the outermost commit, in the entity's transaction: makes the changes durable, where the
    * storage can. An error rolls the transaction back. It must not use another connection.
+   *
+   * @returns what was captured, for {@link afterCommit}; undefined: nothing was
    */
-  abstract beforeCommit(writes: readonly EntityWrite[], runner: QueryRunner): Promise<void>;
+  abstract beforeCommit(writes: readonly EntityWrite[], runner: QueryRunner): Promise<Resolved | undefined>;
 
-  /** After the commit. Never throws; with `runner` there is no other connection to be had. */
-  abstract afterCommit(writes: readonly EntityWrite[], run?: SyncRun): Promise<Dispatched[]>;
+  /** After the commit. Never throws; with a `runner` of the run there is no other connection to be had. */
+  abstract afterCommit(batch: CommittedBatch, run?: SyncRun): Promise<Dispatched[]>;
 
-  /** What somebody asked for by hand. Never throws. One result per change, in their order. */
+  /** What a caller asked for by hand. Never throws. One result per change, in their order. */
   abstract dispatch(changes: readonly Change[]): Promise<SyncResult[]>;
 
   /**

@@ -2,12 +2,13 @@ import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import type { PreparedRecord } from '../records/record-json.js';
 import type { Change } from './change.js';
-import { demandOf } from './eligibility.js';
+import { ELIGIBLE, eligibilityOf } from './eligibility.js';
 
 /** What should be at an address. */
 export type Desired =
   | { readonly kind: 'record'; readonly prepared: PreparedRecord }
-  | { readonly kind: 'absent' }
+  /** `reason`: the entity is not eligible. */
+  | { readonly kind: 'absent'; readonly reason?: string }
   /** Nothing is to be done, whatever is there. */
   | { readonly kind: 'as-is'; readonly reason: string }
   | { readonly kind: 'failed'; readonly error: Error };
@@ -98,8 +99,8 @@ async function claimOf(change: Change, row: object | undefined): Promise<Claim> 
   if (row === undefined) return { claimed: false, desired: isUnwanted ? { kind: 'absent' } : givenUp };
   if (isUnwanted) return { claimed: await claims(change, row), desired: { kind: 'absent' } };
   const isByHand = trigger === 'publish' || trigger === 'republish';
-  const demand = isByHand ? { kind: 'record' as const } : await demandOf(entity, row);
-  if (demand.kind === 'record') {
+  const eligibility = isByHand ? ELIGIBLE : await eligibilityOf(entity, row);
+  if (eligibility.kind === 'record') {
     const claimed = await claims(change, row);
     return { claimed, desired: claimed ? { kind: 'record', prepared: await entity.toRecord(row) } : givenUp };
   }
@@ -107,10 +108,12 @@ async function claimOf(change: Change, row: object | undefined): Promise<Claim> 
   const claimed = await claims(change, row).catch(() => holds(change, row));
   const isHere = recordStateOf(row).uri === atUri(change.address);
   // A record that was another row's, which is gone, is not this one's to keep.
-  if (demand.kind === 'leave' && (isHere || (claimed && !change.givenUp)))
-    return { claimed, desired: { kind: 'as-is', reason: demand.reason } };
-  return { claimed, desired: claimed && !change.givenUp ? { kind: 'absent' } : givenUp };
+  if (eligibility.kind === 'leave' && (isHere || (claimed && !change.givenUp)))
+    return { claimed, desired: { kind: 'as-is', reason: eligibility.reason } };
+  return { claimed, desired: claimed && !change.givenUp ? absent(eligibility.reason) : givenUp };
 }
+
+const absent = (reason: string): Desired => ({ kind: 'absent', reason });
 
 async function claims(change: Change, row: object): Promise<boolean> {
   const { entity, address, trigger } = change;

@@ -55,7 +55,7 @@ async function resolved(change: Change, run: SyncRun): Promise<Outcome> {
     const result = first
       ? new SyncResult('pending', { reason: 'its account is known by now', uri: atUri(first.address) })
       : new SyncResult('skipped', { reason: 'it has no row, or no DID' });
-    return { change, result, entity: instance, elsewhere: changes };
+    return { change, result, entity: instance, isLeft: !first, elsewhere: changes };
   } catch (error) {
     return failedOutcome(change, error, instance);
   }

@@ -2,20 +2,28 @@ import { recordStateOf } from '../metadata/record-state.js';
 import { RecordRows } from '../entities/record-row.js';
 import type { RowAccess } from '../database/row-access.js';
 import type { RecordRow } from '../entities/row-write.js';
+import { parseAtUri } from '../model/address.js';
 import type { EntityWrite } from './change.js';
+import type { SettledVersions } from './settled-versions.js';
 
 /** Of which the row is read. */
 export const withoutStored = (write: EntityWrite): EntityWrite => ({ ...write, stored: undefined });
 
 /** Whether touches say all that their rows would: nothing has to be read to resolve them. */
-export const areKnown = (writes: readonly EntityWrite[], settledCount: number): boolean =>
-  lastWrites(writes)[1].every((write) => isFresh(write, settledCount) && told(write) !== null);
+export const areKnown = (writes: readonly EntityWrite[], versions: SettledVersions | undefined): boolean =>
+  lastWrites(writes)[1].every((write) => isFresh(write, versions) && told(write) !== null);
 
 /** Whether the record columns are known as well: no worker can have written them since. */
-const isFresh = ({ inserted, before, stored }: EntityWrite, settledCount: number): boolean =>
-  inserted
-    ? recordStateOf(stored ?? {}).rkey !== null
-    : before?.settledCount === settledCount && before.row.rkey !== null;
+const isFresh = (
+  { inserted, before, stored }: EntityWrite,
+  versions: SettledVersions | undefined,
+): boolean => {
+  if (inserted) return recordStateOf(stored ?? {}).rkey !== null;
+  if (!before || !versions || before.row.rkey === null) return false;
+  // The account of a row without a record is not known yet.
+  const did = parseAtUri(before.row.uri)?.did;
+  return (did === undefined ? versions.now : versions.of(did)) <= before.version;
+};
 
 /**
  * The row of a touch, if its address can be told from what its event told: whose record it is comes from the
@@ -73,7 +81,7 @@ export interface Seen {
 export async function seenOf(
   writes: readonly EntityWrite[],
   access: RowAccess | undefined,
-  settledCount: number,
+  versions: SettledVersions | undefined,
 ): Promise<[EntityWrite, Seen][]> {
   const seen = new Map<EntityWrite, Seen>();
   const unread: EntityWrite[] = [];
@@ -81,7 +89,7 @@ export async function seenOf(
   for (const write of writes) {
     const row = told(write);
     if (!row) unread.push(write);
-    else if (!isFresh(write, settledCount)) unfresh.push(write);
+    else if (!isFresh(write, versions)) unfresh.push(write);
     else {
       if (!write.inserted && write.before) show(write, row, write.before.row);
       seen.set(write, { row, isRow: false });

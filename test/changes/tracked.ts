@@ -6,15 +6,16 @@ import type { BulkWriteReaction } from '../../lib/changes/bulk-write.policy.js';
 import { MapperRegistry } from '../../lib/records/mapper.registry.js';
 import { committedRows } from '../../lib/database/row-access.js';
 import { SyncedEntities } from '../../lib/entities/synced-entities.js';
-import type { Change, EntityWrite, Unresolved } from '../../lib/sync/change.js';
+import type { Change, EntityWrite, Resolved, Unresolved } from '../../lib/sync/change.js';
 import { resolveWrites } from '../../lib/sync/change-resolver.js';
+import type { CommittedBatch } from '../../lib/sync/committed-batch.js';
 import { SyncDispatcher, type Dispatched } from '../../lib/sync/sync-dispatcher.js';
 import type { SyncRun } from '../../lib/sync/sync-run.js';
 import { freshDataSource, type DatabaseKind, type ExtraOptions } from '../support/databases.js';
 
 /** Keeps what arrives, one entry per dispatch, and resolves it as the real ones do. */
 export class RecordingDispatcher extends SyncDispatcher {
-  readonly settledCount = 0;
+  readonly version = 0;
   readonly captured: string[][] = [];
   readonly batches: EntityWrite[][] = [];
   readonly changes: Change[] = [];
@@ -22,20 +23,24 @@ export class RecordingDispatcher extends SyncDispatcher {
   /** The entity names whose account has lost its session. */
   signedOut: string[] = [];
 
-  override beforeCommit(touches: readonly EntityWrite[], runner: QueryRunner): Promise<void> {
+  /** As if no entity could tell its address in the transaction. */
+  override beforeCommit(writes: readonly EntityWrite[], runner: QueryRunner): Promise<Resolved> {
     if (!runner.isTransactionActive) throw new Error('There is no transaction to write the changes in.');
-    this.captured.push(touches.map(label));
-    return Promise.resolve();
+    this.captured.push(writes.map(label));
+    const unresolved = writes.map((write) => ({ write, error: new Error('told after the commit') }));
+    return Promise.resolve({ changes: [], unresolved, unowned: [] });
   }
 
-  override async afterCommit(touches: readonly EntityWrite[], run: SyncRun = {}): Promise<Dispatched[]> {
-    this.batches.push([...touches]);
-    for (const [dataSource, group] of Map.groupBy(touches, ({ entity }) => entity.dataSource)) {
+  override async afterCommit(batch: CommittedBatch, run: SyncRun = {}): Promise<Dispatched[]> {
+    const captured = batch.captured.flatMap(({ unresolved }) => unresolved.map(({ write }) => write));
+    const writes = [...captured, ...batch.writes];
+    this.batches.push(writes);
+    for (const [dataSource, group] of Map.groupBy(writes, ({ entity }) => entity.dataSource)) {
       const { changes, unresolved } = await resolveWrites(group, committedRows(dataSource, run.runner));
       this.changes.push(...changes);
       this.unresolved.push(...unresolved);
     }
-    return touches.map(({ entity, origin }) => {
+    return writes.map(({ entity, origin }) => {
       const error = this.signedOut.includes(entity.name) ? new OAuthSessionInvalidError('gone') : undefined;
       return { origin, result: new SyncResult(error ? 'failed' : 'unchanged', { error }) };
     });

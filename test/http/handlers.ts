@@ -16,24 +16,25 @@ import { from, map, NEVER, of, startWith, toArray, type Observable } from 'rxjs'
 import type { AuthenticationError } from 'nestjs-parity';
 import { currentUnit } from '../../lib/changes/unit-of-work.js';
 import type { EntityWrite } from '../../lib/sync/change.js';
+import { CommittedBatch } from '../../lib/sync/committed-batch.js';
 import { AwaitsSync } from '../../lib/http/awaits-sync.decorator.js';
 import { ParityInterceptor } from '../../lib/http/parity.interceptor.js';
 
 /** What happened, in order. */
 export const steps: string[] = [];
-/** How the sync of a unit ends. */
-export const sync: { failure?: AuthenticationError } = {};
+/** How the sync of a unit ends, and when: if not set, after a while. */
+export const sync: { failure?: AuthenticationError; until?: Promise<void> } = {};
 
 /** In place of a committed save: joins the unit, if there is one. */
 export function save(): void {
   const unit = currentUnit();
   steps.push(unit ? 'saved' : 'saved alone');
-  unit?.add(feed, [{} as EntityWrite]);
+  unit?.add(feed, new CommittedBatch([{} as EntityWrite]));
 }
 const feed = {
-  async dispatchUnit(touches: readonly EntityWrite[]) {
-    await sleep(20);
-    steps.push(`synced ${touches.length}`);
+  async dispatchUnit({ writes }: CommittedBatch) {
+    await (sync.until ?? sleep(20));
+    steps.push(`synced ${writes.length}`);
     return sync.failure;
   },
 };

@@ -12,6 +12,7 @@ const apps = new HttpApps();
 beforeEach(() => {
   steps.splice(0);
   delete sync.failure;
+  delete sync.until;
 });
 
 describe.each(platforms)('ParityInterceptor on $platform', ({ adapter }) => {
@@ -86,8 +87,11 @@ describe.each(platforms)('ParityInterceptor on $platform', ({ adapter }) => {
   it.each(['/detached', '/careless/detached'])('does not let %s wait, but the shutdown', async (path) => {
     const app = await start();
     sync.failure = new AuthenticationError('gone', { did: DID });
+    const answered = Promise.withResolvers<void>();
+    sync.until = answered.promise;
     expect(await app.json(path)).toEqual({ status: 200, body: { done: true } });
     expect(steps).toEqual(['saved']);
+    answered.resolve();
     await app.nest.close();
     expect(steps).toEqual(['saved', 'synced 1']);
     expect(apps.log.lines).toEqual([expect.stringMatching(/warn gone \(Not the answer/)]);
@@ -95,8 +99,11 @@ describe.each(platforms)('ParityInterceptor on $platform', ({ adapter }) => {
 
   it('tells an error at once where nobody waits', async () => {
     const app = await start();
+    const answered = Promise.withResolvers<void>();
+    sync.until = answered.promise;
     expect((await app.fetch('/detached-conflict')).status).toBe(409);
     expect(steps).toEqual(['saved']);
+    answered.resolve();
   });
 
   it('lets a handler overrule its controller', async () => {

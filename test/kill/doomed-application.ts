@@ -1,9 +1,8 @@
 import { ModuleRef } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { AppPasswordSessionProvider, ParityService } from 'nestjs-parity';
-import { PENDING_STORE } from '../../lib/parity.module-pending.js';
+import { partsOf } from '../support/pending-parts.js';
 import { RepositoryStateStore } from '../../lib/pds/repository-state.store.js';
-import { LaneWorker } from '../../lib/lanes/lane.worker.js';
 import { Awaits } from './awaits.js';
 import { Doomed, idle } from './doomed.js';
 import type { KillProcessInput } from './kill-process.js';
@@ -32,8 +31,9 @@ export async function live({ pdsUrl, database, accounts, seed, death }: KillProc
           const parity = () => get<ParityService>(ParityService);
           doomed = death && new Doomed(death, dids.at(-1)!, seed, awaits, dataSource, parity);
           await doomed?.prepare();
-          awaits.watchWorker(get(LaneWorker));
-          awaits.watch(get(PENDING_STORE));
+          const parts = partsOf(modules);
+          awaits.watchWorker(parts.worker);
+          awaits.watch(parts.store);
           awaits.watch(get(RepositoryStateStore), ['load', 'sending', 'settled']);
           await awaits.watchQueries(dataSource);
         },

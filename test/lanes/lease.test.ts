@@ -1,9 +1,9 @@
 import { LocalNetwork } from 'nestjs-parity/testing';
-import { PENDING_STORE } from '../../lib/parity.module-pending.js';
 import type { PendingSyncStore } from '../../lib/pending/pending-sync.store.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { until } from '../support/until.js';
 import { Crowd } from './crowd.js';
+import { partsOf } from '../support/pending-parts.js';
 
 const APPLY = 'com.atproto.repo.applyWrites';
 
@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   crowd = await Crowd.gather(network, [proxy.url]);
-  store = crowd.app.module.get<PendingSyncStore>(PENDING_STORE);
+  store = partsOf(crowd.app.module).store;
   proxy.reset();
   proxy.log.splice(0);
   // Every lease is nearly over when it is taken.

@@ -1,6 +1,5 @@
 import { jest } from '@jest/globals';
 import { parityEntities, RecordPublished } from 'nestjs-parity';
-import { LaneLoop } from '../../lib/lanes/lane.loop.js';
 import { FaultyNetwork } from '../pds/fixtures.js';
 import { Sessions } from '../property/sessions.js';
 import { Post, PostMapper, User } from '../support/blog.js';
@@ -8,6 +7,7 @@ import { describeDatabase, type DatabaseKind } from '../support/databases.js';
 import { html } from '../support/fault-proxy.js';
 import { ParityApp } from '../support/parity-app.js';
 import { until } from '../support/until.js';
+import { partsOf } from '../support/pending-parts.js';
 
 const EDITS = 1_000;
 jest.setTimeout(120_000);
@@ -98,5 +98,5 @@ async function fifteenMinutesLater(app: ParityApp): Promise<void> {
   await app.dataSource.query(
     'UPDATE parity_lane SET ready_at = ready_at - 900000000, retry_at = retry_at - 900000000 WHERE NOT leased',
   );
-  app.module.get(LaneLoop).notify();
+  partsOf(app.module).loop.notify();
 }

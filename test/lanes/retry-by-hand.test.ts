@@ -1,6 +1,4 @@
 import { parityEntities } from 'nestjs-parity';
-import { LaneLoop } from '../../lib/lanes/lane.loop.js';
-import { LaneAttempts } from '../../lib/lanes/lane-attempts.js';
 import { LaneWorker } from '../../lib/lanes/lane.worker.js';
 import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
 import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
@@ -8,6 +6,7 @@ import { databaseKinds, describeDatabase, freshDataSource } from '../support/dat
 import { ParityApp } from '../support/parity-app.js';
 import { signedIn } from '../support/signed-in.js';
 import { until } from '../support/until.js';
+import { partsOf } from '../support/pending-parts.js';
 
 let servers: FaultyNetwork;
 
@@ -34,7 +33,7 @@ for (const kind of databaseKinds) {
             mappers: notebookMappers,
           },
         });
-        await app.module.get(LaneLoop).stop();
+        await partsOf(app.module).loop.stop();
         return app;
       };
       const [one, other] = [await start(), await start()];
@@ -61,7 +60,7 @@ for (const kind of databaseKinds) {
 
     /** Resolves when a process has asked for the lane this often. */
     const asked = async (app: ParityApp, times: number): Promise<void> => {
-      const { store } = app.module.get(LaneAttempts).options;
+      const { store } = partsOf(app.module).attempts.options;
       const lease = store.lease.bind(store);
       let count = 0;
       store.lease = (...of) => {
@@ -103,7 +102,7 @@ for (const kind of databaseKinds) {
     it('says what is still pending once it has waited long enough', async () => {
       await using processes = await twoProcesses();
       const { did, other, first, go } = processes;
-      const attempts = other.module.get(LaneAttempts);
+      const attempts = partsOf(other.module).attempts;
       const impatient = new LaneWorker({ attempts, maxAttempts: null, patience: 150 });
       const result = await impatient.work(did, { backlog: true });
       expect(result).toMatchObject({ total: 3, succeeded: 0, failed: 3 });

@@ -9,7 +9,6 @@ import {
   RecordMapper,
   type ParityModuleExtras,
 } from 'nestjs-parity';
-import { LaneLoop } from '../../lib/lanes/lane.loop.js';
 import { FaultyNetwork } from '../pds/fixtures.js';
 import { Card, Note, notebook, notebookMappers, Owner, Profile } from '../property/notebook.js';
 import { Sessions } from '../property/sessions.js';
@@ -22,6 +21,7 @@ import {
 } from '../support/databases.js';
 import { ParityApp } from '../support/parity-app.js';
 import { until } from '../support/until.js';
+import { partsOf } from '../support/pending-parts.js';
 
 /** What another deployment calls a Note. */
 @Entity('note')
@@ -84,7 +84,7 @@ class Processes implements AsyncDisposable {
       },
     });
     this.apps.add(app);
-    if (!works) await app.module.get(LaneLoop).stop();
+    if (!works) await partsOf(app.module).loop.stop();
     return app;
   }
 
@@ -164,7 +164,7 @@ for (const kind of databaseKinds) {
       expect(warnings(worker)).toEqual([expect.stringContaining("'note'")]);
       const { token } = await processes.lane(web);
       // What it knows goes on, and what it does not know costs it nothing.
-      for (let look = 0; look < 5; look++) await worker.module.get(LaneLoop)['look']();
+      for (let look = 0; look < 5; look++) await partsOf(worker.module).loop['look']();
       expect((await processes.lane(web)).token).toBe(token);
       const card = await web.repository(Card).findOneByOrFail({ deck: 'a' });
       await web.repository(Card).save(Object.assign(card, { text: 'edited' }));
@@ -211,7 +211,7 @@ for (const kind of databaseKinds) {
         .save(web.repository(Note).create(['gone', 'stays'].map((text) => ({ text, user }))));
       await until(async () => (await processes.texts('note')).length === 2);
       await until(async () => !(await web.parity.hasPendingSyncs(did)));
-      await web.module.get(LaneLoop).stop();
+      await partsOf(web.module).loop.stop();
       const { atpUri: uri } = await web.repository(Note).findOneByOrFail({ id: gone!.id });
       await web.repository(Note).remove(gone!);
       const worker = await processes.start(onlyCards);
@@ -228,7 +228,7 @@ for (const kind of databaseKinds) {
       const note = await web.repository(Note).save(web.repository(Note).create({ text: 'stays', user }));
       await until(async () => (await processes.texts('note')).length === 1);
       await until(async () => !(await web.parity.hasPendingSyncs(did)));
-      await web.module.get(LaneLoop).stop();
+      await partsOf(web.module).loop.stop();
       await web.repository(Note).remove(note);
       // As shouldAutoUnsync() would have it.
       await web.dataSource.query('UPDATE parity_ledger SET keep_record = TRUE');
@@ -245,7 +245,7 @@ for (const kind of databaseKinds) {
       await web.repository(Profile).save(profile);
       await until(async () => (await processes.texts('profile')).length === 1);
       await until(async () => !(await web.parity.hasPendingSyncs(did)));
-      await web.module.get(LaneLoop).stop();
+      await partsOf(web.module).loop.stop();
       await web.repository(Profile).remove(profile);
       const worker = await processes.start(onlyCards);
       await until(() => warnings(worker).length === 1);

@@ -121,3 +121,28 @@ it.each(['cache', 'database'] as const)(
     expect(actual).toEqual(expected);
   },
 );
+
+it.each(['cache', 'database'] as const)(
+  'a hidden row takes along the record that it took over while the PDS was down (%s)',
+  async (storage) => {
+    const { expected, actual } = await World.after(
+      [
+        { kind: 'replace-profile', account: 0, text: 'a' },
+        { kind: 'fault', fault: 'down', reads: false, times: 1 },
+        {
+          kind: 'transaction',
+          writes: [
+            { kind: 'replace-profile', account: 0, text: 'a' },
+            { kind: 'insert', account: 0, text: 'a', open: true },
+          ],
+          savepoint: null,
+          rollback: false,
+        },
+        { kind: 'profile', account: 0, text: 'a', open: false },
+      ],
+      servers,
+      { mode: 'inline', storage, database: 'sqlite' },
+    );
+    expect(actual).toEqual(expected);
+  },
+);

@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import { KnownCids } from '../../lib/records/known-cids.js';
 import { prepareRecord } from '../../lib/records/record-json.js';
 
-const prepare = (value: object, known?: KnownCids) =>
+const prepare = async (value: object, known?: KnownCids) =>
   prepareRecord(value, 'com.example.note', undefined, known);
 
 it('gives a record that was made lately the same CID, and every other one its own', async () => {

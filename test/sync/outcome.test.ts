@@ -1,7 +1,7 @@
 import { InvalidRecordError, PdsUnavailableError, SyncResult } from 'nestjs-parity';
 import { ParityEvents } from '../../lib/events/parity-events.js';
 import { failedOutcome, outcomeWithoutWrite, settledOutcome } from '../../lib/sync/outcome.js';
-import { quickResult } from '../../lib/sync/quick-result.js';
+import { resultInHand } from '../../lib/sync/unchanged.js';
 import { ADDRESS, change, entityThat, row, target, unpublished, URI } from './fakes.js';
 
 function recorded() {
@@ -55,13 +55,14 @@ describe('without a request', () => {
   it('the quick answer is given for the whole instance, and shown on a partial one', async () => {
     const instance = unpublished();
     const snapshot = row({ wanted: 'cid-old' });
-    expect((await quickResult(change({ snapshot, instance })))?.status).toBe('unchanged');
+    expect((await resultInHand(change({ snapshot, instance })))?.status).toBe('unchanged');
     expect(instance.atpUri).toBe(URI);
     expect(
-      (await quickResult(change({ snapshot, isRow: true, entity: entityThat({ eligible: false }) })))?.status,
+      (await resultInHand(change({ snapshot, isRow: true, entity: entityThat({ eligible: false }) })))
+        ?.status,
     ).toBe('skipped');
-    expect(await quickResult(change({ snapshot: row() }))).toBeNull();
-    expect(await quickResult(change({ snapshot, trigger: 'publish' }))).toBeNull();
+    expect(await resultInHand(change({ snapshot: row() }))).toBeNull();
+    expect(await resultInHand(change({ snapshot, trigger: 'publish' }))).toBeNull();
   });
 });
 

@@ -174,15 +174,16 @@ function merged(
 ): CachedEntry {
   // What users do takes over what was found; finding it again makes it no less theirs.
   const backfill = change.backfill && (before?.backfill ?? true);
+  // Not knowing of a record there is no reason to forget one.
+  const cid = change.cid ?? before?.cid ?? null;
   // What is due at the address is still the claimant's to say, and what users did still says it.
   if (before && ((change.givenUp && !isOf(before, change)) || (change.backfill && !before.backfill)))
-    return { ...before, backfill, version, ...UNTRIED };
+    return { ...before, cid, backfill, version, ...UNTRIED };
   const kept = before && !before.backfill && isOf(before, change) ? keptTrigger(before, change) : null;
   const {
     address: { collection, rkey },
     entityName,
     entityId,
-    cid,
     orphaned,
   } = change;
   const { operation, keepRecord, givenUp, mayDelete } = kept && before ? before : change;

@@ -1,10 +1,9 @@
 import { jest } from '@jest/globals';
 import { LocalNetwork } from 'nestjs-parity/testing';
 import type { ReconcileProgress } from 'nestjs-parity';
-import { PENDING_STORE } from '../../../lib/parity.module-pending.js';
-import type { PendingSyncStore } from '../../../lib/pending/pending-sync.store.js';
 import { databaseKinds, describeDatabase } from '../../support/databases.js';
 import { Book, Library, Loan, mapping, Shelf } from './library.js';
+import { partsOf } from '../../support/pending-parts.js';
 
 let network: LocalNetwork;
 let library: Library;
@@ -203,7 +202,7 @@ describe('reconcile', () => {
     library = await Library.open(network, 'sqlite');
     const book = await library.save('shown again');
     await library.sql('UPDATE book SET visible = FALSE');
-    const store = library.app.module.get<PendingSyncStore>(PENDING_STORE);
+    const store = partsOf(library.app.module).store;
     const capture = store.capture.bind(store);
     jest.spyOn(store, 'capture').mockImplementationOnce(async (changes, runner) => {
       const left = await capture(changes, runner);

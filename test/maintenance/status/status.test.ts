@@ -1,10 +1,9 @@
 import { AuthenticationError, PendingSyncManager } from 'nestjs-parity';
 import { LocalNetwork } from 'nestjs-parity/testing';
-import { PENDING_STORE } from '../../../lib/parity.module-pending.js';
-import type { PendingSyncStore } from '../../../lib/pending/pending-sync.store.js';
 import { Book, Library } from '../reconcile/library.js';
 import { databaseKinds, describeDatabase } from '../../support/databases.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
+import { partsOf } from '../../support/pending-parts.js';
 
 let network: LocalNetwork;
 let library: Library;
@@ -17,7 +16,7 @@ afterEach(() => library.close());
 
 const statusOf = (book: Book) => library.app.parity.statusOf(book);
 const stats = () => library.app.parity.stats();
-const store = () => library.app.module.get<PendingSyncStore>(PENDING_STORE);
+const store = () => partsOf(library.app.module).store;
 
 for (const storage of ['database', 'cache'] as const) {
   for (const kind of storage === 'cache' ? (['sqlite'] as const) : databaseKinds) {

@@ -46,6 +46,21 @@ export const brokenByCapture: readonly BrokenRule[] = [
     }),
   },
   {
+    breaks: 'forgets the record that is known',
+    fails: 'a recapture that knows of no record keeps the one that is known',
+    rule: (good) => {
+      const last = new Map<string, string | null>();
+      return {
+        capture: (changes) => {
+          for (const { address, cid } of changes) last.set(atUri(address), cid);
+          return good.capture(changes);
+        },
+        at: async (did, uris) =>
+          (await good.at(did, uris)).map((entry) => ({ ...entry, cid: last.get(entry.sync.uri) ?? null })),
+      };
+    },
+  },
+  {
     breaks: 'leaves the first claimant',
     fails: 'a recapture takes over trigger, operation and claimant',
     rule: (good) => ({

@@ -50,6 +50,16 @@ export const captureCases = (): ContractCase[] => [
     assert.equal(await store.countForDid(ALICE), 2);
   }),
 
+  contractCase('a recapture that knows of no record keeps the one that is known', async (scene) => {
+    await scene.store.capture([aChange('a', { cid: 'bafya' }), claimed('b')]);
+    await scene.store.capture([aChange('a', { operation: 'unpublish' })]);
+    assert.equal((await scene.entry('a')).cid, 'bafya');
+    await scene.store.capture([{ ...givenUp('b'), cid: 'bafyb' }]);
+    assert.equal((await scene.entry('b')).cid, 'bafyb');
+    await scene.store.capture([aChange('a', { cid: 'bafyother' })]);
+    assert.equal((await scene.entry('a')).cid, 'bafyother');
+  }),
+
   contractCase('a recapture raises the version', async (scene) => {
     await scene.store.capture([aChange('a'), aChange('b')]);
     const before = await scene.entry('a');

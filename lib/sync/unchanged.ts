@@ -1,50 +1,51 @@
 import type { QueryRunner } from 'typeorm';
-import { recordStateOf } from '../metadata/record-state.js';
-import { SyncResult } from '../model/sync-result.js';
-import { atUri } from '../model/address.js';
 import { onCommittedData } from '../database/committed-data.js';
+import { recordStateOf } from '../metadata/record-state.js';
+import { atUri } from '../model/address.js';
+import { SyncResult } from '../model/sync-result.js';
+import { mapAnswer, type Answer } from '../runtime/answers.js';
 import type { Change } from './change.js';
-import { demandOf } from './eligibility.js';
+import { eligibilityOf } from './eligibility.js';
 
 /**
  * The result of a change that asks for nothing, told from the instance in hand, without loading the row
- * again; null if there may be something to do. Only sound while nothing of that DID is under way: a write in
- * flight has not come to the row yet. An instance that misses what somebody else committed to its row cannot
- * mislead it for long: that commit asks for itself.
+ * again; null if there may be something to do. Only sound while no work on that DID is under way: a write in
+ * flight has not come to the row yet. An instance that misses what another transaction committed to its row
+ * misleads it for a moment at most: that commit is a change of its own.
  *
  * @param own the caller's connection after its commit
  */
-export async function quickResult(change: Change, own?: QueryRunner): Promise<SyncResult | null> {
+export async function resultInHand(change: Change, own?: QueryRunner): Promise<SyncResult | null> {
   const { entity, instance, snapshot } = change;
-  let result = await foreseenResult(change);
+  let result = await resultOfSnapshot(change);
   if (result && needsRow(change, result)) {
     const rows = onCommittedData(entity.dataSource, own, (runner) => rowsOf([change], runner));
     const [row] = await rows.catch(() => []);
-    result = row ? await foreseenResult(row) : null;
+    result = row ? await resultOfSnapshot(row) : null;
   }
   if (result && snapshot && instance && instance !== snapshot) entity.show(instance, recordStateOf(snapshot));
   return result;
 }
 
-/** The same as far as the row knows, and shown to nobody. */
-export async function foreseenResult({
-  entity,
-  address,
-  trigger,
-  snapshot,
-}: Change): Promise<SyncResult | null> {
+/** The same as far as the snapshot of a change knows, and shown on no instance. */
+export function resultOfSnapshot(change: Change): Answer<SyncResult | null> {
+  const { entity, address, trigger, snapshot } = change;
   if (trigger !== 'auto' || !snapshot) return null;
   const { uri, cid } = recordStateOf(snapshot);
   try {
-    const demand = await demandOf(entity, snapshot);
-    if (demand.kind !== 'record') {
-      const isLeft = demand.kind === 'leave' || (uri === null && !entity.isSoftDeleted(snapshot));
-      return isLeft ? new SyncResult('skipped', { reason: demand.reason }) : null;
-    }
-    if (uri === null || cid === null || uri !== atUri(address)) return null;
-    return (await entity.toRecord(snapshot)).cid === cid ? new SyncResult('unchanged', { uri, cid }) : null;
+    const result = mapAnswer(eligibilityOf(entity, snapshot), (eligibility) => {
+      if (eligibility.kind !== 'record') {
+        const isThere = eligibility.kind === 'absent' && uri !== null;
+        return isThere ? null : new SyncResult('skipped', { reason: eligibility.reason });
+      }
+      if (uri === null || cid === null || uri !== atUri(address)) return null;
+      return mapAnswer(entity.toRecord(snapshot), (prepared) =>
+        prepared.cid === cid ? new SyncResult('unchanged', { uri, cid }) : null,
+      );
+    });
+    // The work that follows meets the same error, and reports it.
+    return result instanceof Promise ? result.catch(() => null) : result;
   } catch {
-    // The run that follows meets the same error, and reports it.
     return null;
   }
 }

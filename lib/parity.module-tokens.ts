@@ -1,0 +1,20 @@
+import { Logger } from '@nestjs/common';
+
+/** The options of `forRoot` or `forRootAsync`, whose names are known to be right. */
+export const PARITY_OPTIONS = Symbol('parity:options');
+
+/** `ResolvedOptions`: required values. */
+export const RESOLVED_OPTIONS = Symbol('parity:resolved-options');
+
+/** Mapper classes that were listed, as opposed to found by their decorator. */
+export const LISTED_MAPPERS = Symbol('parity:listed-mappers');
+
+/**
+ * The DataSource that keeps pending syncs, with storage 'database'; undefined if there is none of that name.
+ */
+export const PENDING_DATA_SOURCE = Symbol('parity:pending-data-source');
+
+/** `PendingParts`; null while pending syncs are disabled. */
+export const PENDING = Symbol('parity:pending');
+
+export const logger = new Logger('Parity');

@@ -1,0 +1,45 @@
+import { within } from './within.js';
+
+/** What the application's own code gives: a value, or a promise of one. */
+export type Answer<T> = T | Promise<T>;
+
+/** The application's own code did not answer. */
+class NoAnswerError extends Error {
+  constructor(milliseconds: number) {
+    super(`it did not answer within ${milliseconds} ms (option sync.functionTimeoutMs)`);
+  }
+}
+
+/**
+ * Gives what a promise gives, if it does so in time; a value at once.
+ *
+ * @throws NoAnswerError
+ */
+export function withinTime<T>(answer: T | PromiseLike<T>, milliseconds: number): Answer<T> {
+  return isThenable(answer) ? inTime(Promise.resolve(answer), milliseconds) : answer;
+}
+
+/** `fn` of an answer, at once if that is a value. */
+export function mapAnswer<T, U>(answer: Answer<T>, fn: (value: T) => Answer<U>): Answer<U> {
+  return answer instanceof Promise ? answer.then(fn) : fn(answer);
+}
+
+/**
+ * An answer that is a value; undefined for a promise, which is not waited for.
+ *
+ * In a transaction nothing waits for the application's code: a function that asks the pool for a connection
+ * may have to wait for the connection that its caller holds.
+ */
+export function answeredAtOnce<T>(answer: Answer<T>): { readonly value: T } | undefined {
+  if (!(answer instanceof Promise)) return { value: answer };
+  answer.catch(() => undefined);
+  return undefined;
+}
+
+async function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
+  if (!(await within(milliseconds, work))) throw new NoAnswerError(milliseconds);
+  return work;
+}
+
+const isThenable = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> =>
+  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';

@@ -1,0 +1,33 @@
+/** Accounts of which a version of their own is kept; older ones share the highest that was dropped. */
+const ACCOUNTS = 10_000;
+
+/**
+ * A version for each account, raised when work on it ends in this process. While the version stays the same,
+ * this process writes no record column of the account's rows, so what was read of them holds.
+ */
+export class SettledVersions {
+  /** By DID, in the order of the versions. */
+  private readonly versions = new Map<string, number>();
+  private latest = 0;
+  private dropped = 0;
+
+  /** Of the account that was worked on last. */
+  get now(): number {
+    return this.latest;
+  }
+
+  of(did: string): number {
+    return this.versions.get(did) ?? this.dropped;
+  }
+
+  raise(did: string): void {
+    this.latest += 1;
+    this.versions.delete(did);
+    this.versions.set(did, this.latest);
+    if (this.versions.size <= ACCOUNTS) return;
+    const [oldest] = this.versions;
+    if (!oldest) return;
+    this.versions.delete(oldest[0]);
+    this.dropped = oldest[1];
+  }
+}
