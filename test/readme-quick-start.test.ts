@@ -24,7 +24,7 @@ beforeAll(async () => {
   const port = await freePort(0);
   origin = `http://127.0.0.1:${port}`;
   const here = (text: string): string => text.replaceAll('127.0.0.1:3000', `127.0.0.1:${port}`);
-  const examples = groupExamples(extractExamples(readme)).get('quick-start') ?? [];
+  const examples = groupExamples(extractExamples(readme, 'README.md')).get('quick-start') ?? [];
   for (const example of examples) example.code = onThisMachine(here(example.code));
   const files = await writeExamples(examples, scratch);
   const file = [...files.keys()].find((path) => path.endsWith('app.module.ts'));
@@ -32,8 +32,7 @@ beforeAll(async () => {
   const module = await Test.createTestingModule({ imports: [AppModule] }).compile();
   app = module.createNestApplication({ forceCloseConnections: true, logger: false });
   await app.listen(port, '127.0.0.1');
-  const section = readme.slice(readme.indexOf('## Quick start'), readme.indexOf('## Entities'));
-  lines = here(section)
+  lines = here(readme)
     .split('\n')
     .filter((line) => line.startsWith('curl '));
   folder = await mkdtemp(join(tmpdir(), 'nestjs-parity-readme-'));
@@ -46,13 +45,12 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true });
 });
 
-/** With the three options that the README names for it, and shows as a comment. */
-function onThisMachine(code: string): string {
-  return code
-    .replace(/\/\/ (plcDirectoryUrl: )'.*'/, `$1'${network.plcUrl}'`)
-    .replace(/\/\/ (handleResolver: )'.*'/, `$1'${network.pdsUrl}'`)
-    .replace(/\/\/ (allowHttp: true)/, '$1');
-}
+/** With the three options that docs/sessions.md names for a PDS of one's own machine. */
+const onThisMachine = (code: string): string =>
+  code.replace(
+    'oauth: {',
+    `$& plcDirectoryUrl: '${network.plcUrl}', handleResolver: '${network.pdsUrl}', allowHttp: true,`,
+  );
 
 async function run(line: string): Promise<string> {
   return (await promisify(execFile)('sh', ['-c', line], { cwd: folder })).stdout.trim();

@@ -1,19 +1,29 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import { extractExamples, groupExamples, writeExamples, type Example } from './support/readme.js';
+import {
+  extractExamples,
+  groupExamples,
+  markdownFiles,
+  writeExamples,
+  type Example,
+} from './support/readme.js';
 
 const root = resolve(import.meta.dirname, '..');
 // Inside the repository, so that the examples find node_modules.
 const scratch = join(root, 'test/.readme');
 
-describe('README.md', () => {
-  test('has examples that compile', async () => {
-    const readme = join(root, 'README.md');
-    const examples = existsSync(readme) ? extractExamples(await readFile(readme, 'utf8')) : [];
+describe('README.md and docs/', () => {
+  test('have examples that compile', async () => {
+    const examples: Example[] = [];
+    for (const file of await markdownFiles(root))
+      examples.push(...extractExamples(await readFile(join(root, file), 'utf8'), file));
+    const quickStart = examples.filter(
+      ({ source, group }) => source === 'README.md' && group === 'quick-start',
+    );
 
-    expect(await compile(examples, 'README.md', join(scratch, 'types'))).toEqual([]);
+    expect(quickStart).not.toEqual([]);
+    expect(await compile(examples, join(scratch, 'types'), quickStart)).toEqual([]);
   }, 120_000);
 });
 
@@ -51,7 +61,7 @@ describe('the examples of a markdown file', () => {
   ].join('\n');
 
   test('are found with their group, file and lines', () => {
-    const examples = extractExamples(markdown);
+    const examples = extractExamples(markdown, 'sample.md');
 
     expect(examples.map(({ group, file, lines }) => [group, file, lines])).toEqual([
       ['quick-start', 'post.ts', [7, 8]],
@@ -65,32 +75,56 @@ describe('the examples of a markdown file', () => {
   });
 
   test('borrow the files of earlier groups that they import', () => {
-    const groups = groupExamples(extractExamples(markdown));
+    const groups = groupExamples(extractExamples(markdown, 'sample.md'));
 
     expect(groups.get('options')?.map(({ file }) => file)).toEqual(['example-at-line-24.ts', 'post.ts']);
   });
 
+  test('borrow what another markdown file lends, unless they have a file of that name', () => {
+    const lent = extractExamples(['```ts post.ts', 'export class Post {}', '```'].join('\n'), 'lender.md');
+    const page = ['## A', '```ts a.ts', "import { Post } from './post.js';", '```'];
+    const own = ['## B', '```ts post.ts', 'export class Post { own = 1; }', '```'];
+    const groups = groupExamples(
+      extractExamples([...page, ...own, '## C', ...page.slice(1)].join('\n'), 'sample.md'),
+      lent,
+    );
+
+    expect(groups.get('a')?.map(({ source, file }) => [source, file])).toEqual([
+      ['sample.md', 'a.ts'],
+      ['lender.md', 'post.ts'],
+    ]);
+    expect(groups.get('c')?.map(({ source, file }) => [source, file])).toEqual([
+      ['sample.md', 'a.ts'],
+      ['sample.md', 'post.ts'],
+    ]);
+  });
+
   test('may not have one file twice in a group', () => {
-    expect(() => groupExamples(extractExamples(`${markdown}\n${markdown}`))).toThrow(
-      'post.ts stands in lines 7',
+    expect(() => groupExamples(extractExamples(`${markdown}\n${markdown}`, 'sample.md'))).toThrow(
+      'sample.md: post.ts stands in lines 7',
     );
   });
 
   test('compile, or name the line of the markdown file', async () => {
     const at = join(scratch, 'sample');
 
-    expect(await compile(extractExamples(markdown), 'sample.md', at)).toEqual([]);
-    expect(await compile(extractExamples(markdown.replace('= 2;', "= 'two';")), 'sample.md', at)).toEqual([
+    const mistaken = markdown.replace('= 2;', "= 'two';");
+
+    expect(await compile(extractExamples(markdown, 'sample.md'), at)).toEqual([]);
+    expect(await compile(extractExamples(mistaken, 'sample.md'), at)).toEqual([
       expect.stringMatching(/^sample\.md:24:1 .*example-at-line-24\.ts.*Type 'string' is not assignable/),
     ]);
   }, 120_000);
 });
 
-/** The compiler's errors in the examples, at their places in the markdown file. */
-async function compile(examples: Example[], markdownFile: string, directory: string): Promise<string[]> {
+/** The compiler's errors in the examples, at their places in the markdown files. */
+async function compile(
+  examples: readonly Example[],
+  directory: string,
+  lent?: readonly Example[],
+): Promise<string[]> {
   await rm(directory, { recursive: true, force: true });
-  if (examples.length === 0) return [];
-  const written = await writeExamples(examples, directory);
+  const written = await writeExamples(examples, directory, lent);
   const config = {
     extends: relative(directory, join(root, 'tsconfig.json')),
     // An example may show a variable that it does nothing with.
@@ -102,10 +136,10 @@ async function compile(examples: Example[], markdownFile: string, directory: str
   await rm(directory, { recursive: true, force: true });
 
   const errors = output.split('\n').filter((line) => line.trim() !== '');
-  return [...new Set(errors.map((error) => inMarkdown(error, markdownFile, written)))];
+  return [...new Set(errors.map((error) => inMarkdown(error, written)))];
 }
 
-function inMarkdown(error: string, markdownFile: string, written: Map<string, Example>): string {
+function inMarkdown(error: string, written: Map<string, Example>): string {
   const {
     path = '',
     line,
@@ -114,7 +148,7 @@ function inMarkdown(error: string, markdownFile: string, written: Map<string, Ex
   } = /^(?<path>.+?)\((?<line>\d+),(?<column>\d+)\): (?<rest>.*)$/.exec(error)?.groups ?? {};
   const example = written.get(resolve(root, path));
   if (example === undefined) return error;
-  return `${markdownFile}:${example.lines[Number(line) - 1] ?? '?'}:${column} (${example.file}) ${rest}`;
+  return `${example.source}:${example.lines[Number(line) - 1] ?? '?'}:${column} (${example.file}) ${rest}`;
 }
 
 /** What the compiler prints; nothing if all is well. */
