@@ -8,6 +8,7 @@ import {
   type ObjectLiteral,
 } from 'typeorm';
 import { dataSourceOf } from '../database/data-source-of.js';
+import { capabilitiesOf } from '../database/capabilities.js';
 import { locksRows } from '../database/sql-script.js';
 import type { SyncedEntity } from '../entities/synced-entity.js';
 import { entityWriteOf } from '../sync/change.js';
@@ -177,10 +178,10 @@ export class CriteriaWrites {
  * criteria join are not locked.
  */
 const lockOf = (
-  { options }: DataSource,
+  dataSource: DataSource,
   { tableNameWithoutPrefix }: EntityMetadata,
 ): FindOneOptions['lock'] =>
-  options.type === 'postgres'
+  capabilitiesOf(dataSource).hasWeakLocks
     ? { mode: 'for_no_key_update', tables: [tableNameWithoutPrefix] }
     : { mode: 'pessimistic_write' };
 

@@ -1,6 +1,6 @@
 import { bulkhead, type BulkheadPolicy } from 'cockatiel';
 import type { DataSource, QueryRunner } from 'typeorm';
-import { locksRows } from './sql-script.js';
+import { capabilitiesOf } from './capabilities.js';
 
 const shares = new WeakMap<DataSource, BulkheadPolicy>();
 
@@ -22,7 +22,7 @@ export function withConnection<T>(
       await runner.release();
     }
   };
-  return locksRows(dataSource) ? shareOf(dataSource).execute(run) : run();
+  return capabilitiesOf(dataSource).locksRows ? shareOf(dataSource).execute(run) : run();
 }
 
 function shareOf(dataSource: DataSource): BulkheadPolicy {

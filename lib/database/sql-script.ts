@@ -1,4 +1,5 @@
-import type { QueryRunner } from 'typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
+import { capabilitiesOf } from './capabilities.js';
 import { dataSourceOf } from './data-source-of.js';
 
 /** A statement as the driver takes it. */
@@ -70,11 +71,7 @@ export async function runStatement(
   return { rows: records ?? [], affected: affected ?? 0, insertId: Number(header?.insertId ?? 0) };
 }
 
-/** Databases where each connection has transactions of its own, and that lock rows. */
-const LOCKING: ReadonlySet<string> = new Set(['postgres', 'mysql', 'mariadb']);
-
-export const locksRows = ({ options: { type } }: ReturnType<typeof dataSourceOf>): boolean =>
-  LOCKING.has(type);
+export const locksRows = (dataSource: DataSource): boolean => capabilitiesOf(dataSource).locksRows;
 
 const underWay = new Map<QueryRunner, Promise<unknown>>();
 

@@ -2,7 +2,7 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { type RepositoryState, RepositoryStateStore } from '../../pds/repository-state.store.js';
 import { LeaseLostError } from '../../errors/lease-lost.error.js';
 import { LedgerAccess } from './ledger.access.js';
-import { dialectOf } from '../../database/tables.js';
+import { capabilitiesOf } from '../../database/capabilities.js';
 
 interface StateRow {
   readonly head: string | null;
@@ -21,7 +21,7 @@ export class DatabaseRepositoryState extends RepositoryStateStore {
     own?: () => QueryRunner | undefined,
   ) {
     super();
-    this.isLasting = dialectOf(dataSource) !== 'sqlite';
+    this.isLasting = !capabilitiesOf(dataSource).sharesConnection;
     this.access = new LedgerAccess(dataSource, own);
   }
 
