@@ -125,7 +125,11 @@ export async function permitted(request: WriteRequest, timeoutMs: number, wait =
   await request.permit?.(2 * timeoutMs + wait);
 }
 
-/** Whoever stops waiting is told by the next call. */
-export async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+/** Ends early when the signal aborts; the next call of the PDS then throws. */
+async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
 }
+
+/** Up to 50, 100, 200 ... ms, at random, so that two clients that lose against each other don't meet again. */
+export const pauseAtRandom = (round: number, signal: AbortSignal | undefined): Promise<void> =>
+  pause(Math.random() * 25 * 2 ** round, signal);

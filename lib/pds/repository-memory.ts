@@ -5,7 +5,7 @@ import {
   type RepositoryStateStore,
   UNKNOWN_REPOSITORY,
 } from './repository-state.store.js';
-import type { Spent } from './write-budget.js';
+import type { SpentPoints } from './write-budget.js';
 import { intentOf, type RecordWrite, type RepositoryView } from './write-request.js';
 
 type Cid = string | null;
@@ -44,8 +44,8 @@ export class RepositoryMemory {
   }
 
   /** Write points, as far as this application knows. */
-  get spent(): Spent {
-    return this.state.spent;
+  get spentPoints(): SpentPoints {
+    return this.state.spentPoints;
   }
 
   get isVerified(): boolean {
@@ -113,12 +113,12 @@ export class RepositoryMemory {
   async sending(
     inFlight: Omit<RequestInFlight, 'cids'>,
     writes: readonly RecordWrite[],
-    spent: Spent,
+    spentPoints: SpentPoints,
   ): Promise<void> {
     const cids = Object.fromEntries(writes.map((write) => [atUri(write.address), intentOf(write)]));
     // One that was waited for, and demands the same head: should this one fail to move it, that one may land yet.
     this.unfenced();
-    this.stored = this.state = { ...this.state, inFlight: { ...inFlight, cids }, spent };
+    this.stored = this.state = { ...this.state, inFlight: { ...inFlight, cids }, spentPoints };
     await this.store.sending(this.did, this.state);
   }
 

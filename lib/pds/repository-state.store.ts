@@ -1,5 +1,5 @@
 import type { QueryRunner } from 'typeorm';
-import type { Spent } from './write-budget.js';
+import type { SpentPoints } from './write-budget.js';
 
 /** What has to be remembered of one repository between two writes, and across the death of a process. JSON. */
 export interface RepositoryState {
@@ -13,7 +13,7 @@ export interface RepositoryState {
    */
   readonly unsettled: Readonly<Record<string, readonly (string | null)[]>>;
   /** Write points; counted when a request is sent. */
-  readonly spent: Spent;
+  readonly spentPoints: SpentPoints;
 }
 
 export interface RequestInFlight {
@@ -28,7 +28,7 @@ export const UNKNOWN_REPOSITORY: RepositoryState = {
   head: null,
   inFlight: null,
   unsettled: {},
-  spent: [],
+  spentPoints: [],
 };
 
 /** Whether a request whose outcome the database does not know has, or may still have, an effect on this address. */

@@ -100,10 +100,10 @@ export class RepositoryWriter {
     const pausedUntil = this.pausedUntil(did);
     if (pausedUntil) return { writes: 0, retryAt: pausedUntil };
     const { budget } = this.settings;
-    const { spent } = (await state.load(did)) ?? UNKNOWN_REPOSITORY;
+    const { spentPoints } = (await state.load(did)) ?? UNKNOWN_REPOSITORY;
     return {
-      writes: Math.floor(budget.left(spent, backfill) / WRITE_POINTS.create),
-      retryAt: budget.freeAt(WRITE_POINTS.create, spent, backfill),
+      writes: Math.floor(budget.left(spentPoints, backfill) / WRITE_POINTS.create),
+      retryAt: budget.freeAt(WRITE_POINTS.create, spentPoints, backfill),
     };
   }
 }

@@ -4,7 +4,7 @@ import type { WriteLimit } from '../model/options.js';
 export const WRITE_POINTS = { create: 3, update: 2, delete: 1 } as const;
 
 /** What was spent on a repository: milliseconds since 1970, and points. Oldest first. */
-export type Spent = readonly (readonly [at: number, points: number])[];
+export type SpentPoints = readonly (readonly [at: number, points: number])[];
 
 export interface WriteBudgetOptions {
   readonly limits: readonly WriteLimit[];
@@ -28,13 +28,13 @@ export class WriteBudget {
   }
 
   /** Points that can be spent now. */
-  left(spent: Spent, backfill: boolean, now = Date.now()): number {
+  left(spent: SpentPoints, backfill: boolean, now = Date.now()): number {
     const left = this.limits.map((limit) => this.allowed(limit, backfill) - sum(within(limit, spent, now)));
     return Math.max(0, Math.min(Infinity, ...left));
   }
 
   /** When so many points can be spent. */
-  freeAt(points: number, spent: Spent, backfill: boolean, now = Date.now()): Date {
+  freeAt(points: number, spent: SpentPoints, backfill: boolean, now = Date.now()): Date {
     const times = this.limits.map((limit) => {
       const recent = within(limit, spent, now);
       let excess = sum(recent) + points - this.allowed(limit, backfill);
@@ -49,7 +49,7 @@ export class WriteBudget {
   }
 
   /** With points that are spent by `at`, and without what counts no more. */
-  spend(points: number, spent: Spent, at: number, now = Date.now()): Spent {
+  spend(points: number, spent: SpentPoints, at: number, now = Date.now()): SpentPoints {
     const [shortest, longest] = [this.limits[0], this.limits.at(-1)];
     if (!shortest || !longest || points === 0) return spent;
     const parts = new Map<number, number>();
@@ -89,7 +89,7 @@ const endOfPart = (time: number, { seconds }: WriteLimit): number => {
   return Math.ceil(time / part) * part;
 };
 
-const within = ({ seconds }: WriteLimit, spent: Spent, now: number): Spent =>
+const within = ({ seconds }: WriteLimit, spent: SpentPoints, now: number): SpentPoints =>
   spent.filter(([at]) => at > now - seconds * 1_000);
 
-const sum = (spent: Spent): number => spent.reduce((points, [, some]) => points + some, 0);
+const sum = (spent: SpentPoints): number => spent.reduce((points, [, some]) => points + some, 0);
