@@ -22,7 +22,7 @@ export class RowPages {
     };
     const conditions: string[] = [];
     if (after !== null) {
-      const values = this.entity.keyOf(after);
+      const values = this.entity.key.valuesOf(after);
       const [first] = keys;
       // Said apart from the rest, because a database finds its place in the index by it.
       if (first && keys.length > 1) conditions.push(`${name(first)} >= ${value(first, values[0])}`);
@@ -54,7 +54,7 @@ export class RowPages {
       const values = keys.map(
         (column, index) => driver.prepareHydratedValue(row[`k${index}`], column) as unknown,
       );
-      return this.entity.idOfKey(values) ?? '';
+      return this.entity.key.idOfValues(values) ?? '';
     });
   }
 }
