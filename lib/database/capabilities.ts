@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 
-/** What a database can do, where code depends on it that works with every driver of TypeORM. */
+/** What a database can do, for code that works with every driver of TypeORM. */
 export interface Capabilities {
   /** Each connection has transactions of its own, and a transaction locks the rows that it writes. */
   readonly locksRows: boolean;

@@ -1,6 +1,6 @@
 import type { DialectName } from './dialect.js';
 
-/** What a column of the module's tables holds; each database has its type for it. */
+/** The content of a column of the module's tables; each database has its type for it. */
 export type ColumnKind = `key(${number})` | 'text' | 'json' | 'int' | 'time' | 'bool';
 
 export interface ColumnType {

@@ -1,10 +1,10 @@
 export interface CompiledStatement {
   readonly text: string;
-  /** Which parameter goes where; `now` for the time. */
+  /** The parameter at each place; `now` is the time. */
   readonly order: readonly (number | 'now')[];
 }
 
-/** From `$1` and `$now` to what a driver takes, once per text. */
+/** Translates `$1` and `$now` to what a driver takes, once per text. */
 export class CompiledStatements {
   private readonly compiled = new Map<string, CompiledStatement>();
 
@@ -17,7 +17,11 @@ export class CompiledStatements {
   }
 }
 
-/** For drivers whose parameters have no numbers. @param now the time as SQL; without it, it is a parameter too */
+/**
+ * For drivers whose parameters have no numbers.
+ *
+ * @param now the time as SQL; without it, the time is a parameter, too
+ */
 export const positional =
   (now?: string) =>
   (sql: string): CompiledStatement => {

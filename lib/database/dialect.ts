@@ -7,7 +7,7 @@ export type DialectName = 'postgres' | 'mysql' | 'sqlite';
 /** The SQL of a database in which the module keeps tables of its own. */
 export interface Dialect {
   readonly name: DialectName;
-  /** From `$1` and `$now` to what the driver takes. */
+  /** Translates `$1` and `$now` to what the driver takes. */
   compile(sql: string): CompiledStatement;
   /** An index can have a condition; without that, a query finds pending rows among all rows. */
   readonly hasPartialIndexes: boolean;
@@ -15,7 +15,11 @@ export interface Dialect {
   readonly canOmitRowid: boolean;
   /** Ends an INSERT that becomes an UPDATE where the key exists; assignments follow. */
   upsert(key: string): string;
-  /** An INSERT that leaves an existing row alone. @param values what follows INTO */
+  /**
+   * An INSERT that leaves an existing row alone.
+   *
+   * @param values what follows INTO
+   */
   insertIfAbsent(values: string, key: string): string;
   /** Deletes at most so many rows. */
   deleteSome(table: string, key: string, where: string, limit: number): string;
@@ -48,7 +52,10 @@ const mysql: Dialect = {
   deleteSome: (table, _key, where, limit) => `DELETE FROM ${table} WHERE ${where} LIMIT ${limit}`,
 };
 
-/** SQLite's clock counts milliseconds, so the time is a parameter, which {@link SqliteConnection} keeps rising. */
+/**
+ * SQLite's clock counts milliseconds, so {@link SqliteConnection} gives the time as a parameter and keeps it
+ * rising.
+ */
 const sqlite: Dialect = { ...onConflict, name: 'sqlite', canOmitRowid: true, compile: positional() };
 
 const dialects: Readonly<Record<string, Dialect>> = {

@@ -2,8 +2,8 @@ import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm';
 import { capabilitiesOf } from './capabilities.js';
 
 /**
- * A small pool beside that of the application, opened by its first use. What is written here survives the rollback
- * of any transaction of the application, and needs no connection of the application's pool.
+ * A small pool beside that of the application, opened by its first use. What is written here survives the
+ * rollback of any transaction of the application. It needs no connection of the application's pool.
  */
 export class OwnPool {
   private opened: Promise<DataSource> | undefined;
@@ -12,7 +12,7 @@ export class OwnPool {
   constructor(
     private readonly application: DataSource,
     private readonly size: number,
-    /** What a use after {@link close} throws. */
+    /** The error of a use after {@link close}. */
     private readonly closedError: () => Error,
   ) {}
 

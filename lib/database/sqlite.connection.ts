@@ -16,7 +16,7 @@ export interface SqliteConnectionOptions {
   readonly logs: boolean;
 }
 
-/** Of pending syncs: a write gives up only where another transaction seems to have no end. */
+/** For pending syncs: a write gives up only where another transaction seems to have no end. */
 const PENDING_SYNCS: SqliteConnectionOptions = {
   readPatienceMs: 5_000,
   writePatienceMs: 30_000,
@@ -24,7 +24,7 @@ const PENDING_SYNCS: SqliteConnectionOptions = {
   logs: true,
 };
 
-/** What is used of better-sqlite3. */
+/** The part of better-sqlite3 that is used here. */
 interface Handle {
   readonly inTransaction: boolean;
   prepare(sql: string): PreparedStatement;

@@ -22,8 +22,8 @@ export const tableColumns = (columns: TableColumns, { name: dialect }: Dialect) 
 
 /**
  * Gives the columns of an entity the types of its database. TypeORM builds the metadata of an entity without
- * knowing the database. It calls `useDataSource` between that and the comparison with the schema, which is the
- * moment for this. The collation of the keys has no name that all databases understand.
+ * knowing the database. Between that and the comparison with the schema it calls `useDataSource`, which calls
+ * this.
  */
 export function fitColumns(
   dataSource: DataSource,

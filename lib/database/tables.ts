@@ -4,7 +4,7 @@ import type { DataSource } from 'typeorm';
 export function tablePath(dataSource: DataSource, name: string): string {
   const known = dataSource.entityMetadatas.find(({ givenTableName }) => givenTableName === name);
   if (known) return known.tablePath;
-  // Made by the migrations, without the entities being registered.
+  // The migrations have made the table, and its entity is not registered.
   const { driver, namingStrategy, options } = dataSource;
   const plain = namingStrategy.tableName(name, name);
   const prefixed = options.entityPrefix ? namingStrategy.prefixTableName(options.entityPrefix, plain) : plain;
@@ -17,7 +17,10 @@ export const escapedTable = (dataSource: DataSource, name: string): string =>
     .map((part) => dataSource.driver.escape(part))
     .join('.');
 
-/** @throws what `missing` makes of the first table that does not exist, and of whether TypeORM synchronizes */
+/**
+ * @throws the error that `missing` makes of the first table that does not exist, and of whether TypeORM
+ *   synchronizes
+ */
 export async function requireTables(
   dataSource: DataSource,
   names: readonly string[],

@@ -17,10 +17,10 @@ import { lackedRelations, missedBy, OWNERS, type RelationTree } from './relation
 export interface EntityFunctionsOptions {
   readonly metadata: EntityMetadata;
   readonly key: EntityKey;
-  /** From the options of the decorator; a method of the class wins. */
+  /** The options of the decorator; a method of the class wins. */
   readonly functions: SyncFunctions<object>;
   readonly mapper: RecordMapper | undefined;
-  /** What is loaded before the application's code is asked. */
+  /** The relations that are loaded before the application's code is called. */
   readonly loaded: RelationTree;
   /** Milliseconds that the application's code has for an answer. */
   readonly timeoutMs: number;

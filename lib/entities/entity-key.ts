@@ -87,7 +87,7 @@ export class EntityKey {
     return driver.prepareHydratedValue(stored, column) as unknown;
   }
 
-  /** Whether a value is what the transformer gives, and not what it stores. */
+  /** Whether a transformer gives this value, rather than stores it. */
   private isInMemory(value: unknown, column: ColumnMetadata): boolean {
     try {
       return this.asInRow(value, column) === value;
@@ -103,10 +103,10 @@ export class EntityKey {
   }
 }
 
-/** What the values of a key column are, as drivers take and give them. */
+/** How drivers take and give the values of a key column. */
 interface KeyKind {
   readonly types: RegExp;
-  /** From what {@link primitive} made of a value. */
+  /** The reverse of {@link primitive}. */
   read(name: unknown): unknown;
   /** Drivers give such a number as a number or as text, so it is named as text. */
   readonly asText?: true;

@@ -38,7 +38,7 @@ export class EntityRows {
 
   /** Whether the instance has its class, every column and the relations that are needed. */
   isComplete(instance: object): boolean {
-    // Its own functions may read any of the lazy relations.
+    // The entity's functions may read any of the lazy relations.
     return this.metadata.lazyRelations.length === 0 && isComplete(instance, this.metadata, this.loaded);
   }
 
@@ -57,7 +57,7 @@ export class EntityRows {
    * @param updated what was written to it
    */
   afterUpdate(instance: object, before: object, updated: readonly ColumnMetadata[]): object | undefined {
-    // TypeORM counts a changed column among the updated ones although no update may write it.
+    // TypeORM lists a changed column as updated even if `update: false` keeps it from being written.
     const isWritten = (column: ColumnMetadata): boolean => column.isUpdate && updated.includes(column);
     return snapshotOf(this.metadata, (column): unknown =>
       column.getEntityValue(isWritten(column) || isSetByUpdate(column) ? instance : before),

@@ -60,7 +60,7 @@ export class UnansweredRequests {
     if (!inFlight || ++this.count >= limit || this.request.signal?.aborted) throw failure.error;
     await pauseAtRandom(this.count, this.request.signal);
     const writes = chunk.map(({ write }) => write);
-    // What the PDS has answered is over.
+    // The PDS has answered, so the request is over.
     const until = byPds && (isXrpcAnswer(error) || Number(error.status) !== 500) ? 0 : inFlight.until;
     const outcome = await this.fence({ ...inFlight, until }, writes, failure);
     if (outcome === 'moved') return true;

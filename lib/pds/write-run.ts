@@ -84,7 +84,7 @@ export class WriteRun {
     }
   }
 
-  /** @returns writes of earlier calls that have landed, and that nobody has settled until now */
+  /** @returns writes of earlier calls that have landed, and that no caller has settled until now */
   private async settleFound(): Promise<ReadonlyMap<string, string | null>> {
     const found = this.memory.found(this.refusals.byUri);
     if (found.size > 0) {
@@ -128,7 +128,7 @@ export class WriteRun {
     return latestCommit(agent, did, this.call);
   }
 
-  /** @returns false as soon as the repository is not what the writes were decided on: decide again */
+  /** @returns false when the writes have to be decided again, because the repository has changed */
   private async send(writes: readonly RecordWrite[]): Promise<boolean> {
     let queue = this.refusals.sift(writes, (uri) => this.memory.cidAt(uri));
     while (queue.length > 0) {
@@ -230,7 +230,7 @@ export class WriteRun {
     });
   }
 
-  /** Until the caller has settled them, the writes count as something that may have happened. */
+  /** Writes may have happened, and count as unsettled, until the caller has settled them. */
   private async settle(writes: readonly RecordWrite[], commit: Commit, head?: string): Promise<void> {
     const uris = writes.map(({ address }) => atUri(address));
     const after = this.memory.after(uris, head);

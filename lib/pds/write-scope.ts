@@ -6,7 +6,7 @@ import type { RecordWrite } from './write-request.js';
 export const scopeOf = (write: RecordWrite | undefined): string | undefined =>
   write && `repo:${write.address.collection}?action=${write.action}`;
 
-/** Whether a PDS that names no scope may lack the scope of some of the writes only. */
+/** Whether some of the writes have their scope, although the PDS, which names none, refuses them together. */
 export const mayLackScopesOfSome = (error: unknown, writes: readonly RecordWrite[]): boolean =>
   error instanceof XRPCError &&
   namedScope(error) === undefined &&
