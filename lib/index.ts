@@ -60,12 +60,7 @@ export type {
 // Sign accounts in
 export { SessionProvider } from './sessions/session-provider.js';
 export { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
-export type {
-  AuthorizeOptions,
-  CallbackOptions,
-  SignInResult,
-  SignInUrl,
-} from './sessions/oauth/atp-oauth.service.js';
+export type { AuthorizeOptions, CallbackOptions, SignInResult, SignInUrl } from './sessions/oauth/sign-in.js';
 export type { OAuthOptions, OAuthSessionStore, OAuthStateStore } from './sessions/oauth/oauth-options.js';
 export {
   databaseOAuthStores,

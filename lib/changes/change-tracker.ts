@@ -1,4 +1,5 @@
 import type { DataSource, EntityMetadata, EntitySubscriberInterface } from 'typeorm';
+import { capabilitiesOf } from '../database/capabilities.js';
 import { halfOf } from '../database/connection-share.js';
 import type { SyncedEntities } from '../entities/synced-entities.js';
 import type { SyncedEntity } from '../entities/synced-entity.js';
@@ -27,18 +28,6 @@ export interface ChangeTrackerOptions {
   readonly warn: (message: string) => void;
 }
 
-/** Drivers with one connection, and one query runner, for everybody. */
-const SHARED_CONNECTION = new Set([
-  'better-sqlite3',
-  'sqlite',
-  'sqljs',
-  'capacitor',
-  'cordova',
-  'expo',
-  'nativescript',
-  'react-native',
-]);
-
 /**
  * Listens to the life of the marked entities of one DataSource.
  * @returns stops listening
@@ -51,7 +40,7 @@ export function trackChanges({
   onBulkWrite,
   warn,
 }: ChangeTrackerOptions): () => void {
-  const isShared = SHARED_CONNECTION.has(dataSource.options.type);
+  const isShared = capabilitiesOf(dataSource).sharesConnection;
   const maxWaiting = isShared ? Infinity : halfOf(dataSource);
   const feed = new ChangeFeed(dispatcher, isShared, warn, maxWaiting);
   feeds.set(dataSource, feed);

@@ -8,6 +8,7 @@ import {
   type ObjectLiteral,
 } from 'typeorm';
 import { dataSourceOf } from '../database/data-source-of.js';
+import { capabilitiesOf } from '../database/capabilities.js';
 import { locksRows } from '../database/sql-script.js';
 import type { SyncedEntity } from '../entities/synced-entity.js';
 import { entityWriteOf } from '../sync/change.js';
@@ -76,7 +77,7 @@ export class CriteriaWrites {
       count += ids.length;
       for (const id of ids) {
         const removal = this.removals.take(entity, id, log);
-        const now = name === 'update' ? entity.idAfter(id, args[2] as object) : id;
+        const now = name === 'update' ? entity.key.idAfter(id, args[2] as object) : id;
         if (now === null) this.bulk.missed(entity.name, 'An update of its primary key by SQL');
         else if (name !== 'delete' || removal) await this.touched(entity, now, manager, removal);
       }
@@ -128,7 +129,7 @@ export class CriteriaWrites {
     const [entity] = this.rows.classes(metadata);
     const ids = [...found.values()].flat();
     if (!isLocked || !entity || ids.length > MAX_NAMED) return { found, criteria };
-    const exactly = entity.whereIds(ids);
+    const exactly = entity.key.whereIds(ids);
     return { found, criteria: ids.length === 0 ? criteria : exactly };
   }
 
@@ -152,7 +153,9 @@ export class CriteriaWrites {
       const told = conflict.length === columns.length ? columns : metadata.primaryColumns;
       return Object.assign(
         {},
-        ...told.map((column) => column.createValueMap(any?.asInRow(column.getEntityValue(value), column))),
+        ...told.map((column) =>
+          column.createValueMap(any?.key.asInRow(column.getEntityValue(value), column)),
+        ),
       ) as object;
     });
     for (const [entity, ids] of await this.rows.matching(metadata, where, manager)) {
@@ -177,10 +180,10 @@ export class CriteriaWrites {
  * criteria join are not locked.
  */
 const lockOf = (
-  { options }: DataSource,
+  dataSource: DataSource,
   { tableNameWithoutPrefix }: EntityMetadata,
 ): FindOneOptions['lock'] =>
-  options.type === 'postgres'
+  capabilitiesOf(dataSource).hasWeakLocks
     ? { mode: 'for_no_key_update', tables: [tableNameWithoutPrefix] }
     : { mode: 'pessimistic_write' };
 

@@ -166,7 +166,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     const ids = inverse.criteria(target, event.queryRunner).map((one) => entity.idOf(one));
     if (ids.includes(null)) bulk.missed(entity.name, 'An update from the other side of a relation');
     const known = ids.filter((id) => id !== null);
-    const named = known.map((id) => this.written({ ...event, entityId: entity.keyMapOf(id) }));
+    const named = known.map((id) => this.written({ ...event, entityId: entity.key.mapOf(id) }));
     return Promise.all(named).then(() => undefined);
   }
 

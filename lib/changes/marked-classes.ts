@@ -70,7 +70,7 @@ export class MarkedClasses {
     const [entity] = this.classes(metadata);
     if (!entity) return new Map();
     if (metadata.childEntityMetadatas.length === 0) return new Map([[entity, [...ids]]]);
-    return this.matching(metadata, entity.whereIds(ids), manager);
+    return this.matching(metadata, entity.key.whereIds(ids), manager);
   }
 
   /**

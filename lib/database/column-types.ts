@@ -1,6 +1,6 @@
-import type { Dialect } from './tables.js';
+import type { DialectName } from './dialect.js';
 
-/** What a column of the module's tables holds; each database has its type for it. */
+/** The content of a column of the module's tables; each database has its type for it. */
 export type ColumnKind = `key(${number})` | 'text' | 'json' | 'int' | 'time' | 'bool';
 
 export interface ColumnType {
@@ -11,11 +11,12 @@ export interface ColumnType {
 }
 
 /**
- * Keys compare byte by byte: record keys are case-sensitive, which MySQL would not be, and the order of a language costs PostgreSQL
- * time at each capture. They are ASCII, so that three of them fit the longest key that MySQL takes. Times are microseconds since
- * 1970, which no session's time zone can bend.
+ * - Keys compare byte by byte: record keys, DIDs and state keys are case-sensitive, which MySQL's default is not,
+ *   and a linguistic collation costs PostgreSQL time at each capture.
+ * - Keys are ASCII, so that three of them fit the longest key that MySQL takes.
+ * - Times are microseconds since 1970, which do not depend on the time zone of a database session.
  */
-export function columnType(kind: ColumnKind, dialect: Dialect): ColumnType {
+export function columnType(kind: ColumnKind, dialect: DialectName): ColumnType {
   const length = /^key\((\d+)\)$/.exec(kind)?.[1];
   if (length !== undefined) {
     if (dialect === 'postgres') return { type: 'text', collation: 'C' };

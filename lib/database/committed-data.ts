@@ -9,12 +9,13 @@ import { soon } from '../runtime/backoff.js';
 const PATIENCE = 5_000;
 
 /**
- * Runs `fn` on a connection to the primary that is in no transaction: what it reads is committed, and what it
- * writes stays. On SQLite all callers share one connection, so this waits until no transaction is open there.
+ * Runs `fn` on a connection to the primary that is in no transaction: what `fn` reads is committed, and what
+ * it writes stays. On SQLite all callers share one connection, so this waits until no transaction is open
+ * there.
  *
  * @param own the caller's connection, after its commit: with a pool of one there is no second
- * @throws RetryLaterError if a transaction is still open on a shared connection after five seconds: what was
- *   read inside it could be rolled back
+ * @throws RetryLaterError if a transaction is still open on a shared connection after five seconds: it could
+ *   roll back what `fn` has read
  */
 export function onCommittedData<T>(
   dataSource: DataSource,
@@ -23,8 +24,8 @@ export function onCommittedData<T>(
 ): Promise<T> {
   return withConnection(dataSource, own, async (runner) => {
     const end = Date.now() + PATIENCE;
-    // A BEGIN that TypeORM has announced comes before the next timer, so an open one is missed twice only if
-    // there is none.
+    // TypeORM sends an announced BEGIN before the next timer fires. Two looks that find no open transaction
+    // therefore prove that there is none.
     for (let misses = 0; runner.isTransactionActive && misses < 2; await sleep(2)) {
       if (Date.now() >= end) throw transactionIsOpen();
       misses = isTransactionOpen(runner) === false ? misses + 1 : 0;
@@ -33,7 +34,7 @@ export function onCommittedData<T>(
   });
 }
 
-/** Of a shared connection. */
+/** A transaction has stayed open on a connection that all callers share. */
 export const transactionIsOpen = (): RetryLaterError =>
   new RetryLaterError('A transaction has been open for long on the connection that all callers share.', {
     retryAt: soon(),

@@ -1,12 +1,12 @@
 import { bulkhead, type BulkheadPolicy } from 'cockatiel';
 import type { DataSource, QueryRunner } from 'typeorm';
-import { locksRows } from './sql-script.js';
+import { capabilitiesOf } from './capabilities.js';
 
 const shares = new WeakMap<DataSource, BulkheadPolicy>();
 
 /**
- * Runs `fn` on the caller's connection, or on one of the pool to the primary. The module's own work takes at
- * most half of the pool, so that whatever it does, the application gets to its connections.
+ * Runs `fn` on the caller's connection, or on one of the pool to the primary. The module takes at most half
+ * of the pool, so that the application always gets connections.
  */
 export function withConnection<T>(
   dataSource: DataSource,
@@ -22,7 +22,7 @@ export function withConnection<T>(
       await runner.release();
     }
   };
-  return locksRows(dataSource) ? shareOf(dataSource).execute(run) : run();
+  return capabilitiesOf(dataSource).locksRows ? shareOf(dataSource).execute(run) : run();
 }
 
 function shareOf(dataSource: DataSource): BulkheadPolicy {
@@ -32,7 +32,7 @@ function shareOf(dataSource: DataSource): BulkheadPolicy {
 }
 
 /**
- * Half of the pool, as the options that the drivers take have it; `pg` and `mysql2` open 10 connections by
+ * Half of the pool, whose size the drivers take under several names; `pg` and `mysql2` open 10 connections by
  * default.
  */
 export function halfOf({ options }: DataSource): number {

@@ -2,12 +2,12 @@ import { QueryFailedError, TypeORMError } from 'typeorm';
 import { causesOf } from '../errors/causes-of.js';
 
 /**
- * SQLSTATE classes: connection, transaction rollback, resources, operator intervention, system; and a lock
- * that was not to be had.
+ * SQLSTATE classes of failures that pass: connection, transaction rollback, resources, operator intervention,
+ * system; and a lock that was not available.
  */
 const PASSING_STATES = /^(08|40|53|57|58|55P03)/;
 
-/** Codes of drivers that say the same. */
+/** The same as codes of MySQL drivers. */
 const PASSING_CODES: ReadonlySet<unknown> = new Set([
   'ER_LOCK_DEADLOCK',
   'ER_LOCK_WAIT_TIMEOUT',
@@ -20,7 +20,7 @@ const PASSING_CODES: ReadonlySet<unknown> = new Set([
 
 const PASSING_SQLITE = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|NOMEM|PROTOCOL)/;
 
-/** What connections end with, of whatever server. */
+/** Errors of a connection, to any server. */
 const CONNECTION_CODES = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 /** Errors of `pg` and its pool that have no code. */
 const CONNECTION_MESSAGES =
@@ -37,7 +37,7 @@ interface Coded {
 export const isDatabaseError = (error: unknown): boolean =>
   chainOf(error).some((one) => one instanceof TypeORMError || isOfSqlite(one) || isConnectionError(one));
 
-/** Whether a statement was refused for what it says: the same one is refused again. */
+/** Whether the database refused a statement for its content, so that it would refuse it again. */
 export const isRefusedStatement = (error: unknown): boolean => {
   const chain = chainOf(error);
   const isRefused = chain.some((one) => one instanceof QueryFailedError || isOfSqlite(one));
@@ -49,14 +49,14 @@ const isPassing = (error: Coded): boolean =>
   isConnectionError(error) ||
   (typeof error.code === 'string' && (PASSING_STATES.test(error.code) || PASSING_SQLITE.test(error.code)));
 
-/** Of a statement that went to the driver without TypeORM. */
+/** An error of a statement that went to the driver without TypeORM. */
 const isOfSqlite = ({ code }: Coded): boolean => typeof code === 'string' && code.startsWith('SQLITE_');
 
 const isConnectionError = ({ code, message }: Coded): boolean =>
   (typeof code === 'string' && CONNECTION_CODES.test(code)) ||
   (typeof message === 'string' && CONNECTION_MESSAGES.test(message));
 
-/** The error and what it was caused by, the driver's own error included. */
+/** The error and its causes, the driver's own error included. */
 const chainOf = (error: unknown): Coded[] => [
   ...(causesOf(error, (one) => (one as Coded).driverError ?? (one as Coded).cause) as Generator<Coded>),
 ];

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { QueryFailedError, type DataSource, type QueryRunner } from 'typeorm';
 import type { QueryResult, Runnable } from './sql-script.js';
 
-/** What is used of pg's client. */
+/** The part of pg's client that is used here. */
 interface Client {
   query(query: { name: string; text: string; values: readonly unknown[] }): Promise<{
     rows: QueryResult['rows'];
@@ -11,8 +11,9 @@ interface Client {
 }
 
 /**
- * A statement that each connection parses and plans once: inside the entity's transaction that is a third of its time. TypeORM
- * names no statements, so it goes to the driver's client, with the log and the error that TypeORM would give.
+ * A statement that each connection parses and plans once, which saves a third of its time inside the entity's
+ * transaction. TypeORM cannot name statements, so this one goes to the driver's client, with the log and the
+ * error that TypeORM would give.
  */
 export class PreparedStatement implements Runnable {
   private readonly name: string;
@@ -21,7 +22,7 @@ export class PreparedStatement implements Runnable {
     private readonly dataSource: DataSource,
     private readonly text: string,
   ) {
-    // By its text: a pooler may hand one connection to applications with different tables.
+    // Named by its text: a pooler may give one connection to applications with different tables.
     this.name = `parity_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
   }
 

@@ -2,13 +2,13 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { onCommittedData } from './committed-data.js';
 
 /**
- * How rows are read and written by what also asks the application's own code: no connection is held while
- * that answers.
+ * How code that also asks the application's own functions reads and writes rows: it holds no connection while
+ * they answer.
  */
 export interface RowAccess {
   /**
-   * The caller's transaction, for whose end that code may have to wait: it may ask the pool for a second
-   * connection.
+   * True in the caller's transaction. Nothing waits there for the application's functions: they may ask the
+   * pool for a second connection.
    */
   readonly isInTransaction: boolean;
   use<T>(fn: (runner: QueryRunner) => Promise<T>): Promise<T>;
@@ -20,7 +20,7 @@ export const committedRows = (dataSource: DataSource, own?: () => QueryRunner | 
   use: (fn) => onCommittedData(dataSource, own?.(), fn),
 });
 
-/** In the transaction that is open on a connection, and sees what that has written. */
+/** In the open transaction of a connection, with what that transaction has written. */
 export const rowsOfTransaction = (runner: QueryRunner): RowAccess => ({
   isInTransaction: true,
   use: (fn) => fn(runner),

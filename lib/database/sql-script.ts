@@ -1,11 +1,12 @@
-import type { QueryRunner } from 'typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
+import { capabilitiesOf } from './capabilities.js';
 import { dataSourceOf } from './data-source-of.js';
 
 /** A statement as the driver takes it. */
 export interface Statement {
   readonly text: string;
   readonly parameters: readonly unknown[];
-  /** Runs it instead, where the driver knows statements that are prepared. */
+  /** Runs the statement instead, where the driver knows prepared statements. */
   readonly prepared?: Runnable | undefined;
 }
 
@@ -17,18 +18,18 @@ export interface Runnable {
 export interface QueryResult {
   readonly rows: readonly Record<string, unknown>[];
   readonly affected: number;
-  /** MySQL: what `LAST_INSERT_ID(n)` was given. */
+  /** MySQL: the value that `LAST_INSERT_ID(n)` was given. */
   readonly insertId: number;
 }
 
 /**
- * Statements of which each may depend on the answers before it. Whoever runs them decides whether to wait in
- * between: on SQLite, where everybody shares one connection, a transaction that waits lets strangers'
- * statements in. The error of a statement is thrown where it was yielded.
+ * Statements of which each may depend on the results before it. The runner decides whether to wait in
+ * between: on SQLite all callers share one connection, and a transaction that waits would let statements of
+ * other callers in. The error of a statement is thrown where the script yielded it.
  */
 export type SqlScript<T> = Generator<Statement, T, QueryResult>;
 
-/** On a server's connection, or on any other for which it does not matter who comes in between. */
+/** On a server's connection, or where statements of other callers may come in between. */
 export async function runScript<T>(script: SqlScript<T>, runner: QueryRunner): Promise<T> {
   let next = script.next();
   while (!next.done) {
@@ -70,11 +71,7 @@ export async function runStatement(
   return { rows: records ?? [], affected: affected ?? 0, insertId: Number(header?.insertId ?? 0) };
 }
 
-/** Databases where each connection has transactions of its own, and that lock rows. */
-const LOCKING: ReadonlySet<string> = new Set(['postgres', 'mysql', 'mariadb']);
-
-export const locksRows = ({ options: { type } }: ReturnType<typeof dataSourceOf>): boolean =>
-  LOCKING.has(type);
+export const locksRows = (dataSource: DataSource): boolean => capabilitiesOf(dataSource).locksRows;
 
 const underWay = new Map<QueryRunner, Promise<unknown>>();
 
@@ -84,8 +81,8 @@ export const untilApart = async (runner: QueryRunner): Promise<void> => {
 };
 
 /**
- * SqlScript that happen together or not at all, where the database has transactions of a connection's own; in one
- * that is open, with it.
+ * Runs a script in a transaction, where each connection of the database has transactions of its own. In a
+ * transaction that is open, the script becomes part of it.
  */
 export async function runTogether<T>(script: SqlScript<T>, runner: QueryRunner): Promise<T> {
   if (runner.isTransactionActive || !locksRows(dataSourceOf(runner))) return runScript(script, runner);
@@ -94,20 +91,21 @@ export async function runTogether<T>(script: SqlScript<T>, runner: QueryRunner):
   try {
     return await done;
   } finally {
-    // Not left to a WeakMap: all that the script gave would outlive the next collections with its runner.
+    // Not left to a WeakMap, which would keep the results of the script, with its runner, over the next
+    // collections.
     underWay.delete(runner);
   }
 }
 
 async function inTransaction<T>(script: SqlScript<T>, runner: QueryRunner): Promise<T> {
-  // By hand: `startTransaction` would raise transaction events, which are the application's.
+  // Not by `startTransaction`, which would raise transaction events of the application.
   await runner.query('START TRANSACTION');
   try {
     const result = await runScript(script, runner);
     await runner.query('COMMIT');
     return result;
   } catch (error) {
-    // What went wrong is worth more than that undoing it did, too.
+    // The error of the script tells more than an error of the rollback.
     await runner.query('ROLLBACK').catch(() => undefined);
     throw error;
   }

@@ -2,14 +2,29 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import { transactionIsOpen } from './committed-data.js';
 import { runScriptSync, type QueryResult, type Statement, type SqlScript } from './sql-script.js';
-import type { Connection, Query, CompiledStatements } from './connection.js';
+import type { CompiledStatements } from './compiled-statements.js';
+import type { Connection, Query } from './connection.js';
 
-/** How long to wait for another caller's transaction, in ms. */
-const PATIENCE = 5_000;
-/** The same for what writes: it gives its place up only to a transaction that seems to have no end. */
-const LONG_PATIENCE = 30_000;
+export interface SqliteConnectionOptions {
+  /** How long a read waits for another caller's transaction, in ms; then it runs inside it. */
+  readonly readPatienceMs: number;
+  /** The same for a write, which then throws `busy()`. */
+  readonly writePatienceMs: number;
+  /** @default a RetryLaterError */
+  readonly busy: () => Error;
+  /** Whether statements and their parameters go to the logger of the DataSource. */
+  readonly logs: boolean;
+}
 
-/** What is used of better-sqlite3. */
+/** For pending syncs: a write gives up only where another transaction seems to have no end. */
+const PENDING_SYNCS: SqliteConnectionOptions = {
+  readPatienceMs: 5_000,
+  writePatienceMs: 30_000,
+  busy: transactionIsOpen,
+  logs: true,
+};
+
+/** The part of better-sqlite3 that is used here. */
 interface Handle {
   readonly inTransaction: boolean;
   prepare(sql: string): PreparedStatement;
@@ -24,10 +39,11 @@ interface PreparedStatement {
 }
 
 /**
- * All callers share one connection. A statement of the module's own waits until no transaction is open, and
- * then runs on the driver's handle at once: no caller can begin a transaction in between, and roll it back
- * with its own. After five seconds what only reads goes on all the same, because the transaction may be its
- * caller's; what writes comes back later.
+ * All callers share one connection; a second one to the same file would block the whole process while it waits
+ * for the file's lock. A statement of the module waits until no transaction is open. Then it runs on the driver's
+ * handle in the same turn, so that no caller can begin a transaction in between and roll the statement back with
+ * it. If the transaction stays open, a read runs all the same, because the transaction may be its caller's; a
+ * write throws.
  */
 export class SqliteConnection implements Connection {
   private readonly prepared = new Map<string, PreparedStatement>();
@@ -37,6 +53,7 @@ export class SqliteConnection implements Connection {
   constructor(
     private readonly dataSource: DataSource,
     private readonly statements: CompiledStatements,
+    private readonly options = PENDING_SYNCS,
   ) {}
 
   use<T>(work: (query: Query) => Promise<T>): Promise<T> {
@@ -48,11 +65,11 @@ export class SqliteConnection implements Connection {
   }
 
   /**
-   * Does something at once when no transaction is open: between that look and the work nobody gets his turn.
+   * Waits until no transaction is open, and then runs `work` in the same turn.
    *
-   * @param work is told whether one is open all the same
+   * @param work is told whether a transaction is still open
    */
-  async whenFree<T>(work: (shared: boolean) => T, patience = PATIENCE): Promise<T> {
+  async whenFree<T>(work: (isShared: boolean) => T, patience = this.options.readPatienceMs): Promise<T> {
     const end = Date.now() + patience;
     while (this.database.inTransaction && Date.now() < end) await sleep(2);
     return work(this.database.inTransaction);
@@ -62,25 +79,26 @@ export class SqliteConnection implements Connection {
     return this.transaction(script);
   }
 
-  /** Without a pause, so that no stranger can join it. */
+  /** In one turn, so that no statement of another caller gets into the transaction. */
   transaction<T>(script: SqlScript<T>): Promise<T> {
     const work = (): T => runScriptSync(script, (statement) => this.runStatement(statement));
     return this.alone(() => this.database.transaction(work)());
   }
 
-  /** @throws RetryLaterError if another caller's transaction, which could be rolled back, is open for long */
+  /** @throws what `busy` gives if another caller's transaction, which could be rolled back, stays open */
   private alone<T>(work: () => T): Promise<T> {
-    return this.whenFree((shared) => {
-      if (shared) throw transactionIsOpen();
+    const { busy, writePatienceMs } = this.options;
+    return this.whenFree((isShared) => {
+      if (isShared) throw busy();
       return work();
-    }, LONG_PATIENCE);
+    }, writePatienceMs);
   }
 
   within(): Query {
     return async (sql, parameters) => this.run(sql, parameters);
   }
 
-  /** At once. */
+  /** In this turn, whether a transaction is open or not. */
   run(sql: string, parameters: readonly unknown[] = []): QueryResult {
     return this.runStatement(this.statement(sql, parameters));
   }
@@ -92,11 +110,10 @@ export class SqliteConnection implements Connection {
   }
 
   private runStatement({ text, parameters }: Statement): QueryResult {
-    this.dataSource.logger.logQuery(text, [...parameters]);
+    if (this.options.logs) this.dataSource.logger.logQuery(text, [...parameters]);
     const statement = this.prepare(text);
     if (statement.reader) {
-      // An array of the driver belongs to whoever loaded it first, which under a test runner is another
-      // realm.
+      // The driver's arrays belong to the realm that loaded it first, which under a test runner is another one.
       const rows = [...statement.all(...parameters)];
       return { rows, affected: rows.length, insertId: 0 };
     }
@@ -104,13 +121,14 @@ export class SqliteConnection implements Connection {
   }
 
   /**
-   * The same statement once per row: binding a prepared one again is cheaper than taking rows out of JSON.
-   * Gives the row that each returned.
+   * The same statement once per row: binding a prepared statement again costs less than reading rows from JSON.
+   *
+   * @returns the row that each execution returned
    */
   runEach(sql: string, rows: readonly (readonly unknown[])[]): (Record<string, unknown> | undefined)[] {
     if (rows.length === 0) return [];
     const { text, order } = this.statements.of(sql);
-    this.dataSource.logger.logQuery(text, [`${rows.length} rows`]);
+    if (this.options.logs) this.dataSource.logger.logQuery(text, [`${rows.length} rows`]);
     const statement = this.prepare(text);
     const run = () =>
       rows.map((row) => {
@@ -123,10 +141,7 @@ export class SqliteConnection implements Connection {
     return this.database.inTransaction || rows.length === 1 ? run() : this.database.transaction(run)();
   }
 
-  /**
-   * SQLite has no clock but the machine's, and that in milliseconds. Two captures in one of them keep their
-   * order.
-   */
+  /** The machine's clock, raised by a microsecond per call, so that captures within a millisecond keep their order. */
   private now(): number {
     const time = Date.now() * 1_000;
     const setBack = this.time - time > 1_000_000;
@@ -142,7 +157,7 @@ export class SqliteConnection implements Connection {
 
   private get database(): Handle {
     const { databaseConnection } = this.dataSource.driver as unknown as { databaseConnection: Handle };
-    // A DataSource that was closed and opened again has another.
+    // A DataSource that was closed and opened again has another handle.
     if (databaseConnection !== this.handle) {
       this.prepared.clear();
       this.handle = databaseConnection;

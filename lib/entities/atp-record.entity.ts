@@ -8,7 +8,7 @@ import { recordStateOf } from '../metadata/record-state.js';
 
 /** The record columns and the methods that {@link AtpRecordEntity} and {@link withAtpRecord} give to an entity. */
 export interface AtpRecordMembers extends SyncHooks {
-  /** Written by the module alone; what is assigned here is never stored. */
+  /** Only the module writes these columns; a value that is assigned here is never stored. */
   atpUri: string | null;
   atpCid: string | null;
   atpRkey: string | null;
@@ -26,7 +26,11 @@ export interface AtpRecordMembers extends SyncHooks {
   getAtpSyncedAt(): Date | null;
   /** What the mapper makes of this entity; null without a mapper. */
   toAtpRecord(): Promise<Record<string, unknown> | null>;
-  /** Publishes (or republishes) now. @throws AuthenticationError and its subclasses; other failures are in the result */
+  /**
+   * Publishes (or republishes) now.
+   *
+   * @throws AuthenticationError and its subclasses; other failures are in the result
+   */
   publish(): Promise<SyncResult>;
   /** Publishes in the repository of `did`; the record stays there. */
   publishAs(did: string): Promise<SyncResult>;
@@ -90,5 +94,7 @@ export function withAtpRecord<B extends Constructor<object>>(Base: B): B & Const
   return AtpRecord;
 }
 
-/** Base class for entities with a record; for those that have a base class already there is {@link withAtpRecord}. */
+/**
+ * Base class for entities with a record; an entity that has another base class takes {@link withAtpRecord}.
+ */
 export abstract class AtpRecordEntity extends withAtpRecord(class {}) {}

@@ -2,11 +2,11 @@ import type { DataSource, EntityMetadata } from 'typeorm';
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 
-/** Types whose values are lists or objects, of which there is no one text. */
+/** Types whose values are lists or objects, which have no unique text. */
 const COMPOUND = /json|array|hstore|vector|geo|point|line|polygon|range/i;
 
 /**
- * Rows are found again by their primary key, as text.
+ * Checks that a row can be found again by its primary key as text.
  *
  * @throws ParityOptionsError for a key for which that cannot work
  */

@@ -1,7 +1,7 @@
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import type { SyncResult } from '../model/sync-result.js';
 
-/** What stands behind an entity's `publish()` and its like. */
+/** The module behind `publish()` and the other methods of an entity. */
 export interface EntityPublisher {
   toRecord(entity: object): Promise<Record<string, unknown> | null>;
   publish(entity: object): Promise<SyncResult>;
@@ -11,9 +11,11 @@ export interface EntityPublisher {
 }
 
 /**
- * Entities are made by TypeORM, which injects nothing, so their methods find the module through their class.
- * The only state of this package that the process shares: bound while a module runs, unbound when it shuts down.
- * With several applications in one process the one that was started last serves the entity.
+ * TypeORM makes entities and injects nothing into them, so their methods find the module through their class.
+ *
+ * - This is the only state of the package that the process shares. It is bound while a module runs, and
+ *   unbound when the module shuts down.
+ * - With several applications in one process, the one that was started last serves the entity.
  */
 const bound = new Map<unknown, EntityPublisher[]>();
 

@@ -4,7 +4,7 @@ import { isPlainObject } from './plain-object.js';
 import type { RecordMapper } from '../records/record-mapper.js';
 import type { SyncedEntity } from './synced-entity.js';
 
-/** What becomes of a class whose function is never asked. */
+/** The consequence for a class whose function is never called. */
 const WITHOUT: Readonly<Record<keyof SyncHooks, string>> = {
   syncAsDid: 'the default tells the account that owns its record',
   shouldAutoSync: 'every one is published',
@@ -12,8 +12,8 @@ const WITHOUT: Readonly<Record<keyof SyncHooks, string>> = {
 };
 
 /**
- * The functions of an entity, and the optional members of a mapper, are found by their names: a misspelled
- * one is never asked, and drafts are published. Nothing but these warnings tells.
+ * Warns of names that look misspelled. The functions of an entity and the optional members of a mapper are
+ * found by their names: a misspelled one is never called, and drafts are published.
  */
 export function hookWarnings({ name, metadata, sync }: SyncedEntity): string[] {
   if (typeof metadata.target !== 'function' || sync.level === 'has-record') return [];
@@ -46,12 +46,12 @@ export function mapperWarnings(mapper: RecordMapper): string[] {
   ];
   return [
     ...misses(members, methods, isMethod),
-    // An instance of a class is something that was injected.
+    // An instance of a class was probably injected.
     ...misses(members, values, ({ value, get }) => get !== undefined || isPlainObject(value)),
   ].map(({ given, meant }) => `${name} has ${given}, which nothing reads; did you mean ${meant}?`);
 }
 
-/** The members that are probably meant to be one of these, and are none of them. */
+/** The members that are probably meant to be one of these names, and are none of them. */
 function misses<Name extends string>(
   members: ReadonlyMap<string, PropertyDescriptor>,
   names: readonly Name[],
@@ -74,7 +74,7 @@ function membersOf(prototype: object, create: () => object): Map<string, Propert
     // A method may be a field that holds a function.
     add(create());
   } catch {
-    // Without its constructor's arguments there is no instance, and no field to see.
+    // A constructor that demands arguments gives no instance, and no fields to see.
   }
   for (let at: object | null = prototype; at && at !== Object.prototype; at = Object.getPrototypeOf(at))
     add(at);

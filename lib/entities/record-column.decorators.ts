@@ -6,8 +6,8 @@ import {
 } from '../metadata/sync-metadata.js';
 
 /**
- * The module alone writes the record columns: `update: false` keeps TypeORM's updates off them,
- * so that an instance older than somebody's write-back cannot wipe what was written.
+ * Only the module writes the record columns. `update: false` keeps TypeORM from writing them, so that saving
+ * an instance that is older than its record cannot wipe them.
  */
 const column = { nullable: true, update: false } as const;
 const uri = { ...column, type: 'varchar', length: 1200 } as const;
@@ -34,13 +34,13 @@ export const AtpCid = (options: ColumnOptions = {}): PropertyDecorator =>
 export const AtpRkey = (options: ColumnOptions = {}): PropertyDecorator =>
   recordColumn('rkey', { ...rkey, ...options });
 
-/** When the record was last written. Optional. */
+/** When the module last wrote the record. Optional. */
 export const AtpSyncedAt = (options: ColumnOptions = {}): PropertyDecorator =>
   recordColumn('syncedAt', { ...syncedAt, ...options });
 
 /**
- * The record columns for an `EntitySchema`, which no decorator adds any to:
- * `columns: { ...atpRecordColumns, ... }`.
+ * The record columns for an `EntitySchema`, to which decorators add none: `columns: { ...atpRecordColumns,
+ * ... }`.
  */
 export const atpRecordColumns: Record<
   (typeof DEFAULT_RECORD_COLUMNS)[keyof typeof DEFAULT_RECORD_COLUMNS],

@@ -10,8 +10,8 @@ import type { RecordColumns } from './synced-entity.js';
 const REQUIRED = ['uri', 'cid', 'rkey'] as const;
 
 /**
- * The record columns of a marked class, however it is declared. In an EntitySchema, which knows nothing of
- * decorators, they have the names that AtpRecordEntity gives them.
+ * The record columns of a marked class, however it is declared. In an EntitySchema, which ignores decorators,
+ * they have the names that AtpRecordEntity gives them.
  *
  * @throws ParityOptionsError for columns that are missing, or that TypeORM would update
  */
@@ -46,8 +46,8 @@ export function recordColumnsOf(metadata: EntityMetadata): RecordColumns {
 }
 
 /**
- * @throws ParityOptionsError for a schema with record columns and a name only: it has no class that could be
- *   marked, so its rows would never be published
+ * @throws ParityOptionsError for a schema with record columns and no class: without a class that could be
+ *   marked, its rows would never be published
  */
 export function refuseClassless(metadata: EntityMetadata): void {
   if (typeof metadata.target === 'function') return;

@@ -44,7 +44,7 @@ export class RecordSql {
   }
 
   key(id: string): string {
-    const values = this.entity.keyOf(id);
+    const values = this.entity.key.valuesOf(id);
     const parts = this.entity.metadata.primaryColumns.map((column, index) =>
       this.equals(column, values[index]),
     );
@@ -63,7 +63,7 @@ export class RecordSql {
     const [key, ...others] = this.entity.metadata.primaryColumns;
     const single = key && others.length === 0 ? key : undefined;
     const cases = values.map(([id, value]) => {
-      const isRow = single ? this.value(single, this.entity.keyOf(id)[0]) : this.key(id);
+      const isRow = single ? this.value(single, this.entity.key.valuesOf(id)[0]) : this.key(id);
       return `WHEN ${isRow} THEN ${this.value(column, value)}`;
     });
     return `CASE ${single ? this.name(single) : ''} ${cases.join(' ')} ELSE ${this.name(column)} END`;
@@ -75,7 +75,7 @@ export class RecordSql {
     if (!key || others.length > 0) return ids.map((id) => this.key(id)).join(' OR ');
     return this.isOneOf(
       key,
-      ids.map((id) => this.entity.keyOf(id)[0]),
+      ids.map((id) => this.entity.key.valuesOf(id)[0]),
     );
   }
 
@@ -85,7 +85,7 @@ export class RecordSql {
     const values = metadata.primaryColumns.map(
       (column, index) => dataSource.driver.prepareHydratedValue(row[`k${index}`], column) as unknown,
     );
-    return this.entity.idOfKey(values) ?? '';
+    return this.entity.key.idOfValues(values) ?? '';
   }
 
   get selectedKey(): string {

@@ -8,10 +8,10 @@ export interface RelationTree {
   [relation: string]: boolean | RelationTree;
 }
 
-/** The relations that whose DID is the default answer of `syncAsDid`. */
+/** The relations whose DID is the default answer of `syncAsDid`. */
 export const OWNERS = ['user', 'author'];
 
-/** What a mapper declares, plus the relation that may name the owner. */
+/** The relations that a mapper declares, and the one that may name the owner. */
 export function neededRelations(metadata: EntityMetadata, mapper: RecordMapper | undefined): RelationTree {
   const declared = (mapper?.relations ?? {}) as RelationTree;
   const owners = OWNERS.filter((name) => {
@@ -24,7 +24,8 @@ export function neededRelations(metadata: EntityMetadata, mapper: RecordMapper |
 }
 
 /**
- * TypeORM would refuse what is no relation when the first entity is loaded, so every sync would fail.
+ * TypeORM would refuse an unknown relation when it loads the first entity, so every sync would fail.
+ *
  * @throws ParityOptionsError that names it, and the nearest relation
  */
 export function checkRelations(metadata: EntityMetadata, mapper: RecordMapper): void {
@@ -56,7 +57,10 @@ function noRelation(
   );
 }
 
-/** Relations that an instance lacks, as deep as the tree is loaded: what reads them finds undefined. */
+/**
+ * Relations that an instance lacks, as deep as the tree is loaded. Code that reads one of them finds
+ * undefined.
+ */
 export function lackedRelations(
   instance: object,
   metadata: EntityMetadata,
@@ -82,16 +86,16 @@ export interface LackedRelation {
   readonly path: string;
   readonly related: EntityMetadata;
   readonly isList: boolean;
-  /** Whether it, or what it is read from, is one of many. */
+  /** Whether the relation, or one above it, is a list. */
   readonly isBelowList: boolean;
 }
 
 /**
- * Those that code may have read when it failed: only reading from undefined is a sign of one, and V8 names the
- * property that was to be read from it, or the expression that was undefined.
+ * The relations that code may have read when it failed. Only an error of reading from undefined counts: V8
+ * names the property that was to be read, or the expression that was undefined.
  */
 export function missedBy(cause: unknown, lacked: readonly LackedRelation[]): readonly LackedRelation[] {
-  // No account is found by way of a list.
+  // An account is never found by way of a list.
   if (cause === undefined) return lacked.filter(({ isBelowList }) => !isBelowList);
   if ((cause as Error | null)?.name !== 'TypeError') return [];
   const { message } = cause as Error;
@@ -107,7 +111,7 @@ export function missedBy(cause: unknown, lacked: readonly LackedRelation[]): rea
   return likely.length > 0 || property !== undefined ? likely : lacked;
 }
 
-/** The same with what TypeORM loads unasked. */
+/** The tree, and the relations that TypeORM loads unasked. */
 export function withEager(metadata: EntityMetadata, tree: RelationTree): RelationTree {
   const eager = metadata.eagerRelations.map(({ propertyPath }) => [propertyPath, true] as const);
   const all = { ...Object.fromEntries(eager), ...tree };
@@ -117,7 +121,7 @@ export function withEager(metadata: EntityMetadata, tree: RelationTree): Relatio
   return { ...all, ...Object.fromEntries(below) };
 }
 
-/** Whether something of the entity, or of what is related to it, is computed when it is loaded. */
+/** Whether loading the entity, or a related one, computes something. */
 export const isComputed = (metadata: EntityMetadata, tree: RelationTree): boolean =>
   metadata.afterLoadListeners.length > 0 ||
   metadata.columns.some(({ isVirtualProperty }) => isVirtualProperty) ||
@@ -130,15 +134,15 @@ function branches(metadata: EntityMetadata, tree: RelationTree): [string, Entity
   });
 }
 
-/** What an instance has of a relation, as a list; nothing of one that is lazy and not loaded. */
+/** The related instances of a relation that is loaded, as a list. */
 export function relatedIn(instance: object, relation: EntityMetadata['relations'][number]): object[] {
   const value: unknown = relation.getEntityValue(instance);
   return [value].flat().filter((one) => typeof one === 'object' && one !== null);
 }
 
 /**
- * Whether an instance has its class, every mapped column and every relation of the tree, so that nothing
- * has to be loaded.
+ * Whether an instance has its class, every mapped column and every relation of the tree, so that nothing has
+ * to be loaded.
  */
 export function isComplete(instance: object, metadata: EntityMetadata, relations: RelationTree): boolean {
   return (
@@ -151,8 +155,8 @@ export function isComplete(instance: object, metadata: EntityMetadata, relations
 }
 
 /**
- * Whether there are properties of which only the row tells what is in them: keys of related rows, as a caller
- * may have set the relation beside them, and what the database computes of other columns.
+ * Whether the class has properties that only the stored row tells: keys of related rows, beside which a
+ * caller may have set the relation, and columns that the database computes.
  */
 export const onlyRowTells = ({ columns, relationIds }: EntityMetadata): boolean =>
   relationIds.length > 0 ||
@@ -163,7 +167,7 @@ export const onlyRowTells = ({ columns, relationIds }: EntityMetadata): boolean 
 
 const columns = new WeakMap<EntityMetadata, ColumnMetadata[]>();
 
-/** All that an instance has to have of its own. */
+/** The columns that an instance must have itself. */
 export function neededColumns(metadata: EntityMetadata): ColumnMetadata[] {
   let needed = columns.get(metadata);
   if (!needed) {
@@ -181,7 +185,7 @@ function hasRelations(instance: object, metadata: EntityMetadata, relations: Rel
   return Object.entries(relations).every(([name, below]) => {
     const relation = metadata.findRelationWithPropertyPath(name);
     if (!relation || below === false) return true;
-    // A caller's promise may be of anything, or of rows that are old by now.
+    // A caller's promise may give anything, or rows that are old by now.
     if (relation.isLazy) return false;
     const value: unknown = relation.getEntityValue(instance);
     if (value === undefined) return false;

@@ -3,8 +3,9 @@ import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import type { SyncedEntity } from './synced-entity.js';
 
 /**
- * The ids of a class's rows, soft-deleted ones included, page by page in the order of the primary key: each page begins behind the
- * last id of the one before, so rows that come and go meanwhile neither shift a page nor make it slower.
+ * The ids of the rows of a class, soft-deleted ones included, page by page in the order of the primary key.
+ * Each page begins behind the last id of the one before, so rows that come and go neither shift a page nor
+ * make it slower.
  */
 export class RowPages {
   constructor(private readonly entity: SyncedEntity) {}
@@ -22,9 +23,9 @@ export class RowPages {
     };
     const conditions: string[] = [];
     if (after !== null) {
-      const values = this.entity.keyOf(after);
+      const values = this.entity.key.valuesOf(after);
       const [first] = keys;
-      // Said apart from the rest, because a database finds its place in the index by it.
+      // An own condition, by which the database finds the place in the index.
       if (first && keys.length > 1) conditions.push(`${name(first)} >= ${value(first, values[0])}`);
       const behind = keys.map((column, index) =>
         keys
@@ -35,7 +36,7 @@ export class RowPages {
       );
       conditions.push(`(${behind.join(' OR ')})`);
     }
-    // In a single table, the rows of this class and not of its children, which are classes of their own.
+    // In a single table, only the rows of this class; its children are classes of their own.
     const { discriminatorColumn, discriminatorValue } = metadata;
     if (discriminatorColumn && discriminatorValue !== undefined) {
       conditions.push(`${name(discriminatorColumn)} = ${value(discriminatorColumn, discriminatorValue)}`);
@@ -54,7 +55,7 @@ export class RowPages {
       const values = keys.map(
         (column, index) => driver.prepareHydratedValue(row[`k${index}`], column) as unknown,
       );
-      return this.entity.idOfKey(values) ?? '';
+      return this.entity.key.idOfValues(values) ?? '';
     });
   }
 }

@@ -5,8 +5,8 @@ import { onlyRowTells, neededColumns } from './relation-tree.js';
 import { hide } from './whole-rows.js';
 
 /**
- * A row as an instance of its own: it has the mapped columns and nothing that a caller hung on theirs, and
- * keeps them when the caller changes theirs.
+ * A row as an instance of its own. It has the mapped columns and nothing that a caller hung on another
+ * instance, and it keeps them when the caller changes that instance.
  *
  * @param valueOf undefined where the value in the row is not known
  * @returns undefined if one of the columns is not known
@@ -16,7 +16,7 @@ export function snapshotOf(
   valueOf: (column: ColumnMetadata) => unknown,
 ): object | undefined {
   if (typeof metadata.target !== 'function' || onlyRowTells(metadata)) return undefined;
-  // As a row that is loaded: a constructor may demand arguments (`entitySkipConstructor`).
+  // Made like a loaded row: a constructor may demand arguments (`entitySkipConstructor`).
   const row = metadata.create(undefined, { fromDeserializer: true }) as object;
   for (const column of neededColumns(metadata)) {
     const value = valueOf(column);
@@ -32,13 +32,13 @@ export function snapshotOf(
 }
 
 /**
- * What TypeORM or the database sets in an update beside what the caller changed, and then shows on the
- * caller's instance.
+ * Whether TypeORM or the database sets a column in an update by itself, and then shows it on the caller's
+ * instance.
  */
 export const isSetByUpdate = ({ isUpdateDate, isVersion, onUpdate }: ColumnMetadata): boolean =>
   isUpdateDate || isVersion || onUpdate !== undefined;
 
-/** Values that can be changed in place, but for instances of the application's own classes. */
+/** Copies values that can be changed in place, except instances of the application's own classes. */
 const copied = (value: unknown): unknown => {
   if (value instanceof Date) return new Date(value);
   return Array.isArray(value) || isPlainObject(value) ? structuredClone(value) : value;

@@ -1,5 +1,6 @@
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { RecordSql } from './record-sql.js';
+import { capabilitiesOf } from '../database/capabilities.js';
 import { locksRows, type Statement, type SqlScript } from '../database/sql-script.js';
 import type { RecordColumns, SyncedEntity } from './synced-entity.js';
 
@@ -87,7 +88,7 @@ export function* writeRow(entity: SyncedEntity, write: RowWrite): SqlScript<bool
 
 /** Whether {@link writeRow} is one statement, which needs no transaction. */
 export const writesAtOnce = ({ dataSource }: SyncedEntity): boolean =>
-  !locksRows(dataSource) || dataSource.options.type === 'postgres';
+  !locksRows(dataSource) || capabilitiesOf(dataSource).updatesUnlocked;
 
 const wasOf = ({ was }: RowWrite) => Object.entries(was) as ['uri' | 'rkey', string | null][];
 
@@ -132,7 +133,7 @@ export function* freeRows(entity: SyncedEntity, writes: readonly RowWrite[]): Sq
     `SELECT ${[sql.selectedKey, ...guards].join(', ')} FROM ${tableByKey(entity, sql)} ` +
       `WHERE ${sql.keys(writes.map(({ id }) => id))} ` +
       // As an UPDATE locks them: who inserts a row that refers to one of these is not in the way.
-      `FOR ${dataSource.options.type === 'postgres' ? 'NO KEY ' : ''}UPDATE SKIP LOCKED`,
+      `FOR ${capabilitiesOf(dataSource).hasWeakLocks ? 'NO KEY ' : ''}UPDATE SKIP LOCKED`,
   );
   const found = new Map(rows.map((row) => [sql.idOf(row), row]));
   return writes.filter((write) => {
@@ -185,4 +186,4 @@ function valueOf(
 
 /** MySQL would look through a small table, and lock all of it. */
 const tableByKey = ({ dataSource }: SyncedEntity, sql: RecordSql): string =>
-  dataSource.options.type === 'postgres' ? sql.table : `${sql.table} FORCE INDEX (PRIMARY)`;
+  capabilitiesOf(dataSource).needsIndexHint ? `${sql.table} FORCE INDEX (PRIMARY)` : sql.table;

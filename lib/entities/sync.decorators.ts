@@ -11,8 +11,8 @@ type EntityClassDecorator<E> = (target: abstract new (...args: never[]) => E) =>
 
 export interface SyncNameOption {
   /**
-   * The name under which pending syncs remember the class, whatever it is called in the code of a process.
-   * Default: the name of its table, for a child of a single table followed by its discriminator value; in any
+   * The name under which pending syncs remember the class, whatever its name in the code of a process.
+   * Default: the name of its table, for a child of a single table followed by its discriminator value. In any
    * but the first of `dataSources` the name of the DataSource comes first.
    */
   readonly name?: string;
@@ -78,11 +78,11 @@ function checkOptions<E>(
     if (value !== undefined && typeof value !== 'function') throw wrong(of(option), value, 'a function');
 }
 
-/** The entity knows its record (uri, cid, rkey), but is never published by this package. */
+/** The entity knows its record (uri, cid, rkey), but this package never publishes it. */
 export const HasAtpRecord = <E extends object>(options: SyncNameOption = {}): EntityClassDecorator<E> =>
   mark<E>('has-record', options);
 
-/** The entity can be published by hand (`publish()` and its like); includes {@link HasAtpRecord}. */
+/** The entity can be published by hand (`publish()` and the like); includes {@link HasAtpRecord}. */
 export const PublishesRecords = <E extends object>(
   options: SyncDecoratorOptions<E> = {},
 ): EntityClassDecorator<E> => mark<E>('publishes', options);

@@ -22,7 +22,7 @@ export class SyncedEntities {
   /**
    * Adds the marked classes of a DataSource.
    *
-   * @param prefix of the names under which their changes are kept, where their tables give these
+   * @param prefix of stored names that come from table names
    * @throws ParityOptionsError that says what is missing, and the fix
    */
   addAll(dataSource: DataSource, mappers: MapperRegistry, prefix = ''): SyncedEntity[] {
@@ -89,18 +89,18 @@ export class SyncedEntities {
     return this.byClass.get(target);
   }
 
-  /** A class whose entities are synced by themselves. */
+  /** A class whose entities the module publishes by itself. */
   autoSynced(target: unknown): SyncedEntity | undefined {
     const entity = this.find(target);
     return entity?.sync.level === 'auto' && entity.mapper ? entity : undefined;
   }
 
-  /** The class whose changes are kept under a name; undefined: this process does not know it. */
+  /** The class whose changes are kept under a name; undefined where this process does not know it. */
   stored(name: string): SyncedEntity | undefined {
     return this.byStoredName.get(name);
   }
 
-  /** Stands in for the class that {@link stored} does not know. */
+  /** Stands in for a class that {@link stored} does not know. */
   unknownClass(name: string): SyncedEntity {
     if (!this.first) throw new ParityOptionsError('ParityModule has no DataSource yet.');
     const entity = this.unknown.get(name) ?? new UnknownClass(name, this.first);
@@ -108,7 +108,7 @@ export class SyncedEntities {
     return entity;
   }
 
-  /** The name of a class for people. */
+  /** The name of a class that people know it by. */
   readonly nameOf = (storedName: string): string => this.stored(storedName)?.name ?? storedName;
 
   all(): SyncedEntity[] {
@@ -125,7 +125,7 @@ const areNeighbours = (one: SyncedEntity, other: SyncedEntity): boolean =>
   other.mapper !== undefined &&
   (one.metadata.tablePath === other.metadata.tablePath || one.mapper.collection === other.mapper.collection);
 
-/** What does not change when a class is renamed, or its code is minified. */
+/** Stays when a class is renamed, or its code is minified. */
 const tableNameOf = ({ tableName, tableType, discriminatorValue }: EntityMetadata): string =>
   tableType === 'entity-child' ? `${tableName}:${discriminatorValue}` : tableName;
 

@@ -12,8 +12,8 @@ const SYNC: SyncMetadata = {
 };
 
 /**
- * A class that only other processes know, in whose place an orphaned record can be deleted: that takes the
- * address alone. It has no rows, no columns and no mapper.
+ * Stands in for a class that only other processes know. An orphaned record of such a class can be deleted
+ * here, which takes the address alone. It has no rows, no columns and no mapper.
  */
 export class UnknownClass extends SyncedEntity {
   constructor(

@@ -7,7 +7,7 @@ import { relatedIn } from './relation-tree.js';
 type Relation = EntityMetadata['relations'][number];
 
 /**
- * Rows of a class as they are on this connection, whatever its DataSource is told of other reads: no cached
+ * Rows of a class as they are on this connection, whatever options its DataSource has for reads: no cached
  * answer, every mapped column (`select: false` too), and related rows in the same statement.
  */
 export async function readRows(
@@ -25,7 +25,7 @@ export async function readRows(
       builder.addSelect(
         hiddenColumns(alias.metadata).map((column) => `${alias.name}.${column.propertyPath}`),
       );
-  // A row whose related row is missing, where no foreign key holds it, is there all the same.
+  // A LEFT JOIN keeps a row whose related row is missing, where no foreign key holds it.
   for (const join of joins) join.direction = 'LEFT';
   const rows: object[] = await builder.getMany();
   const seen = new Set<object>();
@@ -34,8 +34,8 @@ export async function readRows(
 }
 
 /**
- * Takes `select: false` columns out of what JSON and logs show of an instance: the module's rows get to
- * listeners, and its writes to the instances of callers.
+ * Hides `select: false` columns of an instance from JSON and logs. Listeners get the module's rows, and
+ * callers get their instances with what the module wrote.
  */
 export function hide(instance: object, columns: readonly ColumnMetadata[]): void {
   for (const { isSelect, propertyName, embeddedMetadata } of columns) {
@@ -58,8 +58,9 @@ function finish(row: object, metadata: EntityMetadata, runner: QueryRunner, seen
 }
 
 /**
- * A lazy relation that the application's functions read, on the row's own connection or, once that is given
- * back, on one to the primary. TypeORM would ask a replica, or a cache.
+ * Replaces the getter of a lazy relation, for the functions of the application. TypeORM would ask a replica,
+ * or a cache; this one asks the row's own connection or, once that is released, one to the primary.
+ * test/entities/typeorm-internals tells the properties that it relies on.
  */
 function loadFromPrimary(row: object, relation: Relation, runner: QueryRunner): void {
   const { propertyName, inverseEntityMetadata } = relation;

@@ -5,7 +5,7 @@ import type { Commit } from './commit.js';
 import type { RecordWrite } from './write-request.js';
 import { xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
 
-/** A 200 that does not say what a 200 has to say: whether the writes were carried out is not known. */
+/** A 200 without what a 200 has to contain: whether the writes were carried out is not known. */
 export class IncompleteAnswerError extends PdsUnavailableError {
   constructor(problem: string, did: string) {
     super(`The PDS of ${did} answered a write with a success that ${problem}.`, { did });
@@ -16,7 +16,7 @@ export const APPLY_WRITES = 'com.atproto.repo.applyWrites';
 
 export interface Application {
   readonly did: string;
-  /** None: an empty commit, which costs no points and makes `head` a thing of the past. */
+  /** An empty list makes an empty commit, which costs no points and moves the head. */
   readonly writes: readonly RecordWrite[];
   /** The head that the repository must have (`swapCommit`). */
   readonly head: string;
@@ -24,11 +24,11 @@ export interface Application {
 }
 
 /**
- * One commit, all or nothing (com.atproto.repo.applyWrites). Needs the scopes of its writes' actions and no
- * other; `putRecord` would need those to create and to update.
+ * One commit, all or nothing (com.atproto.repo.applyWrites). It needs the scopes of its writes' actions and
+ * no other; `putRecord` would need those to create and to update.
  *
  * @returns the writes with the CIDs that the PDS computed
- * @throws what the client throws, for the caller to tell a refusal from a lost answer
+ * @throws what the client throws, so that the caller can tell a refusal from a lost answer
  */
 export async function applyWrites(
   agent: Agent,
@@ -43,7 +43,8 @@ export async function applyWrites(
   };
   const { data } = await xrpcCall((signal) => agent.com.atproto.repo.applyWrites(input, { signal }), options);
   const { commit, results = [] } = data;
-  // Optional in the lexicon; without it the next head is unknown, and so is whether it was the PDS that answered.
+  // Optional in the lexicon. Without it the next head is unknown, and so is whether the PDS itself has
+  // answered.
   if (commit === undefined) throw new IncompleteAnswerError('does not name its commit', did);
   if (commit.cid === head) throw new IncompleteAnswerError('names the commit before it', did);
   if (results.length < writes.length) {

@@ -6,13 +6,13 @@ import { intentOf, type RecordWrite, type Replaced } from './write-request.js';
 export interface SizedWrite {
   readonly write: RecordWrite;
   readonly uri: string;
-  /** Of its JSON in the request. */
+  /** Size of its JSON in the request. */
   readonly bytes: number;
-  /** The CID that it replaces; undefined: not known. */
+  /** The CID that it replaces; undefined where it is not known. */
   readonly replaces: Replaced;
 }
 
-/** Everything of a request but its writes: DID, head, braces. */
+/** Everything of a request except its writes: DID, head, braces. */
 const ENVELOPE_BYTES = 512;
 
 /** @throws TypeError for a record that has no JSON (a bigint, a circle) */
@@ -21,7 +21,7 @@ export function sized(write: RecordWrite, replaces: Replaced = write.replaces): 
   return { write, uri: atUri(write.address), bytes, replaces };
 }
 
-/** How full a request is made; only a write that is alone goes up to the limit. */
+/** How full a request is made; only a single write may go up to the limit. */
 const FILL = 0.9;
 
 /** The write as `com.atproto.repo.applyWrites` takes it. */
@@ -34,11 +34,11 @@ export function operationOf(write: RecordWrite) {
   return { $type, collection, rkey, value: write.record };
 }
 
-/** How much goes into one request; changes with what the PDS says to it. One per call of the writer. */
+/** How many writes go into one request. Refusals of the PDS change it. One per call of the writer. */
 export class ChunkLimits {
-  /** What the PDS takes at once. */
+  /** How many writes the PDS takes at once. */
   private capacity: number;
-  /** Below the capacity while a write that spoils its request is looked for. */
+  /** Smaller than the capacity while the write that spoils its request is looked for. */
   private searching: number;
   private readonly targetBytes: number;
 
@@ -49,7 +49,8 @@ export class ChunkLimits {
   }
 
   /**
-   * The first writes of the queue that can make one commit, at most one for each address: their order counts.
+   * The first writes of the queue that can make one commit, at most one for each address, because their order
+   * counts.
    *
    * @param points that can be spent; with too few for the first write, none is taken
    */
@@ -84,7 +85,10 @@ export class ChunkLimits {
     this.capacity = Math.ceil(length / 2);
   }
 
-  /** One of so many writes spoils the request: halves until it is alone, while the good ones go through. */
+  /**
+   * One of so many writes spoils the request. Halves the requests until that write is alone; the others go
+   * through.
+   */
   search(length: number): void {
     this.searching = Math.ceil(length / 2);
   }

@@ -34,13 +34,13 @@ import {
 } from './words.js';
 
 /**
- * - `transient`: it may work later as it is (network, 5xx, a rate limit), and so may everything else of the
+ * - `transient`: the same request may work later (network, 5xx, a rate limit), and so may all others of the
  *   account.
- * - `later`: this one entity cannot be synced now (its row is held, what its mapper asks is away); the others
- *   can.
- * - `auth`: the account cannot write until somebody does something: sign in, activate it again.
+ * - `later`: this one entity cannot be synced now (its row is locked, a service of its mapper is away);
+ *   others can.
+ * - `auth`: the account cannot write until its user signs in, or activates it again.
  * - `scope`: the session lives, but does not allow this.
- * - `conflict`: somebody else's record is in the way.
+ * - `conflict`: another client's record is in the way.
  * - `permanent`: the record is wrong; the same record will fail again.
  */
 export type FailureKind = 'transient' | 'later' | 'auth' | 'scope' | 'conflict' | 'permanent';
@@ -50,18 +50,18 @@ export interface Failure {
   /** Whether the request may have been carried out, now or later. */
   readonly outcome: 'not-applied' | 'unknown';
   readonly error: ParityError;
-  /** The account has no session any more: it has to sign in again. */
+  /** The account has no session any more; its user has to sign in again. */
   readonly sessionLost: boolean;
 }
 
 export interface FailureContext extends RateLimitContext {
-  /** NSID of what was called, for the message. */
+  /** NSID of the method that was called, for the message. */
   readonly method?: string | undefined;
-  /** The scope that the call needs, for a PDS that does not say. */
+  /** The scope that the call needs, for a PDS that does not name it. */
   readonly scope?: string | undefined;
 }
 
-/** Errors from before a connection was there: no request can have been sent. */
+/** Errors from before there was a connection: no request can have been sent. */
 const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -102,7 +102,7 @@ function isOfNetwork(error: unknown): boolean {
 export function classifyFailure(error: unknown, context: FailureContext): Failure {
   const known = findCause(error, ParityError);
   if (known) return classified(known);
-  // A store of sessions in the database, which a client asks before it sends anything.
+  // A client asks its store of sessions, which may be in the database, before it sends anything.
   if (findCause(error, TypeORMError)) return classifyLocalFailure(error, context);
   const loss = sessionLoss(error);
   if (loss !== null) return failure('auth', 'not-applied', sessionGone(loss, context, error), true);
@@ -135,12 +135,12 @@ function classified(error: ParityError): Failure {
   return failure('transient', error instanceof PdsUnavailableError ? 'unknown' : 'not-applied', error);
 }
 
-/** What the application's own code asked was away, or so it says. */
+/** Whether the application's code says that a service which it asked was away. */
 const isForLater = (error: ParityError): boolean =>
   error instanceof MapperError &&
   (findCause(error, RetryLaterError) !== undefined || isDatabaseError(error.cause));
 
-/** Of an error that no PDS and no authorization server had a part in. Never throws. */
+/** Classifies an error in which no PDS and no authorization server had a part. Never throws. */
 export function classifyLocalFailure(error: unknown, { did }: FailureContext): Failure {
   const known = findCause(error, ParityError);
   if (known) return classified(known);
@@ -235,7 +235,7 @@ function transient(
   return failure('transient', outcome, new PdsUnavailableError(message, { did, cause, outage }));
 }
 
-/** The server itself does not do its part, for any account. */
+/** The server itself fails, for any account. */
 const outage = (...args: [Failure['outcome'], string, FailureContext, unknown]): Failure =>
   transient(...args, true);
 

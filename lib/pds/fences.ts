@@ -13,10 +13,10 @@ import { serverOf, type XrpcCallOptions } from './xrpc-call.js';
 
 /**
  * What became of a request with an unknown outcome; `at` is the head by now.
- * - `held`: nothing landed, and nothing will.
- * - `moved`: what landed may be it, or a write of another application; nothing lands any more.
- * - `waited`: the PDS takes no fence, and in the time of the request nothing landed. Should it land yet, it
- *   lands before the next write or not at all: both demand the same head.
+ * - `held`: the request has not landed, and never will.
+ * - `moved`: the request or a write of another application has landed; nothing else lands any more.
+ * - `waited`: the PDS takes no fence, and the request has not landed within its time. It can only land before
+ *   the next write, because both demand the same head.
  */
 export interface Fenced {
   readonly outcome: 'held' | 'moved' | 'waited';
@@ -25,13 +25,13 @@ export interface Fenced {
 
 /** Why a fence is not the commit that follows the head. */
 interface Unfenced {
-  /** The PDS says that another one is. */
+  /** The PDS says that another commit follows it. */
   readonly isOvertaken?: boolean;
-  /** Said of fences as such, if no other commit follows. */
+  /** A refusal of fences as such, if no other commit follows. */
   readonly refusal?: string;
-  /** The same, of an answer that may mean anything. */
+  /** The same, of an answer that may have other reasons. */
   readonly failure?: string;
-  /** To be thrown if no other commit follows: the next try may tell more. */
+  /** Thrown if no other commit follows: the next attempt may tell more. */
   readonly error?: ParityError;
 }
 
@@ -41,7 +41,7 @@ export interface FenceSettings {
   readonly context: FailureContext;
 }
 
-/** Empty commits of one repository, after which nothing lands that demanded an earlier head. */
+/** Empty commits of one repository. After one, no request lands that demanded an earlier head. */
 export class Fences {
   private readonly host: string;
   private readonly call: XrpcCallOptions;
@@ -55,7 +55,7 @@ export class Fences {
   }
 
   /**
-   * Makes sure, as far as the PDS lets us, that nothing that demanded the head of a request can land any more.
+   * Makes sure, as far as the PDS allows, that no request that demanded this head can land any more.
    *
    * @param lost why the request has no answer, if it was sent just now
    * @throws a ParityError where nothing can be made sure of now
@@ -96,22 +96,22 @@ export class Fences {
     const { kind, outcome, sessionLost, error: told } = classifyFailure(error, context);
     if (error instanceof IncompleteAnswerError) return { refusal: told.message };
     if (isAnswerOfPds(error) && !sessionLost && (kind !== 'transient' || outcome === 'unknown')) {
-      // Of the account, or in passing: the host takes the next one, perhaps.
+      // The account, or this moment, is the reason; the host may take the next fence.
       if (kind === 'auth') return {};
       if (Number(error.status) !== 500) return { refusal: said(error) };
       return { failure: said(error) };
     }
     if (outcome !== 'unknown' || this.request.signal?.aborted) throw told;
-    // The host may be down: the next try tells, and by then there is nothing to wait for.
+    // The host may be down. The next attempt tells, and by then the time of the request is over.
     if (lost) throw lost.error;
     if (traits.fenceFailed(this.host, 'no answer') >= FENCES_IN_A_ROW) return {};
     return { error: new PdsUnavailableError(told.message, { did: this.request.did, cause: told }) };
   }
 
-  /** @returns whether there was something to wait for */
+  /** @returns whether the time of the request was still to be waited for */
   private async waitUntil(until: number): Promise<boolean> {
     const { timeoutMs } = this.settings;
-    // The clock of whoever has sent it may be another one.
+    // The process that sent the request may have another clock.
     const milliseconds = Math.min(until - Date.now(), timeoutMs);
     if (milliseconds <= 0) return false;
     await permitted(this.request, timeoutMs, milliseconds);
@@ -120,12 +120,16 @@ export class Fences {
   }
 }
 
-/** Asks for the right to send a request. It is sent again where a token was stale. */
+/** Asks for the right to send a request that may be sent twice, where a token was stale. */
 export async function permitted(request: WriteRequest, timeoutMs: number, wait = 0): Promise<void> {
   await request.permit?.(2 * timeoutMs + wait);
 }
 
-/** Whoever stops waiting is told by the next call. */
-export async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+/** Ends early when the signal aborts; the next call of the PDS then throws. */
+async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
 }
+
+/** Up to 50, 100, 200 ... ms, at random, so that two clients that lose against each other don't meet again. */
+export const pauseAtRandom = (round: number, signal: AbortSignal | undefined): Promise<void> =>
+  pause(Math.random() * 25 * 2 ** round, signal);

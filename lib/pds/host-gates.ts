@@ -12,14 +12,17 @@ import { Recent } from '../runtime/recent.js';
 import { backoff } from '../runtime/backoff.js';
 import { HostPausedError } from './host-paused.error.js';
 
-/** Failures in a row, without a success of anybody in between, that say it is the host. */
+/** Failures in a row, without a success of any account in between, that show that the host is the cause. */
 const PATIENCE = 5;
-/** In ms. One probe in so long a time costs nobody anything, and everybody waits for it. */
+/** In ms. A probe in such an interval costs little, and all accounts of the host wait for it. */
 const LONGEST_PAUSE = 60_000;
 /** DIDs whose host is remembered. */
 const MAX_DIDS = 10_000;
 
-/** The PDS hosts as this process finds them: one that is down, or limits us, is left alone, and no other. */
+/**
+ * The PDS hosts as this process finds them. A host that is down, or limits this process, gets no requests for
+ * a while; other hosts do.
+ */
 export class HostGates {
   private readonly gates = new Map<string, HostGate>();
   private readonly hosts = new Recent<string, string>(MAX_DIDS);
@@ -27,7 +30,7 @@ export class HostGates {
   /**
    * Makes some requests of an account to its host.
    *
-   * @throws HostPausedError if none is to be made now
+   * @throws HostPausedError if the host is to be left alone now
    */
   async run<T>(did: string, host: string, requests: () => Promise<T>): Promise<T> {
     this.hosts.set(did, host);
@@ -43,7 +46,7 @@ export class HostGates {
     }
   }
 
-  /** When the host of an account is tried again; null: it can be tried now, as far as is known. */
+  /** When the host of an account is tried again; null where nothing speaks against trying it now. */
   pausedUntil(did: string): Date | null {
     const host = this.hosts.get(did);
     const gate = host === undefined ? undefined : this.gates.get(host);
@@ -54,7 +57,7 @@ export class HostGates {
 const CLOSED = Symbol('closed');
 
 class HostGate {
-  /** Milliseconds since 1970; nothing is sent before. */
+  /** Milliseconds since 1970, before which nothing is sent. */
   opensAt = 0;
   private running = 0;
   private readonly failures = new ConsecutiveBreaker(PATIENCE);
@@ -77,7 +80,7 @@ class HostGate {
     if (this.opensAt > Date.now()) throw CLOSED;
     this.running += 1;
     try {
-      // Every other failure is an answer, and shows that the host is there.
+      // Every other failure is an answer, and shows that the host is up.
       const outcome = await this.breaker.execute(() =>
         requests().then(
           (value) => ({ value }),

@@ -1,6 +1,6 @@
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 
-/** Nothing was sent: the PDS host has failed too often, or asked us to wait. */
+/** Nothing was sent: the PDS host has failed too often, or asked this process to wait. */
 export class HostPausedError extends PdsUnavailableError {
   constructor(
     did: string,

@@ -1,10 +1,10 @@
 import { Recent } from '../runtime/recent.js';
 
 const MAX_HOSTS = 10_000;
-/** In ms. An hour later the PDS may have been updated. */
+/** In ms. After an hour the PDS may have been updated. */
 const REMEMBERED_MS = 3_600_000;
 
-/** What PDS hosts cannot do, as this process finds out; each inability is told once. */
+/** What PDS hosts cannot do, as this process finds out. Each inability is logged once. */
 export class HostTraits {
   private readonly told = new Recent<string, true>(MAX_HOSTS);
   private readonly unfenced = new Recent<string, number>(MAX_HOSTS);
@@ -18,7 +18,7 @@ export class HostTraits {
     this.told.set(key, true);
   }
 
-  /** Whether the host has said lately that it takes no fence (an `applyWrites` without writes). */
+  /** Whether the host has refused a fence (an `applyWrites` without writes) lately. */
   refusesFences(host: string): boolean {
     return (this.unfenced.get(host) ?? 0) > Date.now();
   }
@@ -27,13 +27,17 @@ export class HostTraits {
     this.failed.set(host, 0);
   }
 
-  /** @param answer what it said */
+  /** @param answer what the host said */
   fenceRefused(host: string, answer: string): void {
     this.unfenced.set(host, Date.now() + REMEMBERED_MS);
     this.tellNoFence(host, answer);
   }
 
-  /** A fence without an answer, or with one that may mean anything. @returns how many there were in a row */
+  /**
+   * A fence got no answer, or one that may have other reasons.
+   *
+   * @returns how many such fences there were in a row
+   */
   fenceFailed(host: string, answer: string): number {
     const times = (this.failed.get(host) ?? 0) + 1;
     this.failed.set(host, times);
@@ -51,5 +55,5 @@ export class HostTraits {
   }
 }
 
-/** So many that fail one after the other, at a PDS that answers what it is asked, will not work the next time. */
+/** A PDS that answers other calls, and fails so many fences in a row, will fail the next one, too. */
 export const FENCES_IN_A_ROW = 3;

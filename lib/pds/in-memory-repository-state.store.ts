@@ -1,8 +1,9 @@
 import { type RepositoryState, RepositoryStateStore } from './repository-state.store.js';
 
 /**
- * Remembers the repositories that were written last, in this process only: after a restart the first write
- * of each asks for the head and reads back what it updates, and a request that a killed process left behind is not fenced.
+ * Remembers the repositories that were written last, in this process only. After a restart the first write of
+ * each asks for the head and reads back what it updates. A request that a killed process left behind is not
+ * fenced.
  */
 export class InMemoryRepositoryState extends RepositoryStateStore {
   private readonly states = new Map<string, RepositoryState>();
@@ -35,7 +36,10 @@ export class InMemoryRepositoryState extends RepositoryStateStore {
     if (this.states.size > this.limit) this.evict();
   }
 
-  /** A head can be asked for again; a request in flight is known nowhere else, so it goes last. */
+  /**
+   * Evicts states with a request in flight last: a head can be asked for again, and the request is known only
+   * here.
+   */
   private evict(): void {
     for (const [did, { inFlight, unsettled }] of this.states) {
       if (inFlight === null && Object.keys(unsettled).length === 0) {

@@ -1,9 +1,12 @@
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 
-/** In ms. Only its operator can change that, so asking sooner is of no use. */
+/** In ms. Only the operator of the PDS can change that, so asking sooner is of no use. */
 const PAUSE_MS = 3_600_000;
 
-/** The PDS lacks a method without which nothing can be written. No outage, and no fault of any record. */
+/**
+ * The PDS lacks a method without which nothing can be written. That is neither an outage nor the fault of a
+ * record.
+ */
 export class MethodMissingError extends PdsUnavailableError {
   readonly retryAt = new Date(Date.now() + PAUSE_MS);
 

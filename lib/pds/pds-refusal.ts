@@ -5,15 +5,18 @@ import { ruleOf } from '../records/rule-of.js';
 import { said } from './words.js';
 import type { RecordWrite } from './write-request.js';
 
-/** Where the PDS says what is wrong. A value that it quotes comes before its path, so the last path is never quoted text. */
+/**
+ * The path by which the PDS names the fault. A value that it quotes comes before its path, so the last path
+ * is never quoted text.
+ */
 const WRITE_PATH = /\$\.writes\[(\d+)\](?:\.(?:record|value))?([^\s,)]*)(?!.*\$\.writes\[)/s;
 
-/** The request, not a record of it, is too large. */
+/** Whether the request, and not a record of it, is too large. */
 export const isTooLarge = (error: unknown): boolean =>
   error instanceof XRPCError &&
   (error.status === 413 || (error.status === 400 && error.message.startsWith('Too many writes')));
 
-/** The writes that a refusal names; none if it does not say. */
+/** The writes that a refusal names; an empty list if it names none. */
 export function namedWrites(error: unknown, writes: readonly RecordWrite[]): readonly RecordWrite[] {
   if (!(error instanceof XRPCError)) return [];
   const [, index] = WRITE_PATH.exec(error.message) ?? [];
@@ -22,7 +25,10 @@ export function namedWrites(error: unknown, writes: readonly RecordWrite[]): rea
   return writes.filter(({ action, address }) => action !== 'delete' && address.collection === collection);
 }
 
-/** What a refused write tells its author: the PDS's reason and the path, without what it quotes of the record. */
+/**
+ * Tells the author of a refused write the PDS's reason and the path, without what the PDS quotes of the
+ * record.
+ */
 export function invalidRecord(
   error: XRPCError,
   context: { did: string; uri?: string },
@@ -40,7 +46,7 @@ export function invalidRecord(
   );
 }
 
-/** `bytes`: the size of the request that holds only this write. */
+/** @param bytes size of the request that holds only this write */
 export const tooLarge = (
   write: RecordWrite,
   bytes: number,

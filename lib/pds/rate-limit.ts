@@ -3,14 +3,17 @@ import { RateLimitedError } from '../errors/rate-limited.error.js';
 import { DEFAULT_WRITE_LIMITS, type WriteLimit } from '../model/options.js';
 
 const FALLBACK_MS = 60_000;
-/** The longest window of a limit that is known; who asks again then is told again. */
+/** The longest window of a known limit. A request that comes later is told the limit again. */
 const LONGEST_MS = 86_400_000;
 
 export interface RateLimitContext {
   readonly did: string;
   /** The server that was asked, for the message. */
   readonly pds?: string | undefined;
-  /** Limits on the writes of one account, beside the usual ones: every other limit is one on our address at that host. */
+  /**
+   * Limits on the writes of one account, beside the usual ones. Every other limit is one on this server's
+   * address at that host.
+   */
   readonly writeLimits?: readonly WriteLimit[] | undefined;
 }
 
@@ -26,7 +29,8 @@ export function rateLimited(
   const ofAccount = [...DEFAULT_WRITE_LIMITS, ...writeLimits].some(
     ({ points, seconds }) => policy === `${points};w=${seconds}`,
   );
-  // Only a policy says that it is everybody's. Should it be all the same, the other accounts hear of it themselves.
+  // Only a policy says that a limit is that of the whole host. If it is one without saying so, the other
+  // accounts are told by their own requests.
   const limitOf = ofAccount || policy === '' ? 'account' : 'host';
   const whose = limitOf === 'account' ? `the writes of ${did}` : 'this server, for every account there';
   return new RateLimitedError(

@@ -13,11 +13,12 @@ export interface RecordAtPds {
   readonly value: Record<string, unknown>;
 }
 
-/** Reads go out together, but a host limits all of a server's requests: 3,000 in five minutes. */
+/** Reads go out together, but a host limits all requests of a server: 3,000 in five minutes. */
 const CONCURRENCY = 10;
 
 /**
- * The record at an address; null if there is none (or one that is taken down).
+ * The record at an address; null if there is none, or it is taken down.
+ *
  * @throws a ParityError, which never blames a record
  */
 export async function getRecord(
@@ -30,7 +31,7 @@ export async function getRecord(
   return record === 'perhaps none' ? null : record;
 }
 
-/** `perhaps none`: there is none if the repository is there; see `isRecordMissing`. */
+/** `perhaps none` means none if the repository exists; see `isRecordMissing`. */
 async function find(
   agent: Agent,
   address: Address,
@@ -55,6 +56,7 @@ async function find(
 
 /**
  * The head of a repository.
+ *
  * @throws a ParityError, which never blames a record
  */
 export async function latestCommit(
@@ -73,7 +75,7 @@ export async function latestCommit(
   }
 }
 
-/** A refused read is no fault of a record or a session, so all that it says is that there is no answer now. */
+/** A refused read is no fault of a record or a session. It only means that there is no answer now. */
 function readFailure(error: unknown, method: string, context: FailureContext): ParityError {
   const { kind, sessionLost, error: told } = classifyFailure(error, { ...context, method });
   const isOther = kind === 'transient' || sessionLost || accountState(error) !== undefined;
@@ -83,7 +85,10 @@ function readFailure(error: unknown, method: string, context: FailureContext): P
   return new PdsUnavailableError(message, { did, cause: error });
 }
 
-/** A second time where the connection broke: of the hundreds that follow a lost answer, one would fail them all. */
+/**
+ * Reads a second time where the connection broke: after a lost answer hundreds of records are read, and one
+ * broken connection would fail them all.
+ */
 async function read<T>(call: (signal: AbortSignal) => Promise<T>, options: XrpcCallOptions): Promise<T> {
   try {
     return await xrpcCall(call, options);
@@ -95,6 +100,7 @@ async function read<T>(call: (signal: AbortSignal) => Promise<T>, options: XrpcC
 
 /**
  * CID per at-uri, null where there is no record.
+ *
  * @throws a ParityError, which never blames a record
  */
 export async function currentCids(
@@ -118,7 +124,7 @@ export async function currentCids(
     }
   };
   await Promise.all(Array.from({ length: Math.min(CONCURRENCY, addresses.length) }, worker));
-  // Afterwards, and once for all of them: the account may have been deactivated in between.
+  // Asked afterwards, once for all of them: the account may have been deactivated in between.
   const [one] = addresses;
   if (!isSure && one) await latestCommit(agent, one.did, options);
   return cids;

@@ -6,7 +6,9 @@ import { invalidRecord, isTooLarge, namedWrites, tooLarge } from './pds-refusal.
 import { said } from './words.js';
 import type { RecordWrite, Replaced } from './write-request.js';
 
-/** The writes of one call that are refused for good; finds out which these are, so that the others go on. */
+/**
+ * The writes of one call that are refused for good. Finds out which these are, so that the others go through.
+ */
 export class RefusedWrites {
   readonly byUri = new Map<string, InvalidRecordError>();
 
@@ -16,7 +18,10 @@ export class RefusedWrites {
     private readonly maxRequestBytes: number,
   ) {}
 
-  /** Writes that can be sent, with what they replace as far as `cidAt` knows; what has no JSON or can't fit into any request is refused. */
+  /**
+   * The writes that can be sent, with what they replace as far as `cidAt` knows. A write that has no JSON, or
+   * fits into no request, is refused.
+   */
   sift(writes: readonly RecordWrite[], cidAt: (uri: string) => Replaced): SizedWrite[] {
     return writes.flatMap((write) => {
       const measured = this.measure(write, cidAt);
@@ -29,7 +34,7 @@ export class RefusedWrites {
   }
 
   /**
-   * The PDS refuses a request: refuses the writes that it names, or the only one. If it names none, the limits
+   * Refuses the writes that the PDS names, or the only one of the request. If the PDS names none, the limits
    * close in on the culprit.
    */
   single(chunk: readonly SizedWrite[], error: XRPCError): void {
@@ -50,7 +55,7 @@ export class RefusedWrites {
     }
   }
 
-  /** The PDS does not take this write alone, without saying what is wrong with it, and takes other commits. */
+  /** The PDS takes other commits, but never this write alone, and does not say why. */
   poisonous({ uri }: SizedWrite, answer: XRPCError, cause: unknown): void {
     const message =
       `The PDS fails (${said(answer)}) whenever ${uri} is written, though it takes other commits. ` +
@@ -68,7 +73,8 @@ export class RefusedWrites {
     try {
       const measured = sized(write, cidAt(uri));
       if (ChunkLimits.alone(measured) <= this.maxRequestBytes) return measured;
-      // Not sent: a PDS that stops reading in the middle of a request may break the connection instead of answering.
+      // Not sent: a PDS that stops reading in the middle of a request may break the connection instead of
+      // answering.
       this.byUri.set(uri, this.tooLarge(measured));
     } catch (cause) {
       const message = `The record ${uri} has no JSON form: it holds a BigInt, or refers to itself.`;

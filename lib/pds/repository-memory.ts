@@ -5,20 +5,20 @@ import {
   type RepositoryStateStore,
   UNKNOWN_REPOSITORY,
 } from './repository-state.store.js';
-import type { Spent } from './write-budget.js';
+import type { SpentPoints } from './write-budget.js';
 import { intentOf, type RecordWrite, type RepositoryView } from './write-request.js';
 
 type Cid = string | null;
 
-/** What one call of the writer knows of its repository, and what of it outlives the call. */
+/** What one call of the writer knows of its repository, and which part of that outlives the call. */
 export class RepositoryMemory {
-  /** What the next write will demand; null: to be asked for. */
+  /** The head that the next write will demand; null where the PDS has to be asked. */
   head: string | null = null;
   private state: RepositoryState = UNKNOWN_REPOSITORY;
   private stored: RepositoryState = UNKNOWN_REPOSITORY;
-  /** Nobody else has written since our last commit. */
+  /** No other client has written since our last commit. */
   private trusted = false;
-  /** Something has contradicted what the database remembers. */
+  /** An answer of the PDS has contradicted what the database remembers. */
   private doubted = false;
   /** CIDs at `head`. */
   private readonly known = new Map<string, Cid>();
@@ -44,15 +44,15 @@ export class RepositoryMemory {
   }
 
   /** Write points, as far as this application knows. */
-  get spent(): Spent {
-    return this.state.spent;
+  get spentPoints(): SpentPoints {
+    return this.state.spentPoints;
   }
 
   get isVerified(): boolean {
     return this.verified;
   }
 
-  /** Whether what the database remembers of a record may be overwritten without a look at it. */
+  /** Whether a record may be overwritten without reading it first, on what the database remembers of it. */
   get isTrusted(): boolean {
     return this.trusted || this.verified;
   }
@@ -84,7 +84,7 @@ export class RepositoryMemory {
     return this.addresses.filter((address) => !this.known.has(atUri(address)));
   }
 
-  /** What was read at `head`. Of what earlier requests wanted there, only what is there can have been their work. */
+  /** Takes what was read at `head`. Only a CID that is there now can be the work of an earlier request. */
   learn(cids: ReadonlyMap<string, Cid>): void {
     const unsettled = { ...this.state.unsettled };
     for (const [uri, cid] of cids) {
@@ -101,7 +101,7 @@ export class RepositoryMemory {
     return this.known.get(uri) === cid && (this.state.unsettled[uri]?.includes(cid) ?? false);
   }
 
-  /** What is in `unsettled` and was not written again. */
+  /** The addresses in `unsettled` that were not written again. */
   found(except: ReadonlyMap<string, unknown>): Map<string, Cid> {
     const found = new Map<string, Cid>();
     for (const [uri, cid] of this.known) {
@@ -113,12 +113,13 @@ export class RepositoryMemory {
   async sending(
     inFlight: Omit<RequestInFlight, 'cids'>,
     writes: readonly RecordWrite[],
-    spent: Spent,
+    spentPoints: SpentPoints,
   ): Promise<void> {
     const cids = Object.fromEntries(writes.map((write) => [atUri(write.address), intentOf(write)]));
-    // One that was waited for, and demands the same head: should this one fail to move it, that one may land yet.
+    // An earlier request may demand the same head after it was waited for. If this one fails to move the
+    // head, that one may still land.
     this.unfenced();
-    this.stored = this.state = { ...this.state, inFlight: { ...inFlight, cids }, spent };
+    this.stored = this.state = { ...this.state, inFlight: { ...inFlight, cids }, spentPoints };
     await this.store.sending(this.did, this.state);
   }
 
@@ -126,19 +127,22 @@ export class RepositoryMemory {
     this.state = { ...this.state, inFlight: null };
   }
 
-  /** What is in flight could not be fenced, and has not landed so far: should it do so yet, it is known for ours. */
+  /**
+   * The request in flight has not landed so far, and could not be fenced. If it lands later, its work is
+   * known to be ours.
+   */
   unfenced(): void {
     const { inFlight, unsettled } = this.state;
     if (inFlight) this.state = { ...this.state, inFlight: null, unsettled: withIntents(unsettled, inFlight) };
   }
 
-  /** Our own commit came after the one that we knew. */
+  /** Our own commit follows the head that we knew. */
   advance(head: string): void {
     this.head = head;
     this.state = { ...this.state, head, inFlight: null };
   }
 
-  /** Somebody else has written, or a request of ours that was given up: nothing that we knew is certain. */
+  /** Another client, or a request of ours that was given up, has written: nothing that we knew is certain. */
   overtaken(): void {
     this.unfenced();
     this.head = null;
@@ -160,7 +164,11 @@ export class RepositoryMemory {
     }
   }
 
-  /** What is to be remembered once these addresses are settled. @param head of our own commit, after which nothing is in flight */
+  /**
+   * The state to remember once these addresses are settled.
+   *
+   * @param head of our own commit, after which nothing is in flight
+   */
   after(uris: Iterable<string>, head?: string): RepositoryState {
     const unsettled = { ...this.state.unsettled };
     for (const uri of uris) delete unsettled[uri];
@@ -185,7 +193,7 @@ export class RepositoryMemory {
   }
 }
 
-/** With what a request wanted of its addresses. */
+/** The intents of a request, beside those of earlier ones. */
 function withIntents(
   unsettled: RepositoryState['unsettled'],
   { cids }: RequestInFlight,

@@ -23,22 +23,22 @@ export interface RepositoryWriterOptions {
   readonly maxRequestBytes?: number | undefined;
   /** Write points that one account has; by default those of the reference PDS. */
   readonly writeLimits?: readonly WriteLimit[] | undefined;
-  /** The part of them that a backfill may use; 0.8 by default. */
+  /** The part of the write points that a backfill may use; 0.8 by default. */
   readonly backfillShare?: number | undefined;
-  /** Told once of what a PDS host cannot do. */
+  /** Called once for each thing that a PDS host cannot do. */
   readonly warn?: ((message: string) => void) | undefined;
 }
 
-/** What could be written for an account now. */
+/** How many writes could be made for an account now. */
 export interface Admission {
-  /** Writes, whatever they are; 0: nothing is to be tried before `retryAt`. */
+  /** Writes of any kind; 0: nothing is to be tried before `retryAt`. */
   readonly writes: number;
   readonly retryAt: Date;
 }
 
 /**
- * The one way to write to a repository. Every write demands the head of the repository, so that it is decided on
- * what is really there, and a request that lands late lands on nothing.
+ * The one way to write to a repository. Every write demands the head of the repository. So it is decided on
+ * what is really there, and a request that arrives late changes nothing.
  */
 export class RepositoryWriter {
   private readonly locks = new KeyedQueue();
@@ -59,12 +59,14 @@ export class RepositoryWriter {
   }
 
   /**
-   * Writes what `request.decide` asks for, in as few requests as the limits allow. Calls for one DID run one after
-   * the other. A host that does not answer is left alone for a while, whichever account asks.
+   * Writes what `request.decide` asks for, in as few requests as the limits allow.
    *
-   * @throws a ParityError for what concerns the whole repository; see `classifyFailure`. What had been committed by
-   * then was told to `onCommit`. What may have landed without an answer is remembered in the state, and the next write of
-   * this DID makes sure of it.
+   * - Calls for one DID run one after the other.
+   * - A host that does not answer is left alone for a while, whichever account asks.
+   * - `onCommit` was told of everything that had been committed before an error is thrown.
+   * - The state remembers what may have landed without an answer; the next write of this DID finds out.
+   *
+   * @throws a ParityError for a failure of the whole repository; see `classifyFailure`
    */
   write(request: WriteRequest): Promise<WriteReport> {
     const { did, agent } = request;
@@ -86,13 +88,13 @@ export class RepositoryWriter {
     return this.settings.budget;
   }
 
-  /** When the PDS host of an account is tried again; null: it can be tried now, as far as is known. */
+  /** When the PDS host of an account is tried again; null where nothing speaks against trying it now. */
   pausedUntil(did: string): Date | null {
     return this.hosts.pausedUntil(did);
   }
 
   /**
-   * Whether a write makes sense now, as far as hosts and write points are known; nothing is asked of anybody.
+   * Whether a write makes sense now, as far as hosts and write points are known. Sends no request.
    *
    * @param state instead of the writer's own
    */
@@ -100,10 +102,10 @@ export class RepositoryWriter {
     const pausedUntil = this.pausedUntil(did);
     if (pausedUntil) return { writes: 0, retryAt: pausedUntil };
     const { budget } = this.settings;
-    const { spent } = (await state.load(did)) ?? UNKNOWN_REPOSITORY;
+    const { spentPoints } = (await state.load(did)) ?? UNKNOWN_REPOSITORY;
     return {
-      writes: Math.floor(budget.left(spent, backfill) / WRITE_POINTS.create),
-      retryAt: budget.freeAt(WRITE_POINTS.create, spent, backfill),
+      writes: Math.floor(budget.left(spentPoints, backfill) / WRITE_POINTS.create),
+      retryAt: budget.freeAt(WRITE_POINTS.create, spentPoints, backfill),
     };
   }
 }

@@ -5,19 +5,21 @@ import { XRPCError } from '@atproto/api';
  * it is not understood, and what is not understood has an unknown outcome.
  */
 
-/** A 400 that says so: the head that was demanded is not the head (any more). Nothing was written. */
+/** The PDS says that the demanded head is not the head (any more). Nothing was written. */
 export const isInvalidSwap = (error: unknown): boolean =>
   error instanceof XRPCError && error.error === 'InvalidSwap';
 
-/** XRPC answers are JSON; a gateway in front of the PDS answers with HTML or plain text, and so do some PDSes. */
+/**
+ * XRPC answers are JSON; a gateway in front of the PDS answers with HTML or plain text, and so do some PDSes.
+ */
 export const isXrpcAnswer = ({ headers }: XRPCError): boolean =>
   headers?.['content-type']?.includes('json') ?? false;
 
 const isHtml = ({ headers }: XRPCError): boolean => headers?.['content-type']?.includes('html') ?? false;
 
 /**
- * Whether the PDS itself refused, as far as can be told: no gateway answers so. (The client makes 400 of every
- * 4xx status that it does not know, such as 409.)
+ * Whether the PDS itself refused, as far as can be told: no gateway answers like this. (The client makes 400
+ * of every 4xx status that it does not know, such as 409.)
  */
 export function isAnswerOfPds(error: unknown): error is XRPCError {
   if (!(error instanceof XRPCError) || error.headers === undefined || isHtml(error)) return false;
@@ -39,7 +41,7 @@ const ACCOUNT_STATES: Readonly<Record<string, string>> = {
   RepoNotFound: 'does not exist at this PDS: it was deleted, or has moved',
 };
 
-/** What an answer says of the account; undefined: nothing. */
+/** The state of the account that an answer tells; undefined where it tells none. */
 export const accountState = (error: unknown): string | undefined =>
   error instanceof XRPCError && Object.hasOwn(ACCOUNT_STATES, error.error)
     ? ACCOUNT_STATES[error.error]
@@ -56,7 +58,7 @@ const SCOPE_ERRORS: ReadonlySet<string> = new Set([
 
 const challenge = ({ headers }: XRPCError): string => headers?.['www-authenticate'] ?? '';
 
-/** Also in the header of RFC 6750, section 3.1. */
+/** The same error is in the header of RFC 6750, section 3.1. */
 export const isScopeMissing = (error: XRPCError): boolean =>
   SCOPE_ERRORS.has(error.error.replaceAll(/[^a-z]/gi, '').toLowerCase()) ||
   /\berror=["']?insufficient_scope\b/.test(challenge(error)) ||
@@ -74,7 +76,7 @@ export function namedScope(error: XRPCError): string | undefined {
 const RECORD_MISSING =
   /could not (locate|find) record|record (was )?not found|no such record|record does ?n[o']t exist/i;
 
-/** The client gives the second name to every 404 without one. */
+/** The client gives the second name to every 404 without a name. */
 const isUnsupported = ({ error, message }: XRPCError): boolean =>
   error === 'MethodNotImplemented' ||
   (error === 'XRPCNotSupported' && /method|support|implement/i.test(message));
@@ -87,8 +89,8 @@ export function isMethodMissing(error: XRPCError): boolean {
 }
 
 /**
- * Whether an answer to `getRecord` says that there is no record. `perhaps`: other things are told in the same
- * words (a deactivated account, a gateway that has lost its PDS), so the repository has to be there as well.
+ * Whether an answer to `getRecord` says that there is no record. `perhaps`: a deactivated account, or a
+ * gateway that has lost its PDS, is told in the same words, so the repository has to exist as well.
  */
 export function isRecordMissing(error: unknown): boolean | 'perhaps' {
   if (!(error instanceof XRPCError) || error.headers === undefined) return false;
@@ -104,11 +106,11 @@ const RECORD_ERRORS =
 const RECORD_REASONS =
   /\$\.writes\[|^(Invalid (?:\S+ )?(?:record|\$type|TID|rkey|collection|blob)\b|Unknown lexicon|Referenced |Legacy blobs|Unacceptable |Could not find blob|Too many writes)/i;
 
-/** A 400 that finds fault with a record, in words that are understood. */
+/** A 400 that finds fault with a record, in known words. */
 export const isRecordRefused = ({ status, error, message }: XRPCError): boolean =>
   Number(status) === 400 &&
   (RECORD_ERRORS.test(error) || (error === 'InvalidRequest' && RECORD_REASONS.test(message)));
 
-/** An answer for a message: its status and its error, if that is a name and no sentence. */
+/** An answer for a message: its status, and its error if that is a name and no sentence. */
 export const said = ({ status, error }: XRPCError): string =>
   `HTTP ${String(status)}${/^[\w.-]{1,64}$/.test(error) ? `, ${error}` : ''}`;

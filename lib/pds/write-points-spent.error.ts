@@ -1,6 +1,9 @@
 import { RateLimitedError } from '../errors/rate-limited.error.js';
 
-/** Nothing was sent: it would have gone beyond the write points of the account, and a refused call costs its points too. */
+/**
+ * Nothing was sent: it would have exceeded the write points of the account, and a refused call costs its
+ * points, too.
+ */
 export class WritePointsSpentError extends RateLimitedError {
   constructor(did: string, retryAt: Date, backfill: boolean) {
     super(

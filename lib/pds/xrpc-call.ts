@@ -9,9 +9,9 @@ export interface XrpcCallOptions {
 export const DEFAULT_TIMEOUT_MS = 15_000;
 
 /**
- * Makes one call that ends, whatever happens, within its time: the clients have no timeout of their own, and
- * what they do around the request (to refresh a session, to wait for a lock) takes no signal. Once the signal
- * has fired nothing more is sent.
+ * Makes one call that ends within its time, whatever happens. The clients have no timeout of their own, and
+ * what they do around the request (refreshing a session, waiting for a lock) takes no signal. Once the signal
+ * has fired, nothing more is sent.
  */
 export async function xrpcCall<T>(
   call: (signal: AbortSignal) => Promise<T>,
@@ -21,7 +21,8 @@ export async function xrpcCall<T>(
     return await withinTime(call, options);
   } catch (error) {
     if (!isStaleToken(error)) throw error;
-    // The client could not refresh, and hides why. It refreshes again at the next call, and if the session is gone that says so.
+    // The client could not refresh the session, and hides why. Its next call refreshes again, and tells if
+    // the session is gone.
     return withinTime(call, options);
   }
 }
@@ -45,7 +46,8 @@ async function withinTime<T>(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', stop);
-    // `fetch` keeps the signal until the garbage of the whole heap is collected, and through this it would keep the answer.
+    // `fetch` keeps the signal until the whole heap is collected, and through this listener it would keep the
+    // answer.
     controller.signal.removeEventListener('abort', isStopped);
   }
 }

@@ -192,7 +192,12 @@ describe('RepositoryWriter with real sessions', () => {
     await servers.network.deactivate(account);
     expect(await rejected(mine)).toMatchObject({ kind: 'auth', sessionLost: false });
     await servers.network.takedown(stranger.did);
-    await stranger.state.settled(stranger.did, { head: null, inFlight: null, unsettled: {}, spent: [] });
+    await stranger.state.settled(stranger.did, {
+      head: null,
+      inFlight: null,
+      unsettled: {},
+      spentPoints: [],
+    });
     expect(await rejected(stranger)).toMatchObject({ kind: 'auth', sessionLost: false });
     await app.save({ first: 'one' });
     await servers.network.deleteAccount(app.did);

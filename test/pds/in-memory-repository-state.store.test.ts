@@ -2,12 +2,12 @@ import { InMemoryRepositoryState } from '../../lib/pds/in-memory-repository-stat
 import { KeyedQueue } from '../../lib/runtime/keyed-queue.js';
 import { isInDoubt, type RepositoryState } from '../../lib/pds/repository-state.store.js';
 
-const calm = (head: string): RepositoryState => ({ head, inFlight: null, unsettled: {}, spent: [] });
+const calm = (head: string): RepositoryState => ({ head, inFlight: null, unsettled: {}, spentPoints: [] });
 const busy = (head: string): RepositoryState => ({
   head,
   inFlight: { head, until: 0, cids: { 'at://a': 'b' } },
   unsettled: {},
-  spent: [],
+  spentPoints: [],
 });
 
 describe('InMemoryRepositoryState', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { DEFAULT_WRITE_LIMITS, type WriteLimit } from '../../lib/model/options.js';
-import { type Spent, WriteBudget } from '../../lib/pds/write-budget.js';
+import { type SpentPoints, WriteBudget } from '../../lib/pds/write-budget.js';
 
 const NOW = Date.parse('2026-01-01T00:00:00.000Z');
 const SECOND = 1_000;
@@ -16,7 +16,7 @@ const aBudget = (limits: readonly WriteLimit[] = DEFAULT_WRITE_LIMITS, backfillS
 
 /** What one account spends, by the rules, and when its requests arrived at the PDS. */
 class Spender {
-  spent: Spent = [];
+  spent: SpentPoints = [];
   now = NOW;
   most = 0;
   readonly arrived: { at: number; points: number; backfill: boolean }[] = [];

@@ -153,7 +153,7 @@ for (const kind of databaseKinds) {
     });
 
     describe('settles with other work', () => {
-      const state = { head: 'bafyhead', inFlight: null, unsettled: {}, spent: [] };
+      const state = { head: 'bafyhead', inFlight: null, unsettled: {}, spentPoints: [] };
       const remembered = () => new DatabaseRepositoryState(ledger.dataSource).load(ALICE);
       const lease = async () => {
         const held = await store.lease(ALICE, LONG);

@@ -200,7 +200,7 @@ for (const kind of databaseKinds) {
       },
       'the state of a repository': async () => {
         const state = new DatabaseRepositoryState(ledger.dataSource);
-        await state.sending(did, { head: 'bafy', inFlight: null, unsettled: {}, spent: [] });
+        await state.sending(did, { head: 'bafy', inFlight: null, unsettled: {}, spentPoints: [] });
         await state.load(did);
         await state.forget(did);
       },

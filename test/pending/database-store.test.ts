@@ -440,11 +440,11 @@ for (const kind of databaseKinds) {
           head: 'bafyhead',
           inFlight: { head: 'bafyhead', until: 0, cids: { [uriOf('a')]: 'bafya', [uriOf('b')]: null } },
           unsettled: { [uriOf('c')]: ['bafyc', null] },
-          spent: [[1_795_392_000_000, 600]] as const,
+          spentPoints: [[1_795_392_000_000, 600]] as const,
         };
         await state.sending(ALICE, busy);
         expect(await state.load(ALICE)).toEqual(busy);
-        const calm = { head: 'bafynext', inFlight: null, unsettled: {}, spent: [] };
+        const calm = { head: 'bafynext', inFlight: null, unsettled: {}, spentPoints: [] };
         await state.settled(ALICE, calm);
         expect(await state.load(ALICE)).toEqual(calm);
         expect(await store.extend(held, LONG)).not.toBeNull();

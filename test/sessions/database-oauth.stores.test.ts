@@ -4,10 +4,8 @@ import { CreateParityOAuthTables1795392000001 } from '../../lib/sessions/oauth/d
 import { DatabaseLeases } from '../../lib/sessions/oauth/database/database-leases.js';
 import { databaseOAuthStores } from '../../lib/sessions/oauth/database/database-oauth-stores.js';
 import { OAuthCleanup } from '../../lib/sessions/oauth/database/oauth-cleanup.js';
-import type { OAuthConnection } from '../../lib/sessions/oauth/database/oauth-connection.js';
+import { OAuthDatabase } from '../../lib/sessions/oauth/database/oauth-database.js';
 import { parityOAuthEntities } from '../../lib/sessions/oauth/database/parity-oauth-entities.js';
-import { PoolConnection } from '../../lib/sessions/oauth/database/pool.connection.js';
-import { SqliteSharedConnection } from '../../lib/sessions/oauth/database/sqlite.connection.js';
 import {
   databaseKinds,
   describeDatabase,
@@ -41,11 +39,8 @@ function storesOn(dataSource: DataSource) {
   return stores;
 }
 
-function connectionTo(dataSource: DataSource, kind: DatabaseKind): OAuthConnection {
-  const connection =
-    kind === 'sqlite'
-      ? new SqliteSharedConnection(() => dataSource)
-      : new PoolConnection(() => dataSource, kind === 'postgres' ? 'postgres' : 'mysql', 2);
+function connectionTo(dataSource: DataSource): OAuthDatabase {
+  const connection = new OAuthDatabase(() => dataSource, 2);
   closing.push(() => connection.close());
   return connection;
 }
@@ -115,7 +110,7 @@ for (const kind of databaseKinds) {
 
     it('forget sign-ins after an hour, and remove them and old leases in passing', async () => {
       const dataSource = await (await aDatabase(kind)).open();
-      const connection = connectionTo(dataSource, kind);
+      const connection = connectionTo(dataSource);
       const { stateStore } = storesOn(dataSource);
       for (let i = 0; i < 3; i++) await stateStore.set(`s${i}`, aState());
       const age = async (id: string, by: number) =>
@@ -142,7 +137,7 @@ for (const kind of databaseKinds) {
     it('have leases that one of many gets, that end by themselves, and that only their owner ends', async () => {
       const database = await aDatabase(kind);
       const dataSource = await database.open();
-      const leases = [1, 2, 3].map(() => new DatabaseLeases(connectionTo(dataSource, kind)));
+      const leases = [1, 2, 3].map(() => new DatabaseLeases(connectionTo(dataSource)));
       const all = async (round: string, ttl: number) => {
         const tries = leases.flatMap((each, i) =>
           [1, 2, 3, 4].map((j) => each.tryAcquire('lock', `${round} ${i} ${j}`, ttl)),

@@ -90,7 +90,7 @@ const isState = (value: unknown): value is RepositoryState =>
   (value['inFlight'] === null || isRequest(value['inFlight'])) &&
   isRecord(value['unsettled']) &&
   Object.values(value['unsettled']).every(Array.isArray) &&
-  Array.isArray(value['spent']);
+  Array.isArray(value['spentPoints']);
 
 const isRequest = (value: unknown): boolean =>
   isRecord(value) &&

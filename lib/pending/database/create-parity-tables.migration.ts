@@ -1,13 +1,11 @@
 import { Table, TableIndex, type MigrationInterface, type QueryRunner } from 'typeorm';
-import { columnType, type ColumnKind } from '../../database/column-types.js';
 import { dataSourceOf } from '../../database/data-source-of.js';
-import { dialectOf, tablePath, type Dialect } from '../../database/tables.js';
-import { LANE, LEDGER } from './ledger-tables.js';
-
-type Columns = Record<string, ColumnKind | `${ColumnKind} null` | `${ColumnKind} primary`>;
+import { tableColumns, type TableColumns } from '../../database/table-columns.js';
+import { tablePath } from '../../database/tables.js';
+import { LANE, ledgerDialectOf, LEDGER } from './ledger-tables.js';
 
 /** As of this migration: what the entities say later comes with a migration of its own. */
-const ledger: Columns = {
+const ledger: TableColumns = {
   rkey: 'key(512) primary',
   did: 'key(512) primary',
   collection: 'key(317) primary',
@@ -33,7 +31,7 @@ const ledger: Columns = {
   dead_reason: 'text null',
 };
 
-const lane: Columns = {
+const lane: TableColumns = {
   did: 'key(512) primary',
   ready_at: 'time null',
   backfill_at: 'time null',
@@ -60,12 +58,12 @@ class CreateParityTables1795392000000 implements MigrationInterface {
   readonly name = 'CreateParityTables1795392000000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    const dialect = dialectOf(dataSourceOf(queryRunner));
+    const dialect = ledgerDialectOf(dataSourceOf(queryRunner));
     await create(queryRunner, LEDGER, ledger, [
       partial(['did', 'backfill', 'pending_since'], 'pending_since'),
       partial(['dead_at'], 'dead_at'),
       // Without partial indexes, what is pending has to be found among all that ever was.
-      ...(dialect === 'mysql' ? [{ columnNames: ['pending_since'] }] : []),
+      ...(dialect.hasPartialIndexes ? [] : [{ columnNames: ['pending_since'] }]),
     ]);
     await create(queryRunner, LANE, lane, [
       partial(['ready_at'], 'ready_at'),
@@ -87,29 +85,17 @@ const partial = (columnNames: string[], column: string) => ({ columnNames, where
 async function create(
   queryRunner: QueryRunner,
   name: string,
-  columns: Columns,
+  columns: TableColumns,
   indices: { columnNames: string[]; where?: string }[],
 ): Promise<void> {
   const dataSource = dataSourceOf(queryRunner);
-  const dialect = dialectOf(dataSource);
+  const dialect = ledgerDialectOf(dataSource);
   await queryRunner.createTable(
     new Table({
       name: tablePath(dataSource, name),
-      columns: Object.entries(columns).map(([column, definition]) =>
-        tableColumn(column, definition, dialect),
-      ),
+      columns: tableColumns(columns, dialect),
       indices: indices.map((index) => new TableIndex(index)),
-      withoutRowid: dialect === 'sqlite',
+      withoutRowid: dialect.canOmitRowid,
     }),
   );
-}
-
-function tableColumn(name: string, definition: string, dialect: Dialect) {
-  const [kind = '', rest] = definition.split(' ');
-  return {
-    name,
-    ...columnType(kind as ColumnKind, dialect),
-    isPrimary: rest === 'primary',
-    isNullable: rest === 'null',
-  };
 }

@@ -29,7 +29,7 @@ import { LeftClasses } from './left-classes.js';
 import { keyed, settledRows, settlement } from './ledger.settlement.js';
 import { FAIL, GIVE_UP, REMOVE, RENEW, SETTLE } from './ledger.updates.js';
 import type { UpdateRow } from './dialect.js';
-import { dialectOf } from '../../database/tables.js';
+import { ledgerDialectOf } from './ledger-tables.js';
 
 export interface DatabasePendingSyncStoreOptions {
   readonly dataSource: DataSource;
@@ -60,7 +60,7 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     private readonly left = new LeftClasses(),
   ) {
     super();
-    dialectOf(options.dataSource);
+    ledgerDialectOf(options.dataSource);
     const { dataSource, preparedStatements, nameOf } = options;
     this.access = new LedgerAccess(dataSource, own, preparedStatements, nameOf);
     this.lanes = new LedgerLanes(this.access, this.left);

@@ -2,7 +2,7 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { type RepositoryState, RepositoryStateStore } from '../../pds/repository-state.store.js';
 import { LeaseLostError } from '../../errors/lease-lost.error.js';
 import { LedgerAccess } from './ledger.access.js';
-import { dialectOf } from '../../database/tables.js';
+import { capabilitiesOf } from '../../database/capabilities.js';
 
 interface StateRow {
   readonly head: string | null;
@@ -21,7 +21,7 @@ export class DatabaseRepositoryState extends RepositoryStateStore {
     own?: () => QueryRunner | undefined,
   ) {
     super();
-    this.isLasting = dialectOf(dataSource) !== 'sqlite';
+    this.isLasting = !capabilitiesOf(dataSource).sharesConnection;
     this.access = new LedgerAccess(dataSource, own);
   }
 
@@ -36,7 +36,7 @@ export class DatabaseRepositoryState extends RepositoryStateStore {
       head: row.head,
       inFlight: row.in_flight === null ? null : (JSON.parse(row.in_flight) as RepositoryState['inFlight']),
       unsettled: row.unsettled === null ? {} : (JSON.parse(row.unsettled) as RepositoryState['unsettled']),
-      spent: row.spent === null ? [] : (JSON.parse(row.spent) as RepositoryState['spent']),
+      spentPoints: row.spent === null ? [] : (JSON.parse(row.spent) as RepositoryState['spentPoints']),
     };
   }
 
@@ -64,11 +64,11 @@ export class DatabaseRepositoryState extends RepositoryStateStore {
 /** The parameters of `saveState`. */
 export const stateValues = (
   did: string,
-  { head, inFlight, unsettled, spent }: RepositoryState,
+  { head, inFlight, unsettled, spentPoints }: RepositoryState,
 ): unknown[] => [
   did,
   head,
   inFlight && JSON.stringify(inFlight),
   JSON.stringify(unsettled),
-  JSON.stringify(spent),
+  JSON.stringify(spentPoints),
 ];

@@ -2,8 +2,11 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import type { CaptureRow } from './ledger-row.js';
 import type { QueryResult, SqlScript } from '../../database/sql-script.js';
 import type { Connection, Query } from '../../database/connection.js';
+import { withConnection } from '../../database/connection-share.js';
+import { CompiledStatements } from '../../database/compiled-statements.js';
+import { ServerConnection } from '../../database/server.connection.js';
 import { escapedTable } from '../../database/tables.js';
-import { LANE, LEDGER } from './ledger-tables.js';
+import { LANE, ledgerDialectOf, LEDGER } from './ledger-tables.js';
 
 /** Of a row that is handed over as JSON. */
 export type FieldType = 'key' | 'text' | 'int';
@@ -71,13 +74,21 @@ export abstract class SqlDialect {
   readonly ledger: string;
   readonly lane: string;
 
+  protected readonly statements: CompiledStatements;
+
   constructor(protected readonly dataSource: DataSource) {
+    this.statements = new CompiledStatements(ledgerDialectOf(dataSource));
     this.ledger = escapedTable(dataSource, LEDGER);
     this.lane = escapedTable(dataSource, LANE);
   }
 
-  /** @param own the caller's connection, for as long as it waits */
-  abstract connect(own: () => QueryRunner | undefined): Connection;
+  /** @param own the caller's connection after its commit, while the caller waits: with a pool of one there is no second */
+  connect(own: () => QueryRunner | undefined): Connection {
+    return new ServerConnection(this.statements, (work) => {
+      const runner = own();
+      return withConnection(this.dataSource, runner?.isTransactionActive ? undefined : runner, work);
+    });
+  }
 
   /**
    * One statement, whatever the number of rows. Gives the rows that were left alone, because what they ask

@@ -3,9 +3,10 @@ import type { SqlDialect } from './dialect.js';
 import { MysqlDialect } from './mysql.dialect.js';
 import { PostgresDialect } from './postgres.dialect.js';
 import { SqliteDialect } from './sqlite.dialect.js';
-import { dialectOf, type Dialect } from '../../database/tables.js';
+import type { DialectName } from '../../database/dialect.js';
+import { ledgerDialectOf } from './ledger-tables.js';
 
-const make: Record<Dialect, (dataSource: DataSource, prepares: boolean) => SqlDialect> = {
+const make: Record<DialectName, (dataSource: DataSource, prepares: boolean) => SqlDialect> = {
   postgres: (dataSource, prepares) => new PostgresDialect(dataSource, prepares),
   mysql: (dataSource) => new MysqlDialect(dataSource),
   sqlite: (dataSource) => new SqliteDialect(dataSource),
@@ -18,6 +19,7 @@ export function sqlDialect(dataSource: DataSource, prepares: boolean): SqlDialec
   const dialects = known.get(dataSource) ?? new Map<boolean, SqlDialect>();
   known.set(dataSource, dialects);
   let dialect = dialects.get(prepares);
-  if (!dialect) dialects.set(prepares, (dialect = make[dialectOf(dataSource)](dataSource, prepares)));
+  if (!dialect)
+    dialects.set(prepares, (dialect = make[ledgerDialectOf(dataSource).name](dataSource, prepares)));
   return dialect;
 }

@@ -1,7 +1,7 @@
 import type { QueryRunner } from 'typeorm';
 import { assignments, CAPTURED, recaptured } from './capture-sql.js';
 import type { SqlScript } from '../../database/sql-script.js';
-import { positional, CompiledStatements, type Connection, type Query } from '../../database/connection.js';
+import type { Connection, Query } from '../../database/connection.js';
 import {
   CAPTURE_FIELDS,
   keysOf,
@@ -16,10 +16,6 @@ import {
   type UpdateRow,
 } from './dialect.js';
 import type { CaptureRow } from './ledger-row.js';
-import { ServerConnection } from '../../database/server.connection.js';
-
-/** Not NOW(): where the clocks are set back in autumn, an hour of it comes twice. */
-const NOW = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(6))";
 
 const KEY = 'VARCHAR(512) CHARACTER SET ascii COLLATE ascii_bin';
 const TEXT = 'TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
@@ -28,8 +24,6 @@ const types: Record<FieldType, string> = { key: KEY, text: TEXT, int: 'INT' };
 /** MySQL from 8, MariaDB from 10.6: JSON_TABLE and SKIP LOCKED. */
 export class MysqlDialect extends SqlDialect {
   override readonly updatesAtOnce = false;
-
-  private readonly statements = new CompiledStatements(positional(NOW));
 
   private readonly captureText =
     `INSERT INTO ${this.ledger} (${Object.keys(CAPTURED).join(', ')}) SELECT ${Object.values(CAPTURED).join(', ')} ` +
@@ -41,10 +35,6 @@ export class MysqlDialect extends SqlDialect {
       ),
       `${this.ledger}.`,
     );
-
-  connect(own: () => QueryRunner | undefined): Connection {
-    return new ServerConnection(this.dataSource, this.statements, own);
-  }
 
   /** ON DUPLICATE KEY has no condition: every row is captured. */
   async capture(connection: Connection, rows: readonly CaptureRow[], runner?: QueryRunner): Promise<[]> {

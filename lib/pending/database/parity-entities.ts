@@ -1,82 +1,68 @@
-import { BaseEntity, EntitySchema, type DataSource, type EntitySchemaColumnOptions } from 'typeorm';
-import { columnType, type ColumnKind } from '../../database/column-types.js';
-import { dialectOf } from '../../database/tables.js';
-import { LANE, LEDGER } from './ledger-tables.js';
+import { BaseEntity, EntitySchema, type DataSource } from 'typeorm';
+import { fitColumns, schemaColumns, type TableColumns } from '../../database/table-columns.js';
+import { LANE, ledgerDialectOf, LEDGER } from './ledger-tables.js';
 
-interface Column {
-  readonly kind: ColumnKind;
-  readonly primary?: true;
-  readonly nullable?: true;
-}
-
-const LEDGER_COLUMNS = {
+const LEDGER_COLUMNS: TableColumns = {
   // First in the key: record keys mostly grow with time, so new rows go to one end of the index, whoever's
   // they are.
-  rkey: { kind: 'key(512)', primary: true },
-  did: { kind: 'key(512)', primary: true },
-  collection: { kind: 'key(317)', primary: true },
-  entity_name: { kind: 'text' },
-  entity_id: { kind: 'text' },
-  operation: { kind: 'key(16)' },
-  triggered_by: { kind: 'key(16)' },
-  cid: { kind: 'key(255)', nullable: true },
-  keep_record: { kind: 'bool' },
-  given_up: { kind: 'bool' },
-  orphaned: { kind: 'bool' },
-  backfill: { kind: 'bool' },
-  may_delete: { kind: 'bool' },
-  version: { kind: 'int' },
-  pending_since: { kind: 'time', nullable: true },
-  changed_at: { kind: 'time' },
-  created_at: { kind: 'time' },
-  attempts: { kind: 'int' },
-  tried_at: { kind: 'time', nullable: true },
-  last_error: { kind: 'text', nullable: true },
-  session_wanted_at: { kind: 'time', nullable: true },
-  dead_at: { kind: 'time', nullable: true },
-  dead_reason: { kind: 'text', nullable: true },
-} as const satisfies Record<string, Column>;
+  rkey: 'key(512) primary',
+  did: 'key(512) primary',
+  collection: 'key(317) primary',
+  entity_name: 'text',
+  entity_id: 'text',
+  operation: 'key(16)',
+  triggered_by: 'key(16)',
+  cid: 'key(255) null',
+  keep_record: 'bool',
+  given_up: 'bool',
+  orphaned: 'bool',
+  backfill: 'bool',
+  may_delete: 'bool',
+  version: 'int',
+  pending_since: 'time null',
+  changed_at: 'time',
+  created_at: 'time',
+  attempts: 'int',
+  tried_at: 'time null',
+  last_error: 'text null',
+  session_wanted_at: 'time null',
+  dead_at: 'time null',
+  dead_reason: 'text null',
+};
 
-const LANE_COLUMNS = {
-  did: { kind: 'key(512)', primary: true },
-  ready_at: { kind: 'time', nullable: true },
-  backfill_at: { kind: 'time', nullable: true },
-  token: { kind: 'int' },
-  leased: { kind: 'bool' },
-  owed: { kind: 'time', nullable: true },
-  wakes: { kind: 'int' },
-  retry_at: { kind: 'time', nullable: true },
-  failures: { kind: 'int' },
-  park_reason: { kind: 'text', nullable: true },
-  park_session: { kind: 'text', nullable: true },
-  park_code: { kind: 'key(64)', nullable: true },
-  unparked_at: { kind: 'time', nullable: true },
-  backlog_before: { kind: 'time', nullable: true },
-  session_backlog_before: { kind: 'time', nullable: true },
-  head: { kind: 'key(255)', nullable: true },
-  in_flight: { kind: 'json', nullable: true },
-  unsettled: { kind: 'json', nullable: true },
-  spent: { kind: 'json', nullable: true },
-} as const satisfies Record<string, Column>;
+const LANE_COLUMNS: TableColumns = {
+  did: 'key(512) primary',
+  ready_at: 'time null',
+  backfill_at: 'time null',
+  token: 'int',
+  leased: 'bool',
+  owed: 'time null',
+  wakes: 'int',
+  retry_at: 'time null',
+  failures: 'int',
+  park_reason: 'text null',
+  park_session: 'text null',
+  park_code: 'key(64) null',
+  unparked_at: 'time null',
+  backlog_before: 'time null',
+  session_backlog_before: 'time null',
+  head: 'key(255) null',
+  in_flight: 'json null',
+  unsettled: 'json null',
+  spent: 'json null',
+};
 
-/** The one index that stands in for partial ones; see {@link fitDialect}. */
-const MYSQL_ONLY = 'pending_since';
+/** The column whose index stands in for the partial ones, on a database that has none. */
+const WITHOUT_PARTIAL_INDEXES = 'pending_since';
 
-/**
- * TypeORM builds the metadata of an entity without knowing for which database, and calls this once it knows:
- * after the metadata is built and before it is compared with the schema. The collation of the keys has no
- * name that all databases understand.
- */
-function fitDialect(dataSource: DataSource, target: Function, columns: Record<string, Column>): void {
-  const dialect = dialectOf(dataSource);
+/** Gives the columns the types of the database, and keeps the indexes that it needs. */
+function fitDialect(dataSource: DataSource, target: Function, columns: TableColumns): void {
+  const dialect = ledgerDialectOf(dataSource);
+  fitColumns(dataSource, target, columns, dialect);
+  if (!dialect.hasPartialIndexes) return;
   const metadata = dataSource.getMetadata(target);
-  for (const column of metadata.columns) {
-    const kind = columns[column.propertyName]?.kind;
-    if (kind) Object.assign(column, columnType(kind, dialect));
-  }
-  if (dialect === 'mysql') return;
   const keep = (index: { columns: { propertyName: string }[] }): boolean =>
-    index.columns.length > 1 || index.columns[0]?.propertyName !== MYSQL_ONLY;
+    index.columns.length > 1 || index.columns[0]?.propertyName !== WITHOUT_PARTIAL_INDEXES;
   metadata.indices = metadata.indices.filter(keep);
   metadata.ownIndices = metadata.ownIndices.filter(keep);
 }
@@ -107,7 +93,7 @@ export const parityEntities: EntitySchema[] = [
     indices: [
       { columns: ['did', 'backfill', 'pending_since'], where: 'pending_since IS NOT NULL' },
       { columns: ['dead_at'], where: 'dead_at IS NOT NULL' },
-      { columns: [MYSQL_ONLY] },
+      { columns: [WITHOUT_PARTIAL_INDEXES] },
     ],
   }),
   new EntitySchema({
@@ -122,12 +108,3 @@ export const parityEntities: EntitySchema[] = [
     ],
   }),
 ];
-
-function schemaColumns(columns: Record<string, Column>): Record<string, EntitySchemaColumnOptions> {
-  return Object.fromEntries(
-    Object.entries(columns).map(([name, { kind, primary = false, nullable = false }]) => [
-      name,
-      { name, type: columnType(kind, 'sqlite').type, primary, nullable },
-    ]),
-  );
-}

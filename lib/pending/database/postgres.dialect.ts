@@ -1,7 +1,7 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { assignments, CAPTURED, CAPTURED_UNLESS_SETTLED, LEFT_ALONE } from './capture-sql.js';
 import { runStatement, type QueryResult, type Statement, type SqlScript } from '../../database/sql-script.js';
-import { numbered, CompiledStatements, type Connection } from '../../database/connection.js';
+import type { Connection } from '../../database/connection.js';
 import {
   CAPTURE_FIELDS,
   captureValues,
@@ -17,16 +17,10 @@ import {
 import { uriOf, type CaptureRow } from './ledger-row.js';
 import { OnConflictDialect } from './on-conflict.dialect.js';
 import { PreparedStatement } from '../../database/postgres.prepared-statement.js';
-import { ServerConnection } from '../../database/server.connection.js';
-
-/** The time of the statement, not of the transaction, which may have been open for long. */
-const NOW = '(extract(epoch FROM statement_timestamp()) * 1000000)::bigint';
 
 const types: Record<FieldType, string> = { key: 'text', text: 'text', int: 'int' };
 
 export class PostgresDialect extends OnConflictDialect {
-  private readonly statements = new CompiledStatements(numbered(NOW));
-
   /** Taking one row out of JSON would be a fifth of its capture. */
   private readonly captureOne = this.captureTexts(
     `(SELECT ${Object.entries(CAPTURE_FIELDS)
@@ -50,10 +44,6 @@ export class PostgresDialect extends OnConflictDialect {
     private readonly prepares: boolean,
   ) {
     super(dataSource);
-  }
-
-  connect(own: () => QueryRunner | undefined): Connection {
-    return new ServerConnection(this.dataSource, this.statements, own);
   }
 
   async capture(

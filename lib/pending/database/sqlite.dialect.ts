@@ -1,7 +1,7 @@
 import type { QueryRunner } from 'typeorm';
 import { assignments, CAPTURED, CAPTURED_UNLESS_SETTLED, LEFT_ALONE } from './capture-sql.js';
 import type { SqlScript } from '../../database/sql-script.js';
-import { positional, CompiledStatements, type Connection, type Query } from '../../database/connection.js';
+import type { Connection, Query } from '../../database/connection.js';
 import {
   CAPTURE_NAMES,
   captureValues,
@@ -23,7 +23,7 @@ const given = (value: string): string =>
   value.replace(/\bd\.(\w)\b/g, (_, name) => `$${CAPTURE_NAMES.indexOf(name as keyof CaptureRow) + 1}`);
 
 export class SqliteDialect extends OnConflictDialect {
-  private readonly connection = new SqliteConnection(this.dataSource, new CompiledStatements(positional()));
+  private readonly connection = new SqliteConnection(this.dataSource, this.statements);
 
   private readonly captureText =
     `INSERT INTO ${this.ledger} AS l (${Object.keys(CAPTURED).join(', ')}) ` +
@@ -38,7 +38,7 @@ export class SqliteDialect extends OnConflictDialect {
 
   private readonly heldText = `SELECT 1 FROM ${this.lane} WHERE did = $2 AND token = $3 AND leased`;
 
-  connect(): Connection {
+  override connect(): Connection {
     return this.connection;
   }
 

@@ -1,14 +1,8 @@
-import { Agent } from '@atproto/api';
-import {
-  OAuthCallbackError,
-  requestLocalLock,
-  type NodeOAuthClient,
-  type NodeSavedSession,
-} from '@atproto/oauth-client-node';
+import type { Agent } from '@atproto/api';
+import { requestLocalLock, type NodeOAuthClient } from '@atproto/oauth-client-node';
 import { Logger } from '@nestjs/common';
 import { OAuthSessionInvalidError } from '../../errors/oauth-session-invalid.error.js';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
-import type { ParityError } from '../../errors/parity.error.js';
 import { SignInError } from '../../errors/sign-in.error.js';
 import type { ParityEvents } from '../../events/parity-events.js';
 import { SessionAuthenticated } from '../../events/session-authenticated.event.js';
@@ -23,18 +17,14 @@ import { checkDurability } from './durability.js';
 import { missingScopes } from './granted-scope.js';
 import { KeyedQueue } from '../../runtime/keyed-queue.js';
 import { createOAuthClient } from './oauth-client.js';
+import { OAuthAgents } from './oauth-agents.js';
 import type { OAuthOptions, OAuthStores } from './oauth-options.js';
 import { RetryingSessionStore } from './retrying-session.store.js';
 import { safeReturnTo } from './return-to.js';
 import { sessionIdOf } from './session-id.js';
-import {
-  foreignWords,
-  otherBrowser,
-  quoted,
-  refusalCode,
-  signInFailure,
-  unknownState,
-} from './sign-in-failure.js';
+import { otherBrowser, quoted, unknownState } from './sign-in-failure.js';
+import { SignInErrors } from './sign-in-errors.js';
+import type { AuthorizeOptions, CallbackOptions, SignInResult, SignInUrl } from './sign-in.js';
 import { SignInStates } from './sign-in-states.js';
 import { GuardedSessionStore, type SignIn, type SignOut } from './guarded-session.store.js';
 
@@ -43,49 +33,19 @@ export interface AtpOAuthConfig extends OAuthOptions {
   readonly logger?: SessionLogger;
 }
 
-export interface AuthorizeOptions {
-  /** Where `callback()` is to send the user, a path of this application; kept on the server, never sent to the PDS. */
-  readonly returnTo?: string;
-  /**
-   * The binding that this browser has already, from its cookie; undefined if it has none. Sign-ins that one browser begins
-   * in several tabs share it. Giving it, undefined too, makes `callback()` demand it.
-   */
-  readonly binding?: string | undefined;
-}
-
-/**
- * Where to send the browser. Keep `binding` in a cookie of that browser, and give it to `callback()`: otherwise somebody
- * could send your visitor a link that signs them in as somebody else.
- */
-export type SignInUrl = URL & { readonly binding: string };
-
-export interface CallbackOptions {
-  /** What the browser's cookie holds; undefined where there is none, which is refused. */
-  readonly binding: string | undefined;
-}
-
-export interface SignInResult {
-  readonly did: string;
-  readonly returnTo: string | null;
-  /** What the client metadata asks for and the user or the PDS did not grant. */
-  readonly missingScopes: readonly string[];
-}
-
 const RESOLVE_TIMEOUT = 20_000;
-/** Sooner than this the client refreshes a token by itself (10 to 40 seconds before its end). */
-const FRESH_FOR = 60_000;
-const MAX_AGENTS = 1_000;
 
 /** Signs accounts in with OAuth, and gives the agents that write as them. */
 export class AtpOAuthService extends SessionProvider {
   readonly #client: NodeOAuthClient;
   readonly #states: SignInStates;
   readonly #stores: OAuthStores;
-  readonly #patient: RetryingSessionStore;
+  readonly #retrying: RetryingSessionStore;
   readonly #sessions: GuardedSessionStore;
   readonly #events: ParityEvents;
   readonly #logger: SessionLogger;
-  readonly #agents = new Map<string, { readonly sessionId: string; readonly agent: Agent }>();
+  readonly #agents: OAuthAgents;
+  readonly #errors: SignInErrors;
 
   /** @throws ParityOptionsError that names the option, what it got and what it takes */
   constructor(config: AtpOAuthConfig) {
@@ -96,13 +56,15 @@ export class AtpOAuthService extends SessionProvider {
     this.#states = new SignInStates(stateStore, config.requestLock ?? requestLocalLock);
     const queue = new KeyedQueue();
     this.#stores = config;
-    this.#patient = new RetryingSessionStore(sessionStore, queue, this.#logger);
-    this.#sessions = new GuardedSessionStore(this.#patient, queue, (did, reason) => this.#lost(did, reason));
+    this.#retrying = new RetryingSessionStore(sessionStore, queue, this.#logger);
+    this.#sessions = new GuardedSessionStore(this.#retrying, queue, (did, reason) => this.#lost(did, reason));
     this.#client = createOAuthClient(config, {
       stateStore: this.#states,
       sessionStore: this.#sessions,
       onSessionDeleted: (did, cause) => this.#sessions.deleted(did, cause),
     });
+    this.#agents = new OAuthAgents(this.#client, this.#sessions);
+    this.#errors = new SignInErrors(this.#logger);
     if (config.storage && !config.sessionStore) {
       throw new ParityOptionsError(
         'oauth.storage is an option of ParityModule, which has the DataSource; give databaseOAuthStores(dataSource, …) here.',
@@ -123,7 +85,7 @@ export class AtpOAuthService extends SessionProvider {
 
   /** Once, after the last use: stores what could not be stored before, and closes the connections of the stores. */
   async close(): Promise<void> {
-    await this.#patient.close();
+    await this.#retrying.close();
     await this.#stores.close?.();
   }
 
@@ -172,7 +134,7 @@ export class AtpOAuthService extends SessionProvider {
       });
       return Object.assign(url, { binding });
     } catch (error) {
-      throw this.#failure(error, account, returnTo);
+      throw this.#errors.of(error, account, returnTo);
     }
   }
 
@@ -217,7 +179,7 @@ export class AtpOAuthService extends SessionProvider {
       if (!session)
         throw new OAuthSessionInvalidError(`${did} has no session. Let the account sign in.`, { did });
       try {
-        return await this.#agentOf(did, session);
+        return await this.#agents.agentOf(did, session);
       } catch (error) {
         const loss = sessionLoss(error);
         if (loss === null) throw error;
@@ -259,9 +221,9 @@ export class AtpOAuthService extends SessionProvider {
       .then(({ session }) => session)
       .catch((error: unknown) => {
         for (const replaced of activity.replaced) this.#lost(replaced, 'replaced by a sign-in that failed');
-        throw this.#callbackFailure(error, query, returnTo);
+        throw this.#errors.ofCallback(error, query, returnTo);
       });
-    this.#agents.delete(did);
+    this.#agents.forget(did);
     const missing = missingScopes(this.clientMetadata.scope ?? '', activity.grantedScope);
     if (missing.length > 0) {
       this.#logger.warn(
@@ -273,58 +235,9 @@ export class AtpOAuthService extends SessionProvider {
     return { did, returnTo, missingScopes: missing };
   }
 
-  #callbackFailure(error: unknown, query: URLSearchParams, returnTo: string | null): ParityError {
-    // The callback error itself holds the query, code included, which belongs in no log.
-    const cause = error instanceof OAuthCallbackError ? error.cause : error;
-    const refusal = query.get('error');
-    if (refusal === 'access_denied') {
-      return new SignInError('access-denied', 'The user did not allow the sign-in.', {}, returnTo);
-    }
-    if (cause !== undefined) return this.#failure(cause, 'the account', returnTo);
-    this.#logger.warn(`A sign-in was called back with an answer that is no use: ${foreignWords(error)}`);
-    return new SignInError('other', `The sign-in failed${refusalCode(refusal)}.`, {}, returnTo);
-  }
-
-  /** What went wrong is for the log; what can be done about it is for the visitor. */
-  #failure(error: unknown, account: string, returnTo: string | null): ParityError {
-    const failure = signInFailure(error, account, returnTo);
-    if (failure.cause !== error) return failure;
-    const line = `${failure.message} (${foreignWords(error)})`;
-    // A misspelled handle is nobody's concern but its visitor's.
-    if (failure instanceof SignInError && failure.reason === 'handle-not-found') this.#logger.debug(line);
-    else this.#logger.warn(line);
-    return failure;
-  }
-
-  async #agentOf(did: string, session: NodeSavedSession): Promise<Agent> {
-    const sessionId = sessionIdOf(session);
-    const known = this.#agents.get(did);
-    if (known?.sessionId === sessionId && isFresh(session)) return known.agent;
-    const restored = await this.#sessions.use(sessionId, () => this.#client.restore(did));
-    if (known?.sessionId === sessionId) return known.agent;
-    const manager: Agent['sessionManager'] & { readonly dispatchUrl: URL } = {
-      did: restored.did,
-      // Where an AtpAgent has it: whose limits and outages these are.
-      dispatchUrl: new URL(session.tokenSet.aud),
-      fetchHandler: (path, init) => this.#sessions.use(sessionId, () => restored.fetchHandler(path, init)),
-    };
-    const agent = new Agent(manager);
-    this.#agents.delete(did);
-    this.#agents.set(did, { sessionId, agent });
-    for (const oldest of this.#agents.keys()) {
-      if (this.#agents.size <= MAX_AGENTS) break;
-      this.#agents.delete(oldest);
-    }
-    return agent;
-  }
-
   #lost(did: string, reason: string): void {
-    this.#agents.delete(did);
+    this.#agents.forget(did);
     this.#logger.log(`${did} lost its session: ${reason}.`);
     this.#events.emit(new SessionInvalidated(did, reason));
   }
-}
-
-function isFresh({ tokenSet }: NodeSavedSession): boolean {
-  return tokenSet.expires_at !== undefined && Date.parse(tokenSet.expires_at) - Date.now() > FRESH_FOR;
 }

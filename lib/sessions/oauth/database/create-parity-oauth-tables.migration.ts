@@ -1,30 +1,24 @@
 import { Table, TableIndex, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { dataSourceOf } from '../../../database/data-source-of.js';
-import { oauthColumnType, type OAuthColumnKind, type OAuthColumnType } from './oauth-columns.js';
-import {
-  OAUTH_LOCK,
-  OAUTH_SESSION,
-  OAUTH_STATE,
-  oauthDialectOf,
-  oauthTablePath,
-  type OAuthTable,
-} from './oauth-tables.js';
+import { tableColumns, type TableColumns } from '../../../database/table-columns.js';
+import { tablePath } from '../../../database/tables.js';
+import { OAUTH_LOCK, OAUTH_SESSION, OAUTH_STATE, oauthDialectOf, type OAuthTable } from './oauth-tables.js';
 
-/** As of this migration: what the entities say later comes with a migration of its own. The first column is the key. */
+/** As of this migration: a later change of the entities comes with a migration of its own. */
 const tables: readonly {
   readonly name: OAuthTable;
-  readonly columns: Readonly<Record<string, OAuthColumnKind>>;
+  readonly columns: TableColumns;
   readonly index?: string;
 }[] = [
   {
     name: OAUTH_STATE,
-    columns: { id: 'key(255)', value: 'text', created_at: 'time' },
+    columns: { id: 'key(255) primary', value: 'json', created_at: 'time' },
     index: 'created_at',
   },
-  { name: OAUTH_SESSION, columns: { did: 'key(512)', value: 'text', updated_at: 'time' } },
+  { name: OAUTH_SESSION, columns: { did: 'key(512) primary', value: 'json', updated_at: 'time' } },
   {
     name: OAUTH_LOCK,
-    columns: { name: 'key(700)', token: 'key(64)', expires_at: 'time' },
+    columns: { name: 'key(700) primary', token: 'key(64)', expires_at: 'time' },
     index: 'expires_at',
   },
 ];
@@ -39,10 +33,8 @@ export class CreateParityOAuthTables1795392000001 implements MigrationInterface 
     for (const { name, columns, index } of tables) {
       await queryRunner.createTable(
         new Table({
-          name: oauthTablePath(dataSource, name),
-          columns: Object.entries(columns).map(([column, kind], position) =>
-            tableColumn(column, oauthColumnType(kind, dialect), position === 0),
-          ),
+          name: tablePath(dataSource, name),
+          columns: tableColumns(columns, dialect),
           indices: index === undefined ? [] : [new TableIndex({ columnNames: [index] })],
         }),
       );
@@ -51,13 +43,7 @@ export class CreateParityOAuthTables1795392000001 implements MigrationInterface 
 
   async down(queryRunner: QueryRunner): Promise<void> {
     for (const { name } of tables.toReversed()) {
-      await queryRunner.dropTable(oauthTablePath(dataSourceOf(queryRunner), name));
+      await queryRunner.dropTable(tablePath(dataSourceOf(queryRunner), name));
     }
   }
 }
-
-const tableColumn = (name: string, type: OAuthColumnType, isPrimary: boolean) => ({
-  name,
-  ...type,
-  isPrimary,
-});

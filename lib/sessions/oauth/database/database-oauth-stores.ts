@@ -6,10 +6,7 @@ import { DatabaseLeases } from './database-leases.js';
 import { DatabaseOAuthSessionStore } from './database-oauth-session.store.js';
 import { DatabaseOAuthStateStore } from './database-oauth-state.store.js';
 import { OAuthCleanup } from './oauth-cleanup.js';
-import type { OAuthConnection } from './oauth-connection.js';
-import { oauthDialectOf } from './oauth-tables.js';
-import { PoolConnection } from './pool.connection.js';
-import { SqliteSharedConnection } from './sqlite.connection.js';
+import { OAuthDatabase } from './oauth-database.js';
 
 export interface DatabaseOAuthOptions extends EncryptionOptions {
   /** Connections of their own that sessions take (not on SQLite, where they share the application's). Default: 2. */
@@ -48,38 +45,16 @@ export function databaseOAuthStores(
   { poolSize = 2, ...encryption }: DatabaseOAuthOptions,
 ): DatabaseOAuthStores {
   const cipher = new Cipher(encryption);
-  const application = typeof source === 'function' ? source : () => source;
-  const connection = lazily(() => {
-    const dialect = oauthDialectOf(application());
-    return dialect === 'sqlite'
-      ? new SqliteSharedConnection(application)
-      : new PoolConnection(application, dialect, poolSize);
-  });
-  const cleanup = new OAuthCleanup(connection);
+  const database = new OAuthDatabase(typeof source === 'function' ? source : () => source, poolSize);
+  const cleanup = new OAuthCleanup(database);
   return {
-    stateStore: new DatabaseOAuthStateStore(connection, cipher, () => cleanup.nudge()),
-    sessionStore: new DatabaseOAuthSessionStore(connection, cipher),
-    requestLock: leaseLock(new DatabaseLeases(connection)),
-    ensureTables: () => connection.ensureTables(),
+    stateStore: new DatabaseOAuthStateStore(database, cipher, () => cleanup.nudge()),
+    sessionStore: new DatabaseOAuthSessionStore(database, cipher),
+    requestLock: leaseLock(new DatabaseLeases(database)),
+    ensureTables: () => database.ensureTables(),
     async close() {
       await cleanup.settled();
-      await connection.close();
+      await database.close();
     },
-  };
-}
-
-/** Nest may make the DataSource after the stores. */
-function lazily(make: () => OAuthConnection): OAuthConnection {
-  let made: OAuthConnection | undefined;
-  const connection = (): OAuthConnection => (made ??= make());
-  return {
-    get dialect() {
-      return connection().dialect;
-    },
-    table: (name) => connection().table(name),
-    read: async (sql, parameters) => connection().read(sql, parameters),
-    write: async (sql, parameters) => connection().write(sql, parameters),
-    ensureTables: async () => connection().ensureTables(),
-    close: async () => made?.close(),
   };
 }

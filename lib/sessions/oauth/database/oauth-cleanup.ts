@@ -1,4 +1,4 @@
-import type { OAuthConnection } from './oauth-connection.js';
+import type { OAuthDatabase } from './oauth-database.js';
 import { OAUTH_LOCK, OAUTH_STATE } from './oauth-tables.js';
 
 const HOUR = 3_600_000_000;
@@ -7,18 +7,18 @@ const INTERVAL = 60_000;
 /** Rows that one cleanup removes from a table. */
 const BATCH = 500;
 
-/** Removes abandoned sign-ins and the leases of yesterday: at most 500 of each a minute, in passing, and never in anybody's way. */
+/** Removes abandoned sign-ins and the leases of yesterday in the background: at most 500 of each a minute. */
 export class OAuthCleanup {
   #last = 0;
   #running: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly connection: OAuthConnection) {}
+  constructor(private readonly database: OAuthDatabase) {}
 
-  /** To be called when there may be something to do; does not wait, and never throws. */
+  /** Begins a cleanup, unless there was one within the last minute. Does not wait, and never throws. */
   nudge(): void {
     if (Date.now() - this.#last < INTERVAL) return;
     this.#last = Date.now();
-    // What is left over is found by the next one.
+    // The next cleanup finds what this one left.
     this.#running = this.run().catch(() => undefined);
   }
 
@@ -29,18 +29,13 @@ export class OAuthCleanup {
     );
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no cleanup is under way. */
   async settled(): Promise<void> {
     await this.#running;
   }
 
   #remove(name: typeof OAUTH_STATE | typeof OAUTH_LOCK, key: string, where: string): Promise<number> {
-    const table = this.connection.table(name);
-    return this.connection.write(
-      this.connection.dialect === 'mysql'
-        ? `DELETE FROM ${table} WHERE ${where} LIMIT ${BATCH}`
-        : `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${where} LIMIT ${BATCH})`,
-      [],
-    );
+    const { database } = this;
+    return database.write(database.dialect.deleteSome(database.table(name), key, where, BATCH), []);
   }
 }

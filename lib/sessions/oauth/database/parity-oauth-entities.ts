@@ -1,24 +1,13 @@
 import { BaseEntity, EntitySchema, type DataSource } from 'typeorm';
-import { oauthColumnType, type OAuthColumnKind } from './oauth-columns.js';
+import { fitColumns, schemaColumns, type TableColumns } from '../../../database/table-columns.js';
 import { OAUTH_LOCK, OAUTH_SESSION, OAUTH_STATE, oauthDialectOf } from './oauth-tables.js';
 
-type Columns = Readonly<Record<string, OAuthColumnKind>>;
+const STATE: TableColumns = { id: 'key(255) primary', value: 'json', created_at: 'time' };
+const SESSION: TableColumns = { did: 'key(512) primary', value: 'json', updated_at: 'time' };
+const LOCK: TableColumns = { name: 'key(700) primary', token: 'key(64)', expires_at: 'time' };
 
-const STATE: Columns = { id: 'key(255)', value: 'text', created_at: 'time' };
-const SESSION: Columns = { did: 'key(512)', value: 'text', updated_at: 'time' };
-const LOCK: Columns = { name: 'key(700)', token: 'key(64)', expires_at: 'time' };
-
-/**
- * TypeORM builds the metadata of an entity without knowing for which database, and calls `useDataSource` once it knows: after the
- * metadata is built and before it is compared with the schema. The collation of the keys has no name that all databases understand.
- */
-function fitDialect(dataSource: DataSource, target: Function, columns: Columns): void {
-  const dialect = oauthDialectOf(dataSource);
-  for (const column of dataSource.getMetadata(target).columns) {
-    const kind = columns[column.propertyName];
-    if (kind) Object.assign(column, oauthColumnType(kind, dialect));
-  }
-}
+const fitDialect = (dataSource: DataSource, target: Function, columns: TableColumns): void =>
+  fitColumns(dataSource, target, columns, oauthDialectOf(dataSource));
 
 class ParityOAuthState extends BaseEntity {
   static override useDataSource(dataSource: DataSource): void {
@@ -45,18 +34,12 @@ export const parityOAuthEntities: EntitySchema[] = [
   schemaOf(ParityOAuthLock, OAUTH_LOCK, LOCK, 'expires_at'),
 ];
 
-/** The first column is the key. */
-function schemaOf(target: Function, tableName: string, columns: Columns, index?: string): EntitySchema {
+function schemaOf(target: Function, tableName: string, columns: TableColumns, index?: string): EntitySchema {
   return new EntitySchema({
     name: target.name,
     target,
     tableName,
-    columns: Object.fromEntries(
-      Object.entries(columns).map(([name, kind], position) => [
-        name,
-        { name, type: oauthColumnType(kind, 'sqlite').type, primary: position === 0 },
-      ]),
-    ),
+    columns: schemaColumns(columns),
     indices: index === undefined ? [] : [{ columns: [index] }],
   });
 }

@@ -2,30 +2,28 @@ import { In, type DataSource, type EntityMetadata, type FindOptionsWhere } from 
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { isPlainObject } from './plain-object.js';
 
-/** How the rows of one entity class are named: their primary key in memory, and as one string. */
-export class KeyedEntity {
+/** The primary key of one entity class, in memory and as a string: the id by which the module names its rows. */
+export class EntityKey {
   constructor(
-    readonly dataSource: DataSource,
-    readonly metadata: EntityMetadata,
+    private readonly dataSource: DataSource,
+    private readonly metadata: EntityMetadata,
   ) {}
 
-  /** The primary key as a string: a single key as it is, a composite key as the JSON of its values. */
+  /** A single key as it is, a composite key as the JSON of its values; null while a value is missing. */
   idOf(entity: object): string | null {
-    return this.idOfKey(
+    return this.idOfValues(
       this.metadata.primaryColumns.map((column) => column.getEntityValue(entity) as unknown),
     );
   }
 
-  /** The same from the values of the primary key columns; null while one is missing. */
-  idOfKey(key: readonly unknown[]): string | null {
+  /** The id of a row with these values of the primary key columns; null while one is missing. */
+  idOfValues(key: readonly unknown[]): string | null {
     const values = this.metadata.primaryColumns.map((column, index) => this.nameOf(key[index], column));
     if (values.includes(null)) return null;
     return values.length === 1 ? String(values[0]) : JSON.stringify(values);
   }
 
-  /**
-   * A key may be given in another form than the one that the row has: a date as a string, a UUID in capitals.
-   */
+  /** A value of a key as the row has it; callers may give another form, such as a UUID in capitals. */
   asInRow(value: unknown, column: ColumnMetadata | undefined): unknown {
     const isGiven = value !== undefined && value !== null;
     const isChanged = typeof value === 'string' || value instanceof Date || column?.transformer !== undefined;
@@ -36,45 +34,42 @@ export class KeyedEntity {
   }
 
   /** The values of the primary key columns, in their order. */
-  keyOf(id: string): unknown[] {
+  valuesOf(id: string): unknown[] {
     const { primaryColumns } = this.metadata;
     const values = primaryColumns.length === 1 ? [id] : (JSON.parse(id) as unknown[]);
     return primaryColumns.map((column, index) => this.valueOf(values[index], column));
   }
 
-  /** The primary key as TypeORM's id map: what an entity has of it. */
-  keyMapOf(id: string): Record<string, unknown> {
+  /** The primary key as TypeORM's id map. */
+  mapOf(id: string): Record<string, unknown> {
     const map: Record<string, unknown> = {};
-    const values = this.keyOf(id);
+    const values = this.valuesOf(id);
     this.metadata.primaryColumns.forEach((column, index) =>
       mergeDeep(map, column.createValueMap(values[index])),
     );
     return map;
   }
 
-  /**
-   * The id that a row has once these values are written to it; null if they do not tell (SQL of the
-   * caller's).
-   */
+  /** The id of a row once these values are written to it; null if one of them is SQL of the caller. */
   idAfter(id: string, written: object): string | null {
-    const before = this.keyOf(id);
+    const before = this.valuesOf(id);
     const key = this.metadata.primaryColumns.map((column, index): unknown => {
       const value: unknown = column.getEntityValue(written);
       return value === undefined ? before[index] : value;
     });
-    return key.some((value) => typeof value === 'function') ? null : this.idOfKey(key);
+    return key.some((value) => typeof value === 'function') ? null : this.idOfValues(key);
   }
 
   whereIds(ids: readonly string[]): FindOptionsWhere<object> | FindOptionsWhere<object>[] {
     const [key, ...others] = this.metadata.primaryColumns;
-    if (!key || others.length > 0) return ids.map((id) => this.keyMapOf(id));
-    return key.createValueMap(In(ids.map((id) => this.keyOf(id)[0]))) as FindOptionsWhere<object>;
+    if (!key || others.length > 0) return ids.map((id) => this.mapOf(id));
+    return key.createValueMap(In(ids.map((id) => this.valuesOf(id)[0]))) as FindOptionsWhere<object>;
   }
 
-  /** A value of a key as JSON has it; null: there is none, or none that could be read back. */
+  /** A value of a key as JSON has it; null where there is none, or none that could be read back. */
   private nameOf(given: unknown, column: ColumnMetadata): string | number | boolean | null {
     const value = this.asInRow(given, column);
-    // An object of the application's own is named as its transformer stores it.
+    // An object of one of the application's classes is named as its transformer stores it.
     const isStored = typeof value === 'object' && value !== null && column.transformer !== undefined;
     return primitive(
       isStored ? (this.dataSource.driver.preparePersistentValue(value, column) as unknown) : value,
@@ -92,7 +87,7 @@ export class KeyedEntity {
     return driver.prepareHydratedValue(stored, column) as unknown;
   }
 
-  /** Whether a value is what the transformer gives, and not what it stores. */
+  /** Whether a transformer gives this value, rather than stores it. */
   private isInMemory(value: unknown, column: ColumnMetadata): boolean {
     try {
       return this.asInRow(value, column) === value;
@@ -108,12 +103,12 @@ export class KeyedEntity {
   }
 }
 
-/** What the values of a key column are, as drivers take and give them. */
+/** How drivers take and give the values of a key column. */
 interface KeyKind {
   readonly types: RegExp;
-  /** From what {@link primitive} made of a value. */
+  /** The reverse of {@link primitive}. */
   read(name: unknown): unknown;
-  /** Numbers are named as text, because drivers give them as numbers or as text, as they like. */
+  /** Drivers give such a number as a number or as text, so it is named as text. */
   readonly asText?: true;
 }
 
