@@ -92,7 +92,7 @@ export const pendingProviders: FactoryProvider[] = [
         concurrency: 10,
         interval: 5_000,
         drainLimit: SHUTDOWN_LIMIT,
-        cleanup: () => attempts.cleanup(),
+        cleanup: () => attempts.discards.cleanup(),
         log: logger,
       }),
   },

@@ -28,6 +28,11 @@ export interface QueryResult {
  */
 export type SqlScript<T> = Generator<Statement, T, QueryResult>;
 
+/** One statement as a script. */
+export function* asScript(statement: Statement): SqlScript<QueryResult> {
+  return yield statement;
+}
+
 /** On a server's connection, or on any other for which it does not matter who comes in between. */
 export async function runScript<T>(script: SqlScript<T>, runner: QueryRunner): Promise<T> {
   let next = script.next();

@@ -80,6 +80,6 @@ export class PendingSyncManager {
 
   /** Gives up what is older than the ttl; returns how many went. Unpublishes never expire. */
   async cleanup(): Promise<number> {
-    return (await this.pending?.attempts.cleanup()) ?? 0;
+    return (await this.pending?.attempts.discards.cleanup()) ?? 0;
   }
 }

@@ -1,12 +1,12 @@
 import type { QueryRunner } from 'typeorm';
 import { parseAtUri } from '../model/address.js';
 import type { PendingSync } from '../model/pending-sync.js';
-import type { RepositoryState } from '../pds/repository-state.store.js';
-import type { SqlScript } from '../database/sql-script.js';
+import type { SqlScript, Statement } from '../database/sql-script.js';
 import { NO_DEAD_LETTERS, type DeadLetterStore } from './dead-letter.js';
 import type { PendingView, PendingStats, WrittenAddress } from './pending-views.js';
 import type {
   Discarded,
+  EnteredLane,
   FailedAttempt,
   Lane,
   LaneAfter,
@@ -15,6 +15,7 @@ import type {
   Park,
   PendingEntry,
   SettledEntry,
+  Settlement,
 } from './pending-entry.js';
 
 /** How many lanes one {@link PendingSyncStore.sweep} wakes at most. */
@@ -92,14 +93,20 @@ export abstract class PendingSyncStore {
    * @param along what to settle, as the result of the work tells
    * @throws LeaseLostError, and nothing is done, if the lease is no longer ours
    */
-  settleWith?<T>(
-    lease: Lease,
-    work: SqlScript<T>,
-    along: (result: T) => {
-      readonly done: readonly SettledEntry[];
-      readonly state: RepositoryState | undefined;
-    },
-  ): Promise<T>;
+  settleWith?<T>(lease: Lease, work: SqlScript<T>, along: (result: T) => Settlement): Promise<T>;
+
+  /**
+   * {@link settleWith} where the work is the update of one row, in a single statement that waits for no lock on
+   * that row. It changes all of it or nothing.
+   *
+   * @param row an update that ends with its condition
+   * @returns false, and nothing is changed: the lease is no longer ours, or the row is not as the update takes
+   *   it, or another transaction holds it, or the database refuses the statement or has no such statement;
+   *   {@link settleWith} finds out which
+   */
+  settleRow(_lease: Lease, _row: Statement, _along: Settlement): Promise<boolean> {
+    return Promise.resolve(false);
+  }
 
   /**
    * Tries failed: remembers the error, and the attempt where it counts. Race: an entry whose version has
@@ -117,10 +124,25 @@ export abstract class PendingSyncStore {
   ): Promise<Discarded[]>;
 
   /**
-   * Takes the lane for `milliseconds`; null while somebody else has it. Race: of two that ask at once one
-   * gets it. A lease that has ended can be taken, with a greater token.
+   * Takes the lane for `milliseconds`, and gives it with what is pending at these at-uris.
+   *
+   * - No lease is given while another worker has the lane; a lease that has ended can be taken, with a greater
+   *   token.
+   * - No lease is given of a lane that is parked, or that backs off, unless the worker comes `anyway`.
+   * - Race: of two workers that ask at once one gets the lane.
+   * - Race: the entries are not older than the last settlement of the lane's former holder. What is captured
+   *   meanwhile may be missing, or be given with the version before.
    */
-  abstract lease(did: string, milliseconds: number): Promise<Lease | null>;
+  abstract enter(
+    did: string,
+    uris: readonly string[],
+    options: { readonly milliseconds: number; readonly anyway?: boolean },
+  ): Promise<EnteredLane>;
+
+  /** The lease alone, of a lane that may be parked or back off; null: another worker has it. */
+  async lease(did: string, milliseconds: number): Promise<Lease | null> {
+    return (await this.enter(did, [], { milliseconds, anyway: true })).lease;
+  }
 
   /** Prolongs a lease; null if it is no longer ours. */
   abstract extend(lease: Lease, milliseconds: number): Promise<Lease | null>;

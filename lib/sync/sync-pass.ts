@@ -130,6 +130,7 @@ export class SyncPass {
           leaveOwn: () => this.run.leaveRunner?.(),
           ledger: this.run.ledger,
           state: (open) => after && this.stateAfter(after, [...actions.keys()], open),
+          kept: () => after && this.state.keeps(after),
         });
         for (const { target, stale: isStale, error } of settled) {
           done.add(target.uri);
@@ -230,7 +231,6 @@ export class SyncPass {
     for (const { uri } of targets) untaken.delete(uri);
     for (const { uri, desired } of open)
       untaken.set(uri, desired.kind === 'record' ? desired.prepared.cid : null);
-    if (open.length === 0) this.state.keeps(after);
     return withUnrecorded(after, untaken);
   }
 }

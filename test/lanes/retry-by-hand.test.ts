@@ -62,11 +62,11 @@ for (const kind of databaseKinds) {
     /** Resolves when a process has asked for the lane this often. */
     const asked = async (app: ParityApp, times: number): Promise<void> => {
       const { store } = app.module.get(LaneAttempts).options;
-      const lease = store.lease.bind(store);
+      const enter = store.enter.bind(store);
       let count = 0;
-      store.lease = (...of) => {
+      store.enter = (...of) => {
         count += 1;
-        return lease(...of);
+        return enter(...of);
       };
       await until(() => count >= times);
     };

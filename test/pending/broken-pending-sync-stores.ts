@@ -5,6 +5,7 @@ import { brokenByBacklog } from './broken-stores/backlog.js';
 import { brokenByBackfill } from './broken-stores/backfill.js';
 import { brokenByHand } from './broken-stores/by-hand.js';
 import { brokenByCapture } from './broken-stores/capture.js';
+import { brokenByEnter } from './broken-stores/enter.js';
 import { brokenByLane } from './broken-stores/lane.js';
 import { brokenByLeft } from './broken-stores/left.js';
 import type { BrokenRule } from './broken-stores/rule.js';
@@ -51,6 +52,7 @@ export const brokenPendingSyncStores: readonly BrokenPendingSyncStore[] = [
   ...brokenByUnlessSettled,
   ...brokenByTry,
   ...brokenByLane,
+  ...brokenByEnter,
   ...brokenByBacklog,
   ...brokenByBackfill,
   ...brokenByLeft,

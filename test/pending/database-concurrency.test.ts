@@ -170,7 +170,7 @@ for (const kind of databaseKinds) {
         const done = [{ uri: sync.uri, version, cid: 'bafy' }];
         return store.settleWith(held, work(failures), () => {
           if (fail) throw new Error('no');
-          return { done, state };
+          return { done, state, isLast: false };
         });
       };
 
@@ -184,6 +184,21 @@ for (const kind of databaseKinds) {
         expect((await store.lane(ALICE)).failures).toBe(7);
         expect(await ledger.due()).toEqual(['b']);
         expect(await remembered()).toEqual(state);
+      });
+
+      it('and gives the lane back, unless it was woken meanwhile', async () => {
+        for (const isWoken of [false, true]) {
+          await ledger.clear();
+          await store.capture([aChange('a'), aChange('b')]);
+          const held = await lease();
+          if (isWoken) await store.wake(ALICE);
+          const done = [{ uri: uriOf('a'), version: (await ledger.entry('a')).version, cid: 'bafy' }];
+          await store.settleWith(held, work(7), () => ({ done, state, isLast: true }));
+          expect(await remembered()).toEqual(state);
+          expect(await store.extend(held, LONG)).toBeNull();
+          expect(await store.lane(ALICE)).toMatchObject({ failures: 0 });
+          expect(await store.readyLanes(10)).toEqual(isWoken ? [ALICE] : []);
+        }
       });
 
       it('unless the lane is somebody else’s by now', async () => {

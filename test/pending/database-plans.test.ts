@@ -1,4 +1,5 @@
 import type { DataSource, Logger } from 'typeorm';
+import type { SqlScript } from '../../lib/database/sql-script.js';
 import type { LaneNext } from '../../lib/pending/pending-entry.js';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
 import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
@@ -6,6 +7,9 @@ import { DeadLetters } from '../../lib/pending/database/dead-letters.js';
 import { LedgerAccess } from '../../lib/pending/database/ledger.access.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { aChange, ALICE, Ledger, uriOf } from './database-fixtures.js';
+
+/** No work beside the settlement. */
+function* noWork(): SqlScript<void> {}
 
 interface Logged {
   readonly sql: string;
@@ -136,6 +140,20 @@ for (const kind of databaseKinds) {
         if (!lease) throw new Error('the lane is not free');
         await store.extend(lease, 60_000);
         await store.release(lease, { next: 'asleep', failures: 0 });
+      },
+      'enter, settleWith': async (store) => {
+        const uris = [uriOf('r0', withBackfill), uriOf('r1', withBackfill)];
+        const { lease, entries } = await store.enter(withBackfill, uris, { milliseconds: 60_000 });
+        if (!lease) throw new Error('the lane is not free');
+        expect(entries).toHaveLength(2);
+        const state = { head: 'bafy', inFlight: null, unsettled: {}, spent: [] };
+        const done = uris.map((uri) => ({ uri, version: 1, cid: null }));
+        const row = {
+          text: 'UPDATE parity_lane SET did = did WHERE did = $1',
+          parameters: [`${did}x`],
+        };
+        expect(await store.settleRow(lease, row, { done, state, isLast: true })).toBe(false);
+        await store.settleWith(lease, noWork(), () => ({ done, state, isLast: true }));
       },
       'wake for backfill, and every way to give a lane back': async (store) => {
         const ends: LaneNext[] = [

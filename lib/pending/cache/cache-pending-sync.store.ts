@@ -3,6 +3,7 @@ import type { PendingSyncCache } from '../../model/options.js';
 import type { PendingSync } from '../../model/pending-sync.js';
 import type {
   Discarded,
+  EnteredLane,
   FailedAttempt,
   Lane,
   LaneAfter,
@@ -108,11 +109,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
   }
 
   override async at(did: string, uris: readonly string[]): Promise<PendingEntry[]> {
-    const lane = await this.lanes.read(did);
-    return uris.flatMap((uri) => {
-      const entry = entryAt(lane, uri);
-      return entry ? [toPendingEntry(did, entry, this.nameOf)] : [];
-    });
+    return this.entriesOf(did, await this.lanes.read(did), uris);
   }
 
   override settle(
@@ -133,8 +130,19 @@ export class CachePendingSyncStore extends PendingSyncStore {
     return this.ifOwned(lease, [], (lane) => steps.discard(lane, given));
   }
 
-  override async lease(did: string, milliseconds: number): Promise<Lease | null> {
-    return this.leases.take(did, milliseconds);
+  /** In one step of the lane: nothing is settled between the look at it and the lease, nor before the entries. */
+  override enter(
+    did: string,
+    uris: readonly string[],
+    { milliseconds, anyway = false }: { readonly milliseconds: number; readonly anyway?: boolean },
+  ): Promise<EnteredLane> {
+    return this.lanes.update(did, (cached) => {
+      const lane = this.laneOf(did, cached);
+      const isOpen = anyway || (lane.park === null && (cached.retryAt ?? 0) <= this.now());
+      const lease = isOpen ? this.leases.take(did, milliseconds) : null;
+      const entries = lease ? this.entriesOf(did, cached, uris) : [];
+      return [cached, { lane, lease, entries, state: undefined }];
+    });
   }
 
   override async extend(lease: Lease, milliseconds: number): Promise<Lease | null> {
@@ -153,7 +161,10 @@ export class CachePendingSyncStore extends PendingSyncStore {
   }
 
   override async lane(did: string): Promise<Lane> {
-    const { park, backlog, retryAt, failures } = await this.lanes.read(did);
+    return this.laneOf(did, await this.lanes.read(did));
+  }
+
+  private laneOf(did: string, { park, backlog, retryAt, failures }: CachedLane): Lane {
     // Who meets a leased lane has to wake it, not to wait for a time that its holder will change.
     const waits = retryAt !== null && !this.leases.isHeld(did);
     return { did, park, justFreed: backlog > 0, retryAt: waits ? new Date(retryAt) : null, failures };
@@ -274,6 +285,13 @@ export class CachePendingSyncStore extends PendingSyncStore {
     const { pending, parked, since } = this.lanes.index.totals();
     const oldestWaiting = since === null ? null : new Date(since);
     return { pending, parked, leased: this.leases.count, dead: 0, oldestWaiting };
+  }
+
+  private entriesOf(did: string, lane: CachedLane, uris: readonly string[]): PendingEntry[] {
+    return uris.flatMap((uri) => {
+      const entry = entryAt(lane, uri);
+      return entry ? [toPendingEntry(did, entry, this.nameOf)] : [];
+    });
   }
 
   private isLeft({ entityName, orphaned }: CachedEntry): boolean {

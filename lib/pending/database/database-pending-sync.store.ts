@@ -2,10 +2,10 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { atUri, parseAtUri } from '../../model/address.js';
 import type { PendingSync } from '../../model/pending-sync.js';
-import type { RepositoryState } from '../../pds/repository-state.store.js';
-import type { SqlScript } from '../../database/sql-script.js';
+import type { SqlScript, Statement } from '../../database/sql-script.js';
 import type {
   Discarded,
+  EnteredLane,
   FailedAttempt,
   Lane,
   LaneAfter,
@@ -14,6 +14,7 @@ import type {
   Park,
   PendingEntry,
   SettledEntry,
+  Settlement,
 } from '../pending-entry.js';
 import type { PendingView, PendingStats, WrittenAddress } from '../pending-views.js';
 import { expired, unclaimed, UNCLAIMED_LIFE } from '../discard-reasons.js';
@@ -23,10 +24,10 @@ import { DeadLetters } from './dead-letters.js';
 import { LedgerAccess } from './ledger.access.js';
 import { LedgerLanes } from './ledger.lanes.js';
 import { LedgerView } from './ledger.view.js';
-import { captureRows, micros, uriOf, type LedgerRow } from './ledger-row.js';
+import { captureRows, addressesOf, micros, uriOf, type LedgerRow } from './ledger-row.js';
 import { readable } from '../readable.js';
 import { LeftClasses } from './left-classes.js';
-import { keyed, settledRows, settlement } from './ledger.settlement.js';
+import { keyed, settledRows, settleRow, settlement } from './ledger.settlement.js';
 import { FAIL, GIVE_UP, REMOVE, RENEW, SETTLE } from './ledger.updates.js';
 import type { UpdateRow } from './dialect.js';
 import { dialectOf } from '../../database/tables.js';
@@ -97,24 +98,19 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
   }
 
   override async at(did: string, uris: readonly string[]): Promise<PendingEntry[]> {
-    const keys = [...new Set(uris)].map(parseAtUri).filter((address) => address?.did === did);
-    if (keys.length === 0) return [];
-    return this.access.entries(this.access.sql.ledger.at, [JSON.stringify(keys)]);
+    return this.access.at(addressesOf(did, uris));
   }
 
   override async settle(lease: Lease, done: readonly SettledEntry[]): Promise<boolean> {
     return (await this.access.update(SETTLE, settledRows(done), lease)).held;
   }
 
-  override settleWith<T>(
-    lease: Lease,
-    work: SqlScript<T>,
-    along: (result: T) => {
-      readonly done: readonly SettledEntry[];
-      readonly state: RepositoryState | undefined;
-    },
-  ): Promise<T> {
+  override settleWith<T>(lease: Lease, work: SqlScript<T>, along: (result: T) => Settlement): Promise<T> {
     return this.access.connection.transaction(settlement(this.access, lease, work, along));
+  }
+
+  override settleRow(lease: Lease, row: Statement, along: Settlement): Promise<boolean> {
+    return settleRow(this.access, lease, row, along);
   }
 
   override async failed(lease: Lease, tries: readonly FailedAttempt[]): Promise<boolean> {
@@ -135,8 +131,12 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     return this.giveUp(given, lease);
   }
 
-  override lease(did: string, milliseconds: number): Promise<Lease | null> {
-    return this.lanes.lease(did, milliseconds);
+  override enter(
+    did: string,
+    uris: readonly string[],
+    options: { readonly milliseconds: number; readonly anyway?: boolean },
+  ): Promise<EnteredLane> {
+    return this.lanes.enter(did, uris, options);
   }
 
   override extend(lease: Lease, milliseconds: number): Promise<Lease | null> {
