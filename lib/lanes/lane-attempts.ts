@@ -19,7 +19,7 @@ import { LaneDiscards } from './lane-discards.js';
 import { byUri, LaneGate } from './lane.gate.js';
 import type { LeasedLane } from './leased-lane.js';
 import { LaneParks } from './lane-parks.js';
-import { LaneSettlement } from './lane-settlement.js';
+import { LaneSettlement, settlesWithRows } from './lane-settlement.js';
 import { nextAttempt } from './next-attempt.js';
 import type { FailedAttempt, LaneNext, Lease, PendingEntry } from '../pending/pending-entry.js';
 import type { PendingSyncStore } from '../pending/pending-sync.store.js';
@@ -145,10 +145,9 @@ export class LaneAttempts {
   /** undefined: the store is in no database. */
   private ledgerOf({ held, changes, entries, givesBack = false }: Attempt): LaneSettlement | undefined {
     const { store } = this.options;
-    const settleWith = store.settleWith?.bind(store);
-    if (!settleWith) return undefined;
-    const settles = { settleWith, settleRow: store.settleRow.bind(store) };
-    return new LaneSettlement(settles, held, entries, givesBack ? changes : null);
+    return settlesWithRows(store)
+      ? new LaneSettlement(store, held, entries, givesBack ? changes : null)
+      : undefined;
   }
 
   /** null: the changes are captured already, or would go with this process. */
@@ -158,7 +157,7 @@ export class LaneAttempts {
     entries: Attempt['entries'],
   ): FirstAttemptState | null {
     const { store, log } = this.options;
-    if (!store.outlivesProcess) return null;
+    if (store.durable || !store.outlivesProcess) return null;
     const { did } = held.lease;
     return new FirstAttemptState(held.state, async () => {
       try {

@@ -1,10 +1,10 @@
 import type { ParityEvents } from '../events/parity-events.js';
 import { PendingSyncDiscarded } from '../events/pending-sync-discarded.event.js';
 import type { Discarded, Lease, PendingEntry } from '../pending/pending-entry.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
 
 export interface LaneDiscardsConfig {
-  readonly store: PendingSyncStore;
+  readonly store: PendingChangeStore;
   readonly events: ParityEvents;
   readonly log: { warn(message: string): void };
 }

@@ -4,17 +4,21 @@ import type { Change } from '../sync/change.js';
 import type { SettlementLedger, Settling } from '../sync/settlement-ledger.js';
 import type { LeasedLane } from './leased-lane.js';
 import type { PendingEntry, SettledEntry, Settlement } from '../pending/pending-entry.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
 
 /** What is used of a durable store. */
-type Settles = Required<Pick<PendingSyncStore, 'settleWith' | 'settleRow'>>;
+type SettlesWithRows = Pick<PendingChangeStore, 'settleRow'> &
+  Required<Pick<PendingChangeStore, 'settleWith'>>;
+
+export const settlesWithRows = <T extends PendingChangeStore>(store: T): store is T & SettlesWithRows =>
+  store.settleWith !== undefined;
 
 /** Settles the entries of one try in the transactions that write their rows. */
 export class LaneSettlement implements SettlementLedger {
   readonly settled = new Set<Change>();
 
   constructor(
-    private readonly store: Settles,
+    private readonly store: SettlesWithRows,
     private readonly held: LeasedLane,
     private readonly entries: ReadonlyMap<string, PendingEntry>,
     /** The lane is given back with the last of these changes; null: its worker gives it back. */
@@ -37,9 +41,9 @@ export class LaneSettlement implements SettlementLedger {
 
   async settleRow(row: Statement, one: Settling, state: RepositoryState | undefined): Promise<boolean> {
     const along = this.settlement([one], state);
-    const isSettled = await this.store.settleRow(this.held.lease, row, along);
-    if (isSettled) this.keep([one], along);
-    return isSettled;
+    if (!(await this.store.settleRow?.(this.held.lease, row, along))) return false;
+    this.keep([one], along);
+    return true;
   }
 
   private settlement(done: readonly Settling[], state: RepositoryState | undefined): Settlement {

@@ -1,6 +1,7 @@
 import { atUri, type Address } from '../model/address.js';
 import type { EnteredLane, Lease, Park, PendingEntry } from '../pending/pending-entry.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { LaneStore } from '../pending/lane.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
 import type { RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RepositoryWriter } from '../pds/repository-writer.js';
 import type { LaneParks } from './lane-parks.js';
@@ -8,7 +9,7 @@ import { LEASE, LeasedLane } from './leased-lane.js';
 import { LeasedState } from './leased-state.store.js';
 
 export interface LaneGateConfig {
-  readonly store: PendingSyncStore;
+  readonly store: LaneStore & Pick<PendingChangeStore, 'at'>;
   readonly state: RepositoryStateStore;
   readonly writer: RepositoryWriter;
   readonly parks: LaneParks;

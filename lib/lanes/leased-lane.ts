@@ -2,7 +2,7 @@ import { LeaseLostError } from '../errors/lease-lost.error.js';
 import type { LeasedState } from './leased-state.store.js';
 import { backedOff } from './next-attempt.js';
 import type { Lane, LaneAfter, LaneNext, Lease } from '../pending/pending-entry.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { LaneStore } from '../pending/lane.store.js';
 
 /** How long a lane is leased, in ms; prolonged before a request that could outlive it. */
 export const LEASE = 120_000;
@@ -18,7 +18,7 @@ export class LeasedLane {
   failures: number;
 
   constructor(
-    private readonly store: PendingSyncStore,
+    private readonly store: LaneStore,
     private held: Lease,
     { failures, retryAt }: Pick<Lane, 'failures' | 'retryAt'>,
     /** What is remembered of its repository. */

@@ -5,11 +5,12 @@ import type { SyncService } from '../sync/sync.service.js';
 import { toPending } from '../pending/change-entries.js';
 import type { LaneAttempts } from '../lanes/lane-attempts.js';
 import type { LaneWorker } from '../lanes/lane.worker.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
+import type { PendingSyncReader } from '../pending/pending-sync.reader.js';
 
 /** What stands behind the manager while pending syncs are enabled. */
 export interface PendingSyncs {
-  readonly store: PendingSyncStore;
+  readonly store: PendingChangeStore & PendingSyncReader;
   readonly attempts: LaneAttempts;
   readonly worker: LaneWorker;
 }

@@ -6,7 +6,7 @@ import { DeadLetters } from '../../lib/pending/database/dead-letters.js';
 import { LedgerAccess } from '../../lib/pending/database/ledger.access.js';
 import type { Lease } from '../../lib/pending/pending-entry.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { aChange, ALICE, BOB, Ledger, uriOf } from './database-fixtures.js';
+import { leaseOf, aChange, ALICE, BOB, Ledger, uriOf } from './database-fixtures.js';
 
 const LONG = 60_000;
 
@@ -55,7 +55,7 @@ for (const kind of databaseKinds) {
           saving.delete(worker);
         }),
       );
-      const held = await store.lease(ALICE, LONG);
+      const held = await leaseOf(store, ALICE, LONG);
       if (!held) throw new Error('the lane is not free');
       const round = async (): Promise<void> => {
         const due = await store.due(ALICE, { limit: 100, backlog: false });
@@ -86,7 +86,7 @@ for (const kind of databaseKinds) {
     it('does not wait for what a transaction holds', async () => {
       await store.capture([aChange('a'), aChange('b')]);
       const [a, b] = [await ledger.entry('a'), await ledger.entry('b')];
-      const held = await store.lease(ALICE, LONG);
+      const held = await leaseOf(store, ALICE, LONG);
       if (!held) throw new Error('the lane is not free');
       const settle = () =>
         store.settle(
@@ -134,7 +134,7 @@ for (const kind of databaseKinds) {
       await one.capture([aChange('c')], runner);
       await runner.commitTransaction();
       const mine = one.on(() => runner);
-      const held = await mine.lease(ALICE, LONG);
+      const held = await leaseOf(mine, ALICE, LONG);
       if (!held) throw new Error('the lane is not free');
       const due = await mine.due(ALICE, { limit: 100, backlog: false });
       expect(due).toHaveLength(8);
@@ -156,7 +156,7 @@ for (const kind of databaseKinds) {
       const state = { head: 'bafyhead', inFlight: null, unsettled: {}, spent: [] };
       const remembered = () => new DatabaseRepositoryState(ledger.dataSource).load(ALICE);
       const lease = async () => {
-        const held = await store.lease(ALICE, LONG);
+        const held = await leaseOf(store, ALICE, LONG);
         if (!held) throw new Error('the lane is not free');
         return held;
       };
@@ -203,7 +203,7 @@ for (const kind of databaseKinds) {
 
       it('unless the lane is somebody else’s by now', async () => {
         await store.capture([aChange('a')]);
-        const lost = await store.lease(ALICE, 1);
+        const lost = await leaseOf(store, ALICE, 1);
         await wait(20);
         await lease();
         if (!lost) throw new Error('the lane is not free');
@@ -219,7 +219,7 @@ for (const kind of databaseKinds) {
       await store.capture(['a', 'b', 'c'].map((rkey) => aChange(rkey)));
       await store.capture([aChange('x', { did: BOB })]);
       for (const did of [ALICE, BOB]) {
-        const held = await store.lease(did, LONG);
+        const held = await leaseOf(store, did, LONG);
         if (!held) throw new Error('the lane is not free');
         for (const entry of await store.due(did, { limit: 10, backlog: false })) {
           const tries = [
@@ -274,7 +274,7 @@ describeDatabase('sqlite')("a stranger's transaction on the shared connection", 
       await dataSource
         .transaction(async () => {
           work = (async () => {
-            const held = await store.lease(ALICE, LONG);
+            const held = await leaseOf(store, ALICE, LONG);
             if (!held) throw new Error('the lane is not free');
             await store.settle(held, [{ uri: uriOf('a'), version, cid: null }]);
           })();
@@ -284,7 +284,7 @@ describeDatabase('sqlite')("a stranger's transaction on the shared connection", 
         .catch(() => undefined);
       await work;
       expect(await store.hasForDid(ALICE)).toBe(false);
-      expect(await store.lease(ALICE, LONG)).toBeNull();
+      expect(await leaseOf(store, ALICE, LONG)).toBeNull();
     } finally {
       await ledger.database.cleanup();
     }

@@ -3,7 +3,7 @@ import { DatabaseRepositoryState } from '../../lib/pending/database/database-rep
 import type { Lease } from '../../lib/pending/pending-entry.js';
 import { until } from '../support/until.js';
 import { describeDatabase } from '../support/databases.js';
-import { aChange, ALICE, Ledger, uriOf } from './database-fixtures.js';
+import { leaseOf, aChange, ALICE, Ledger, uriOf } from './database-fixtures.js';
 
 const LONG = 60_000;
 const STATE = { head: 'bafyhead', inFlight: null, unsettled: {}, spent: [] };
@@ -33,7 +33,7 @@ describeDatabase('postgres')('a row, its ledger entry and its lane in one statem
 
   const query = (sql: string): Promise<Record<string, unknown>[]> => ledger.dataSource.query(sql);
   const lease = async (milliseconds = LONG): Promise<Lease> => {
-    const held = await store.lease(ALICE, milliseconds);
+    const held = await leaseOf(store, ALICE, milliseconds);
     if (!held) throw new Error('the lane is not free');
     return held;
   };

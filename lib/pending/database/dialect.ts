@@ -153,10 +153,10 @@ export abstract class SqlDialect {
     update: (old: (column: string) => string) => Record<string, string>,
   ): string;
 
-  /** See `PendingSyncStore.enter`. null: the lane is not to be had. */
+  /** See `LaneStore.enter`. null: the lane is not to be had. */
   abstract enter(connection: Connection, asked: AskedLane): Promise<TakenLane | null>;
 
-  /** See `PendingSyncStore.settleRow`: gives a row if all of it was done. null: there is no such statement. */
+  /** See `PendingChangeStore.settleRow`: gives a row if all of it was done. null: there is no such statement. */
   rowSettlement(_connection: Connection, _parts: RowSettlement): Statement | null {
     return null;
   }

@@ -1,5 +1,5 @@
 import type { EnteredLane, Lane, LaneAfter, Park, Lease } from '../pending-entry.js';
-import { SWEPT } from '../pending-sync.store.js';
+import { SWEPT, type EnterOptions } from '../lane.store.js';
 import type { LedgerAccess } from './ledger.access.js';
 import { toLane, toState, type LaneRow } from './lane-row.js';
 import { addressesOf, micros } from './ledger-row.js';
@@ -18,7 +18,7 @@ interface ReadyRow {
 const until = (at: Date): number => micros(at.getTime() - Date.now());
 
 /**
- * The lanes of a ledger: who works on them, and when. Each method does what `PendingSyncStore` says of it.
+ * The lanes of a ledger: who works on them, and when. Each method does what `LaneStore` says of it.
  */
 export class LedgerLanes {
   constructor(
@@ -29,7 +29,7 @@ export class LedgerLanes {
   async enter(
     did: string,
     uris: readonly string[],
-    { milliseconds, anyway = false }: { readonly milliseconds: number; readonly anyway?: boolean },
+    { milliseconds, anyway = false }: EnterOptions,
   ): Promise<EnteredLane> {
     const asked = performance.now();
     const { access } = this;

@@ -9,7 +9,7 @@ import type { LedgerAccess } from './ledger.access.js';
 import { SETTLE } from './ledger.updates.js';
 
 /**
- * `PendingSyncStore.settleWith`. The lane comes last, and says whether it is still ours: whoever wants to take it waits for the end of the
+ * `PendingChangeStore.settleWith`. The lane comes last, and says whether it is still ours: whoever wants to take it waits for the end of the
  * transaction from then on, and if somebody has taken it before, nothing of this happens.
  */
 export function* settlement<T>(
@@ -30,7 +30,7 @@ export function* settlement<T>(
   return result;
 }
 
-/** `PendingSyncStore.settleRow`. */
+/** `PendingChangeStore.settleRow`. */
 export async function settleRow(
   { connection, dialect, sql }: LedgerAccess,
   lease: Lease,
