@@ -66,7 +66,7 @@ export function pendingParts(options: ResolvedOptions, foundations: Foundations)
     concurrency: 10,
     interval: 5_000,
     drainLimit: SHUTDOWN_LIMIT,
-    cleanup: () => attempts.cleanup(),
+    cleanup: () => attempts.discards.cleanup(),
     wake: () => waker.drain(),
     log: logger,
   });

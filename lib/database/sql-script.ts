@@ -29,6 +29,11 @@ export interface QueryResult {
  */
 export type SqlScript<T> = Generator<Statement, T, QueryResult>;
 
+/** One statement as a script. */
+export function* asScript(statement: Statement): SqlScript<QueryResult> {
+  return yield statement;
+}
+
 /** On a server's connection, or where statements of other callers may come in between. */
 export async function runScript<T>(script: SqlScript<T>, runner: QueryRunner): Promise<T> {
   let next = script.next();

@@ -73,8 +73,15 @@ export const renewed = (
  * @returns false if the row is gone, or not what it was, or held by another transaction
  */
 export function* writeRow(entity: SyncedEntity, write: RowWrite): SqlScript<boolean> {
-  if (!writesAtOnce(entity)) return (yield* writeRows(entity, [write])).size > 0;
-  const { affected } = yield updateOf(entity, [write], (sql) => {
+  const update = rowUpdate(entity, write);
+  if (!update) return (yield* writeRows(entity, [write])).size > 0;
+  return (yield update).affected > 0;
+}
+
+/** {@link writeRow} as one statement, which ends with its condition; null: it takes more than one. */
+export function rowUpdate(entity: SyncedEntity, write: RowWrite): Statement | null {
+  if (!writesAtOnce(entity)) return null;
+  return updateOf(entity, [write], (sql) => {
     // In the order of the text, which is that of the parameters.
     const parts = [
       sql.key(write.id),
@@ -83,7 +90,6 @@ export function* writeRow(entity: SyncedEntity, write: RowWrite): SqlScript<bool
     const condition = parts.join(' AND ');
     return locksRows(entity.dataSource) ? sql.unlocked(condition) : condition;
   });
-  return affected > 0;
 }
 
 /** Whether {@link writeRow} is one statement, which needs no transaction. */

@@ -3,8 +3,7 @@ import { MissingScopeError } from '../errors/missing-scope.error.js';
 import { reasonOf } from '../errors/reason-of.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
-import { PendingSyncDiscarded } from '../events/pending-sync-discarded.event.js';
-import { atUri, type Address } from '../model/address.js';
+import { atUri } from '../model/address.js';
 import type { PendingSync } from '../model/pending-sync.js';
 import type { RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RepositoryWriter } from '../pds/repository-writer.js';
@@ -17,19 +16,13 @@ import type { SyncEngine } from '../sync/sync-engine.js';
 import type { SyncRun } from '../sync/sync-run.js';
 import { toPending } from '../pending/change-entries.js';
 import { FirstAttemptState } from './first-attempt.state.store.js';
-import { LeasedLane } from './leased-lane.js';
+import { LaneDiscards } from './lane-discards.js';
+import { byUri, LaneGate } from './lane.gate.js';
+import type { LeasedLane } from './leased-lane.js';
 import { LaneParks } from './lane-parks.js';
-import { LaneSettlement } from './lane-settlement.js';
+import { LaneSettlement, settlesWithRows } from './lane-settlement.js';
 import { nextAttempt } from './next-attempt.js';
-import type {
-  Discarded,
-  FailedAttempt,
-  Lane,
-  LaneNext,
-  Lease,
-  Park,
-  PendingEntry,
-} from '../pending/pending-entry.js';
+import type { FailedAttempt, LaneNext, Lease, PendingEntry } from '../pending/pending-entry.js';
 import type { PendingSyncStore } from '../pending/pending-sync.store.js';
 
 export interface LaneOptions {
@@ -56,6 +49,8 @@ export interface Attempt {
   readonly backfill: boolean;
   /** The entries are tried again; otherwise the changes are new, and kept if they fail. */
   readonly isRetry: boolean;
+  /** Nothing is done under the lease once all of them are settled: the last settlement may give the lane back. */
+  readonly givesBack?: boolean;
 }
 
 export interface AttemptResult {
@@ -67,15 +62,10 @@ export interface AttemptResult {
   readonly storeError?: Error;
 }
 
-/** Why some changes are not tried now. */
-export interface Closed {
-  /** For people. */
-  readonly reason: string;
-  readonly park: Park | null;
-}
-
 /** What the dispatcher and the worker have in common: one try of some changes of a lane that is held. */
 export class LaneAttempts {
+  readonly gate: LaneGate;
+  readonly discards: LaneDiscards;
   readonly parks: LaneParks;
 
   constructor(
@@ -84,6 +74,8 @@ export class LaneAttempts {
     private readonly running = new Set<string>(),
   ) {
     this.parks = new LaneParks(options);
+    this.gate = new LaneGate({ ...options, parks: this.parks });
+    this.discards = new LaneDiscards(options);
   }
 
   /** The same on the caller's connection, for as long as it waits. */
@@ -98,33 +90,18 @@ export class LaneAttempts {
     return this.running.has(did);
   }
 
-  /** Whether these changes are not to be tried now: the lane is parked, or it or its host backs off. */
-  async closed(lane: Lane, changed: readonly Address[]): Promise<Closed | null> {
-    const park = await this.parks.of(lane, changed);
-    if (park) return { reason: `${lane.did} has to sign in again: ${park.reason}`, park };
-    const retryAt = this.options.writer.pausedUntil(lane.did) ?? lane.retryAt;
-    if (!retryAt || retryAt.getTime() <= Date.now()) return null;
-    const reason = `the PDS did not answer well; the next try is at ${retryAt.toISOString()}`;
-    return { reason, park: null };
-  }
-
-  /** null: somebody else works on the lane. */
-  hold(lane: Lane): Promise<LeasedLane | null> {
-    return LeasedLane.of(lane, this.options.store, this.options.state);
-  }
-
   /** Tries changes, settles what succeeded, and remembers what failed. */
   async run(one: Attempt, run: SyncRun = {}): Promise<AttemptResult> {
     const { held, changes, entries, backfill, isRetry, next } = one;
     const { lease, failures, permit } = held;
-    const { store, engine, versions } = this.options;
+    const { engine, versions } = this.options;
     const { did } = lease;
     const sessionId = await this.parks.sessionId(did);
     this.running.add(did);
     held.begin();
     const first = isRetry ? null : this.firstTry(held, changes, entries);
     try {
-      const ledger = store.settleWith && new LaneSettlement(store.settleWith.bind(store), held, entries);
+      const ledger = this.ledgerOf(one);
       const outcomes = await engine.run(did, changes, {
         ...run,
         ...(ledger && { ledger }),
@@ -158,6 +135,14 @@ export class LaneAttempts {
     }
   }
 
+  /** undefined: the store is in no database. */
+  private ledgerOf({ held, changes, entries, givesBack = false }: Attempt): LaneSettlement | undefined {
+    const { store } = this.options;
+    return settlesWithRows(store)
+      ? new LaneSettlement(store, held, entries, givesBack ? changes : null)
+      : undefined;
+  }
+
   /** null: the changes are captured already, or would go with this process. */
   private firstTry(
     held: LeasedLane,
@@ -165,7 +150,7 @@ export class LaneAttempts {
     entries: Attempt['entries'],
   ): FirstAttemptState | null {
     const { store, log } = this.options;
-    if (!store.outlivesProcess) return null;
+    if (store.durable || !store.outlivesProcess) return null;
     const { did } = held.lease;
     return new FirstAttemptState(held.state, async () => {
       try {
@@ -196,36 +181,11 @@ export class LaneAttempts {
       did,
       changes.map(({ address }) => atUri(address)),
     );
-    return new Map(entries.map((entry) => [entry.sync.uri, entry]));
+    return byUri(entries);
   }
 
   captured(sync: PendingSync, entity: object | undefined): void {
     this.options.events.emit(new PendingSyncCaptured(sync, entity));
-  }
-
-  /** Gives entries up, and tells. */
-  async discard(lease: Lease, given: readonly { entry: PendingEntry; reason: string }[]): Promise<number> {
-    return this.tellDiscarded(await this.options.store.discard(lease, given));
-  }
-
-  /** Gives up what is older than the ttl, and tells. Returns how many went. */
-  async cleanup(): Promise<number> {
-    let gone = 0;
-    for (;;) {
-      const discarded = await this.options.store.cleanup();
-      if (discarded.length === 0) return gone;
-      gone += this.tellDiscarded(discarded);
-    }
-  }
-
-  private tellDiscarded(discarded: readonly Discarded[]): number {
-    for (const { sync, reason } of discarded) {
-      this.options.log.warn(
-        `The pending ${sync.operation} of ${sync.entityName} ${sync.entityId} is given up: ${reason}`,
-      );
-      this.options.events.emit(new PendingSyncDiscarded(sync, reason));
-    }
-    return discarded.length;
   }
 
   /**

@@ -1,10 +1,10 @@
 import { atUri, type Address } from '../model/address.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Lane, Park } from '../pending/pending-entry.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { LaneStore } from '../pending/lane.store.js';
 
 export interface LaneParksConfig {
-  readonly store: PendingSyncStore;
+  readonly store: LaneStore;
   readonly sessions: SessionProvider;
   /** Whether what was parked runs by itself once its account has signed in again. */
   readonly autoRetry: boolean;

@@ -1,33 +1,64 @@
 import type { RepositoryState } from '../pds/repository-state.store.js';
-import type { SqlScript } from '../database/sql-script.js';
+import type { SqlScript, Statement } from '../database/sql-script.js';
 import type { Change } from '../sync/change.js';
 import type { SettlementLedger, Settling } from '../sync/settlement-ledger.js';
 import type { LeasedLane } from './leased-lane.js';
-import type { PendingEntry, SettledEntry } from '../pending/pending-entry.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { PendingEntry, SettledEntry, Settlement } from '../pending/pending-entry.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
+
+/** What is used of a durable store. */
+type SettlesWithRows = Pick<PendingChangeStore, 'settleRow'> &
+  Required<Pick<PendingChangeStore, 'settleWith'>>;
+
+export const settlesWithRows = <T extends PendingChangeStore>(store: T): store is T & SettlesWithRows =>
+  store.settleWith !== undefined;
 
 /** Settles the entries of one try in the transactions that write their rows. */
 export class LaneSettlement implements SettlementLedger {
   readonly settled = new Set<Change>();
 
   constructor(
-    private readonly settleWith: NonNullable<PendingSyncStore['settleWith']>,
+    private readonly store: SettlesWithRows,
     private readonly held: LeasedLane,
     private readonly entries: ReadonlyMap<string, PendingEntry>,
+    /** The lane is given back with the last of these changes; null: its worker gives it back. */
+    private readonly givesBackAfter: readonly Change[] | null,
   ) {}
 
   async settle<T extends Settling>(
     rows: SqlScript<readonly T[]>,
     state: (done: readonly T[]) => RepositoryState | undefined,
   ): Promise<readonly T[]> {
-    let kept: RepositoryState | undefined;
-    const done = await this.settleWith(this.held.lease, rows, (written) => ({
-      done: written.flatMap((one) => this.entryOf(one)),
-      state: (kept = state(written)),
-    }));
-    if (kept) this.held.state.keeps(kept);
-    for (const { target, isFinal } of done) if (isFinal) this.settled.add(target.change);
+    let along: Settlement | undefined;
+    const done = await this.store.settleWith(
+      this.held.lease,
+      rows,
+      (written) => (along = this.settlement(written, state(written))),
+    );
+    if (along) this.keep(done, along);
     return done;
+  }
+
+  async settleRow(row: Statement, one: Settling, state: RepositoryState | undefined): Promise<boolean> {
+    const along = this.settlement([one], state);
+    if (!(await this.store.settleRow?.(this.held.lease, row, along))) return false;
+    this.keep([one], along);
+    return true;
+  }
+
+  private settlement(done: readonly Settling[], state: RepositoryState | undefined): Settlement {
+    return { done: done.flatMap((one) => this.entryOf(one)), state, isLast: this.isLast(done) };
+  }
+
+  private keep(done: readonly Settling[], { state, isLast }: Settlement): void {
+    if (state) this.held.state.keeps(state);
+    if (isLast) this.held.givenBack();
+    for (const change of finalOf(done)) this.settled.add(change);
+  }
+
+  private isLast(done: readonly Settling[]): boolean {
+    const final = new Set(finalOf(done));
+    return this.givesBackAfter?.every((change) => final.has(change) || this.settled.has(change)) ?? false;
   }
 
   private entryOf({ target: { uri, desired }, isFinal }: Settling): SettledEntry[] {
@@ -36,3 +67,6 @@ export class LaneSettlement implements SettlementLedger {
     return entry ? [{ uri, version: entry.version, cid, stays: !isFinal }] : [];
   }
 }
+
+const finalOf = (done: readonly Settling[]): Change[] =>
+  done.flatMap(({ target, isFinal }) => (isFinal ? [target.change] : []));

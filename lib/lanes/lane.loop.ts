@@ -3,10 +3,10 @@ import { reasonOf } from '../errors/reason-of.js';
 import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import { within } from '../runtime/within.js';
 import type { LaneWorker } from './lane.worker.js';
-import { SWEPT, type PendingSyncStore } from '../pending/pending-sync.store.js';
+import { SWEPT, type LaneStore } from '../pending/lane.store.js';
 
 export interface LaneLoopOptions {
-  readonly store: PendingSyncStore;
+  readonly store: LaneStore;
   readonly worker: LaneWorker;
   /** Lanes worked on at a time. */
   readonly concurrency: number;

@@ -87,7 +87,7 @@ export class LaneWorker {
     let goesOn = false;
     let held: LeasedLane | null = null;
     try {
-      held = await this.options.attempts.hold(await store.lane(did));
+      held = await this.options.attempts.gate.take(did);
       if (!held && byHand) {
         const asked = [...first, ...(await this.due(did, { limit: ALL, ...options }))];
         held = await leasedWhenFree(this.options.attempts, did, this.options.patience ?? 30_000);
@@ -173,7 +173,7 @@ export class LaneWorker {
         given.push({ entry, reason: spent(entry.sync) });
       else changes.set(change, entry);
     }
-    if (given.length > 0) tally.skipped += await attempts.discard(held.lease, given);
+    if (given.length > 0) tally.skipped += await attempts.discards.discard(held.lease, given);
     const entries = new Map([...changes.values()].map((entry) => [entry.sync.uri, entry]));
     const backfill = batch[0]?.backfill ?? false;
     const one = { held, next, changes: [...changes.keys()], entries, backfill, isRetry: true };

@@ -1,37 +1,31 @@
 import { LeaseLostError } from '../errors/lease-lost.error.js';
-import type { RepositoryStateStore } from '../pds/repository-state.store.js';
-import { LeasedState } from './leased-state.store.js';
+import type { LeasedState } from './leased-state.store.js';
 import { backedOff } from './next-attempt.js';
 import type { Lane, LaneAfter, LaneNext, Lease } from '../pending/pending-entry.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { LaneStore } from '../pending/lane.store.js';
 
 /** How long a lane is leased, in ms; prolonged before a request that could outlive it. */
-const LEASE = 120_000;
+export const LEASE = 120_000;
 
 /** A lane that this process has, from one try to the next. */
 export class LeasedLane {
   /** Undefined: nobody knows how its work has ended. */
   private after: LaneAfter | undefined;
   private wakeAt: Date | undefined;
+  private retryAt: Date | null;
+  private isGivenBack = false;
+  /** Transient failures in a row. */
+  failures: number;
 
-  private constructor(
-    private readonly store: PendingSyncStore,
+  constructor(
+    private readonly store: LaneStore,
     private held: Lease,
-    /** Transient failures in a row. */
-    public failures: number,
-    private retryAt: Date | null,
+    { failures, retryAt }: Pick<Lane, 'failures' | 'retryAt'>,
     /** What is remembered of its repository. */
     readonly state: LeasedState,
-  ) {}
-
-  /** null: somebody else works on the lane. */
-  static async of(
-    { did, failures, retryAt }: Lane,
-    store: PendingSyncStore,
-    state: RepositoryStateStore,
-  ): Promise<LeasedLane | null> {
-    const lease = await store.lease(did, LEASE);
-    return lease && new LeasedLane(store, lease, failures, retryAt, new LeasedState(state, lease.token));
+  ) {
+    this.failures = failures;
+    this.retryAt = retryAt;
   }
 
   get lease(): Lease {
@@ -72,9 +66,15 @@ export class LeasedLane {
     if (at && (!this.wakeAt || at < this.wakeAt)) this.wakeAt = at;
   }
 
-  /** Gives the lane back. */
-  release(): Promise<void> {
+  /** The settlement has given the lane back. */
+  givenBack(): void {
+    this.isGivenBack = true;
+  }
+
+  /** Gives the lane back, unless that is done. */
+  async release(): Promise<void> {
+    if (this.isGivenBack) return;
     const { wakeAt } = this;
-    return this.store.release(this.held, { ...(this.after ?? backedOff(this.failures)), wakeAt });
+    await this.store.release(this.held, { ...(this.after ?? backedOff(this.failures)), wakeAt });
   }
 }

@@ -1,17 +1,18 @@
 import { type RepositoryState, RepositoryStateStore } from '../pds/repository-state.store.js';
 
 /**
- * What is remembered of the repository of a lane that is held: nobody else changes it meanwhile, so it is asked for once. Whoever has lost
- * the lane changes it no more.
+ * What is remembered of the repository of a lane that is held. No other worker changes it meanwhile, so the store is asked once at most. A
+ * worker that has lost the lane changes it no more.
  */
 export class LeasedState extends RepositoryStateStore {
-  /** Undefined: that has to be asked. */
-  private known: RepositoryState | null | undefined;
-
-  /** @param token of the lease */
+  /**
+   * @param token of the lease
+   * @param known what was remembered when the lane was taken; undefined: the store has to be asked
+   */
   constructor(
     private readonly store: RepositoryStateStore,
     private readonly token: number,
+    private known?: RepositoryState | null,
   ) {
     super();
   }

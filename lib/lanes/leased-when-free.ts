@@ -18,7 +18,7 @@ export async function leasedWhenFree(
 ): Promise<LeasedLane | null> {
   const end = performance.now() + patience;
   for (;;) {
-    const held = await attempts.hold(await attempts.options.store.lane(did));
+    const held = await attempts.gate.take(did);
     if (held || performance.now() > end) return held;
     await sleep(INTERVAL);
   }

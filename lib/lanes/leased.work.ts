@@ -93,22 +93,20 @@ export class LeasedWork implements AccountWork {
     run: SyncRun,
   ): Promise<Results> {
     const { store } = attempts.options;
-    const lane = await store.lane(did);
     const addresses = changes.map(({ address }) => address);
-    const closed = await attempts.closed(lane, addresses);
-    const held = closed ? null : await attempts.hold(lane);
-    if (!held) {
-      const { reason, park } = closed ?? { reason: 'another worker has the lane', park: null };
+    const entered = await attempts.gate.enter(did, addresses);
+    if (!('held' in entered)) {
+      const { reason, park } = entered;
       if (park) return this.parked(attempts, did, changes, { reason, park }, run);
       const later = await this.later(attempts, did, changes, reason);
       // Its host may have to wait, but the lane knows nothing of it.
       await store.wake(did);
       return later;
     }
+    const { held, entries } = entered;
     try {
-      const entries = await attempts.entriesAt(did, changes);
       const known = changes.map((change) => withKept(change, entries.get(atUri(change.address))));
-      const one = { held, changes: known, entries, next: 'as-before' } as const;
+      const one = { held, changes: known, entries, next: 'as-before', givesBack: true } as const;
       return this.results(did, await attempts.run({ ...one, backfill: false, isRetry: false }, run));
     } finally {
       // The results are what they are, and the lease ends by itself.

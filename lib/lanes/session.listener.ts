@@ -1,11 +1,12 @@
 import { OnEvent } from '@nestjs/event-emitter';
 import { SessionAuthenticated } from '../events/session-authenticated.event.js';
 import type { LaneLoop } from './lane.loop.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { LaneStore } from '../pending/lane.store.js';
+import type { PendingSyncReader } from '../pending/pending-sync.reader.js';
 import { reasonOf } from '../errors/reason-of.js';
 
 export interface SessionListenerOptions {
-  readonly store: PendingSyncStore;
+  readonly store: LaneStore & Pick<PendingSyncReader, 'hasForDid'>;
   readonly loop: LaneLoop;
   /** Whether what was captured before the sign-in is retried by itself. */
   readonly autoRetry: boolean;

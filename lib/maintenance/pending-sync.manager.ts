@@ -6,11 +6,12 @@ import { toPending } from '../pending/change-entries.js';
 import type { LaneAttempts } from '../lanes/lane-attempts.js';
 import type { LaneLoop } from '../lanes/lane.loop.js';
 import type { LaneWorker } from '../lanes/lane.worker.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
+import type { PendingSyncReader } from '../pending/pending-sync.reader.js';
 
 /** What stands behind the manager while pending syncs are enabled. */
 export interface PendingSyncs {
-  readonly store: PendingSyncStore;
+  readonly store: PendingChangeStore & PendingSyncReader;
   readonly attempts: LaneAttempts;
   readonly worker: LaneWorker;
   readonly loop: LaneLoop;
@@ -93,6 +94,6 @@ export class PendingSyncManager {
 
   /** Gives up what is older than the ttl; returns how many went. Unpublishes never expire. */
   async cleanup(): Promise<number> {
-    return (await this.pending?.attempts.cleanup()) ?? 0;
+    return (await this.pending?.attempts.discards.cleanup()) ?? 0;
   }
 }

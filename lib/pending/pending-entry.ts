@@ -1,5 +1,6 @@
 import type { Address } from '../model/address.js';
 import type { PendingSync, SyncOperation } from '../model/pending-sync.js';
+import type { RepositoryState } from '../pds/repository-state.store.js';
 import type { Trigger } from '../sync/change.js';
 
 /**
@@ -95,6 +96,17 @@ export interface Lease {
   readonly endsAt: number;
 }
 
+/** A lane as a worker meets it that wants to work on it. */
+export interface EnteredLane {
+  readonly lane: Lane;
+  /** null: the lane is parked, or backs off, or another worker has it. */
+  readonly lease: Lease | null;
+  /** What is pending at the addresses that the worker asked for; empty without a lease. */
+  readonly entries: readonly PendingEntry[];
+  /** What is remembered of the repository (null: nothing); undefined: it is not kept with the lane. */
+  readonly state: RepositoryState | null | undefined;
+}
+
 /**
  * What becomes of a lane that is given back. Whatever it is, a wake while it was leased makes it ready,
  * unless it backs off.
@@ -133,6 +145,18 @@ export interface SettledEntry {
   readonly asIs?: boolean;
   /** It is pending all the same: only its `cid` is known by now. */
   readonly stays?: boolean;
+}
+
+/** What is settled together with rows of the application. */
+export interface Settlement {
+  readonly done: readonly SettledEntry[];
+  /** What is to be remembered of the repository; undefined: what is remembered stays. */
+  readonly state: RepositoryState | undefined;
+  /**
+   * The worker does nothing more under its lease: the lane is given back, `as-before` and without failures, in
+   * the write that settles.
+   */
+  readonly isLast: boolean;
 }
 
 /** How a try of one entry failed. */

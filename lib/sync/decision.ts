@@ -13,6 +13,14 @@ export interface Decision {
   readonly spent: Set<string>;
 }
 
+/** Before the writer has asked. */
+export const NO_DECISION: Decision = {
+  writes: [],
+  conflicts: new Map(),
+  overwritten: [],
+  spent: new Set(),
+};
+
 /** The writes that lead from what is at the PDS to what should be there. */
 export function decide(targets: readonly Target[], view: RepositoryView): Decision {
   const decision: Decision = { writes: [], conflicts: new Map(), overwritten: [], spent: new Set() };

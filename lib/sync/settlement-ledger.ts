@@ -1,5 +1,5 @@
 import type { RepositoryState } from '../pds/repository-state.store.js';
-import type { SqlScript } from '../database/sql-script.js';
+import type { SqlScript, Statement } from '../database/sql-script.js';
 import type { Target } from './target.js';
 
 /** A target whose row is written. */
@@ -23,4 +23,12 @@ export interface SettlementLedger {
     rows: SqlScript<readonly T[]>,
     state: (done: readonly T[]) => RepositoryState | undefined,
   ): Promise<readonly T[]>;
+
+  /**
+   * The same for one row in a single statement.
+   *
+   * @param row an update that ends with its condition
+   * @returns false, and nothing is written, if there is another way only: {@link settle} takes that
+   */
+  settleRow(row: Statement, one: Settling, state: RepositoryState | undefined): Promise<boolean>;
 }

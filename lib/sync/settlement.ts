@@ -10,7 +10,7 @@ import { onCommittedData } from '../database/committed-data.js';
 import { isRefusedStatement } from '../database/database-failure.js';
 import { RecordRows } from '../entities/record-row.js';
 import { committedRows, type RowAccess } from '../database/row-access.js';
-import { isAsBefore, writeRow, writeRows, writesAtOnce } from '../entities/row-write.js';
+import { isAsBefore, rowUpdate, writeRow, writeRows, writesAtOnce } from '../entities/row-write.js';
 import { locksRows, runScript, runTogether, type SqlScript } from '../database/sql-script.js';
 import type { Change } from './change.js';
 import { heldRow, IGNORED, isFreeRow } from './held-row.js';
@@ -45,6 +45,8 @@ export interface SettlementOptions {
    * by the ledger.
    */
   readonly state: (open: readonly Target[]) => RepositoryState | undefined;
+  /** The ledger has kept what `state` gave, and no row is open. */
+  readonly kept: () => void;
 }
 
 /** Targets of one transaction. */
@@ -162,18 +164,30 @@ class Settling {
     }
   }
 
-  private together(plans: readonly Plan[]): Promise<readonly Plan[]> {
-    const { ledger, dataSource, own, state } = this.options;
-    const rows = writeAll(plans);
-    if (!ledger) {
-      const [{ target }] = plans as [Plan];
-      const run = plans.length === 1 && writesAtOnce(target.change.entity) ? runScript : runTogether;
-      return onCommittedData(dataSource, own(), (runner) => run(rows, runner));
+  private async together(plans: readonly Plan[]): Promise<readonly Plan[]> {
+    const { ledger, dataSource, own, kept } = this.options;
+    if (ledger) {
+      const done = await this.settleIn(ledger, plans);
+      if (this.openAfter(done).length === 0) kept();
+      return done;
     }
-    return ledger.settle(rows, (settled) => {
-      const done = new Set(settled);
-      return state([...this.open].filter((one) => !done.has(one)).map(({ target }) => target));
-    });
+    const [{ target }] = plans as [Plan];
+    const run = plans.length === 1 && writesAtOnce(target.change.entity) ? runScript : runTogether;
+    return onCommittedData(dataSource, own(), (runner) => run(writeAll(plans), runner));
+  }
+
+  private async settleIn(ledger: SettlementLedger, plans: readonly Plan[]): Promise<readonly Plan[]> {
+    const { state } = this.options;
+    const [only] = plans;
+    const row = only?.write && plans.length === 1 && rowUpdate(only.target.change.entity, only.write);
+    if (row && only && (await ledger.settleRow(row, only, state(this.openAfter(plans))))) return plans;
+    return ledger.settle(writeAll(plans), (done) => state(this.openAfter(done)));
+  }
+
+  /** Those whose rows have not taken up their records once these have. */
+  private openAfter(settled: readonly Plan[]): Target[] {
+    const done = new Set(settled);
+    return [...this.open].filter((one) => !done.has(one)).map(({ target }) => target);
   }
 
   private async stillClaims(one: Plan): Promise<boolean> {

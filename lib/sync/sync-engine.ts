@@ -26,7 +26,7 @@ export class SyncEngine {
   async run(did: string, changes: readonly Change[], run: SyncRun = {}): Promise<Outcome[]> {
     if (did === UNRESOLVED_DID) return resolveAgain(changes, run);
     const pass = new SyncPass(did, this.options, run);
-    let open = [...changes];
+    let open = changes;
     for (let count = 1; open.length > 0 && count <= MAX_PASSES; count++) open = await pass.over(open);
     return changes.map(
       (change) =>

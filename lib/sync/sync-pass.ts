@@ -1,29 +1,21 @@
 import type { Agent } from '@atproto/api';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
-import type { RecordConflictError } from '../errors/record-conflict.error.js';
 import { UnexpectedError } from '../errors/unexpected.error.js';
 import { reasonOf } from '../errors/reason-of.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import { classifyFailure, isOfRequest } from '../pds/failure.js';
-import { isInDoubt, type RepositoryState, type RepositoryStateStore } from '../pds/repository-state.store.js';
+import { isInDoubt, type RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RecordWrite, RepositoryWriter } from '../pds/repository-writer.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from './change.js';
 import { Claimants } from './claimants.js';
-import { decide } from './decision.js';
-import {
-  failedOutcome,
-  outcomeWithoutWrite,
-  settledOutcome,
-  unsettledOutcome,
-  type Outcome,
-} from './outcome.js';
-import { settle } from './settlement.js';
+import { failedOutcome, outcomeWithoutWrite, type Outcome } from './outcome.js';
 import type { SyncRun } from './sync-run.js';
-import { asGone, movedOn, targetOf, type Target } from './target.js';
-import { UnrecordedWritesState, withUnrecorded } from './unrecorded-writes.store.js';
+import { targetOf, type Target } from './target.js';
+import { UnrecordedWritesState } from './unrecorded-writes.store.js';
+import { WriteRound } from './write-round.js';
 
 export interface SyncPassOptions {
   readonly writer: RepositoryWriter;
@@ -59,7 +51,7 @@ export class SyncPass {
   /**
    * @returns the changes whose row went or changed its address under the write: they have to be decided again
    */
-  async over(changes: readonly Change[]): Promise<Change[]> {
+  async over(changes: readonly Change[]): Promise<readonly Change[]> {
     try {
       const targets = await this.targets(changes);
       const state = await this.state.load(this.did);
@@ -94,119 +86,20 @@ export class SyncPass {
   }
 
   /** A scope that is missing for some writes holds up no others. */
-  private async write(targets: readonly Target[]): Promise<Change[]> {
-    const actions = new Map<Target, RecordWrite['action']>();
+  private async write(targets: readonly Target[]): Promise<readonly Change[]> {
+    const { did, options, run, state, written } = this;
+    const agent = await this.agent();
+    const end = (outcome: Outcome): void => this.end(outcome);
+    const round = new WriteRound(targets, { ...options, did, agent, run, state, written, end });
     try {
-      return await this.send(targets, actions);
+      return await round.write();
     } catch (error) {
       const open = targets.filter(({ change }) => !this.outcomes.has(this.claimants.givenOf(change)));
-      const [lacking, rest] = partition(open, (target) => needs(error, target, actions.get(target)));
+      const [lacking, rest] = partition(open, (target) => needs(error, target, round.actionOf(target)));
       if (lacking.length === 0 || rest.length === 0) throw error;
       for (const { change, row } of lacking) this.end(failedOutcome(change, error, row));
       return this.write(rest);
     }
-  }
-
-  private async send(
-    targets: readonly Target[],
-    planned: Map<Target, RecordWrite['action']>,
-  ): Promise<Change[]> {
-    const stale: Change[] = [];
-    const byUri = new Map(targets.map((target) => [target.uri, target]));
-    let conflicts = new Map<string, RecordConflictError>();
-    const warned = new Set<string>();
-    /** At-uris. */
-    const done = new Set<string>();
-    let spent: ReadonlySet<string> = new Set();
-    const settleAll = async (
-      written: readonly (readonly [Target, RecordWrite['action'] | undefined])[],
-      after?: RepositoryState,
-    ): Promise<void> => {
-      for (const [dataSource, group] of Map.groupBy(written, ([{ change }]) => change.entity.dataSource)) {
-        const actions = new Map(group);
-        const settled = await settle([...actions.keys()], {
-          dataSource,
-          own: () => this.run.runner?.(),
-          leaveOwn: () => this.run.leaveRunner?.(),
-          ledger: this.run.ledger,
-          state: (open) => after && this.stateAfter(after, [...actions.keys()], open),
-        });
-        for (const { target, stale: isStale, error } of settled) {
-          done.add(target.uri);
-          if (error) {
-            this.end(unsettledOutcome(target, error));
-            continue;
-          }
-          const isSpent = target.spent || spent.has(target.uri);
-          const moved = isSpent ? await movedOn(target.change, target.row) : target.elsewhere;
-          const outcome = settledOutcome(
-            { ...target, elsewhere: moved },
-            actions.get(target),
-            this.options.events,
-          );
-          if (isStale) {
-            this.written.set(
-              target.uri,
-              target.desired.kind === 'record' ? target.desired.prepared.cid : null,
-            );
-            stale.push(target.change);
-          } else {
-            this.written.delete(target.uri);
-            this.end(outcome);
-          }
-        }
-      }
-    };
-    const report = await this.options.writer.write({
-      did: this.did,
-      agent: await this.agent(),
-      addresses: targets.map(({ change }) => change.address),
-      validate: this.options.validate,
-      state: this.state,
-      backfill: this.run.backfill,
-      ...(this.run.permit && { permit: this.run.permit }),
-      verify: targets.some(needsLook),
-      decide: (view) => {
-        const decision = decide(targets, view);
-        ({ conflicts, spent } = decision);
-        // It decides again whenever the view changes.
-        for (const message of decision.overwritten.filter((one) => !warned.has(one))) {
-          warned.add(message);
-          this.options.warn(message);
-        }
-        planned.clear();
-        for (const { address, action } of decision.writes) {
-          const target = byUri.get(atUri(address));
-          if (target) planned.set(target, action);
-        }
-        return decision.writes;
-      },
-      onCommit: (writes, _commit, after) =>
-        settleAll(
-          writes.flatMap(({ address, action }) => {
-            const target = byUri.get(atUri(address));
-            return target ? [[target, action] as const] : [];
-          }),
-          after,
-        ),
-      // An answer was lost: the record is as it should be, or its key is spent, and the rows do not know it
-      // yet.
-      onFound: (found, after) =>
-        settleAll(
-          targets
-            .filter(({ uri }) => found.has(uri) && !done.has(uri))
-            .map((target) => [spent.has(target.uri) ? asGone(target) : target, undefined]),
-          after,
-        ),
-    });
-    for (const [uri, error] of [...report.refused, ...conflicts]) {
-      const target = byUri.get(uri);
-      if (!target || done.has(uri)) continue;
-      done.add(uri);
-      this.end(failedOutcome(target.change, error, target.row));
-    }
-    await settleAll(targets.filter(({ uri }) => !done.has(uri)).map((target) => [target, undefined]));
-    return stale;
   }
 
   private async agent(): Promise<Agent> {
@@ -217,30 +110,7 @@ export class SyncPass {
       throw isOfRequest(error) ? classifyFailure(error, { did }).error : sessionFailed(did, error);
     }
   }
-
-  /**
-   * What is kept with the rows that have taken up their records; the `open` ones among the targets have not.
-   */
-  private stateAfter(
-    after: RepositoryState,
-    targets: readonly Target[],
-    open: readonly Target[],
-  ): RepositoryState {
-    const untaken = new Map<string, string | null>(this.written);
-    for (const { uri } of targets) untaken.delete(uri);
-    for (const { uri, desired } of open)
-      untaken.set(uri, desired.kind === 'record' ? desired.prepared.cid : null);
-    if (open.length === 0) this.state.keeps(after);
-    return withUnrecorded(after, untaken);
-  }
 }
-
-/**
- * Whether what the database remembers is not enough: other applications write there too, and must not be
- * overwritten.
- */
-const needsLook = ({ change: { entity }, known }: Target): boolean =>
-  known === null ? entity.hasFixedRkey : entity.sync.onConflict === 'fail';
 
 /** Whether a write is one that a missing scope forbids (`repo:<collection>?action=<action>`). */
 function needs(error: unknown, { change }: Target, action: RecordWrite['action'] | undefined): boolean {

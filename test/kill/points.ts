@@ -3,13 +3,13 @@ export const REQUESTS = ['applyWrites', 'fence', 'getLatestCommit', 'getRecord']
 /** Everything that the lane worker awaits: its store, the state of the repository, the session, the PDS, the rows. */
 const AWAITED = [
   ...([
-    'lane',
-    'lease',
+    'enter',
     'due',
     'at',
     'capture',
     'settle',
     'settleWith',
+    'settleRow',
     'failed',
     'wake',
     'release',
@@ -24,9 +24,9 @@ export type Awaited = (typeof AWAITED)[number];
 
 export const isAwaited = (name: string): name is Awaited => (AWAITED as readonly string[]).includes(name);
 
-/** Whether it is not awaited unless requests fail, or the PDS is not as expected. */
+/** Whether it is not awaited unless requests fail, or the PDS is not as expected, or by some databases. */
 export const isRare = (point: Point): boolean =>
-  /(at|failed|settle|settled|capture|wake|fence|getLatestCommit|getRecord)$/.test(point);
+  /(at|failed|settle|settleRow|settled|capture|wake|load|fence|getLatestCommit|getRecord)$/.test(point);
 
 /** A moment in the lane worker: right before it awaits something, or right after. */
 export type Point = `${'before' | 'after'} ${Awaited}`;

@@ -26,10 +26,10 @@ beforeEach(async () => {
   proxy.reset();
   proxy.log.splice(0);
   // Every lease is nearly over when it is taken.
-  const { lease } = store;
-  store.lease = async (did, milliseconds) => {
-    const taken = await lease.call(store, did, milliseconds);
-    return taken && { ...taken, endsAt: performance.now() + 1 };
+  const { enter } = store;
+  store.enter = async (...asked) => {
+    const entered = await enter.apply(store, asked);
+    return { ...entered, lease: entered.lease && { ...entered.lease, endsAt: performance.now() + 1 } };
   };
 });
 afterEach(() => crowd.app.stop());

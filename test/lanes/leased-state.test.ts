@@ -5,7 +5,7 @@ import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pe
 import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
 import { LeasedState } from '../../lib/lanes/leased-state.store.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { ALICE, Ledger } from '../pending/database-fixtures.js';
+import { leaseOf, ALICE, Ledger } from '../pending/database-fixtures.js';
 
 const at = (head: string): RepositoryState => ({ ...UNKNOWN_REPOSITORY, head });
 
@@ -61,7 +61,7 @@ for (const kind of databaseKinds) {
 
     const lease = async (milliseconds: number): Promise<number> => {
       const pending = new DatabasePendingSyncStore({ dataSource: ledger.dataSource, ttl: null });
-      const held = await pending.lease(ALICE, milliseconds);
+      const held = await leaseOf(pending, ALICE, milliseconds);
       if (!held) throw new Error('the lane is not free');
       return held.token;
     };

@@ -60,12 +60,12 @@ for (const kind of databaseKinds) {
 
     /** Resolves when a process has asked for the lane this often. */
     const asked = async (app: ParityApp, times: number): Promise<void> => {
-      const { store } = partsOf(app.module).attempts.options;
-      const lease = store.lease.bind(store);
+      const { store } = partsOf(app.module);
+      const enter = store.enter.bind(store);
       let count = 0;
-      store.lease = (...of) => {
+      store.enter = (...of) => {
         count += 1;
-        return lease(...of);
+        return enter(...of);
       };
       await until(() => count >= times);
     };

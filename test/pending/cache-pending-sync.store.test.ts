@@ -5,6 +5,7 @@ import type { PendingSyncCache } from 'nestjs-parity';
 import { CachePendingSyncStore } from '../../lib/pending/cache/cache-pending-sync.store.js';
 import type { PendingChange, PendingEntry } from '../../lib/pending/pending-entry.js';
 import { describeIf, serverUrl } from '../support/servers.js';
+import { leaseOf } from './database-fixtures.js';
 
 const HOUR = 3_600_000;
 const ALICE = 'did:plc:alice';
@@ -45,7 +46,7 @@ it('keeps no value for an account that has nothing pending', async () => {
   const { store } = aStore(cache);
   await store.capture([aChange(), aChange({ rkey: 'b' })]);
   expect(valuesOf(cache).size).toBe(1);
-  const lease = (await store.lease(ALICE, 1_000))!;
+  const lease = (await leaseOf(store, ALICE, 1_000))!;
   const [a] = await store.at(ALICE, [URI]);
   await store.settle(lease, [{ uri: URI, version: a!.version }]);
   await store.remove(`at://${ALICE}/com.example.post/b`);
@@ -59,7 +60,7 @@ it('lets a record that failed rest for a minute, and each time twice as long up 
   await store.capture([aChange()]);
   const due = async () => (await store.due(ALICE, { limit: 1, backlog: false })).length;
   for (const minutes of [1, 2, 4, 8, 16, 32, 60, 60]) {
-    const lease = (await store.lease(ALICE, 1_000))!;
+    const lease = (await leaseOf(store, ALICE, 1_000))!;
     const [{ version }] = (await store.at(ALICE, [URI])) as [PendingEntry];
     await store.failed(lease, [{ uri: URI, version, error: 'no', countsAttempt: true, needsSession: false }]);
     await store.release(lease, { next: 'asleep', failures: 0 });
@@ -135,7 +136,7 @@ it('wakes by a sweep what an earlier process captured and woke not, and nothing 
   const { store: former } = aStore(cache);
   await former.capture([aChange(), aChange({ did: 'did:plc:tried' }), aChange({ did: 'did:plc:parked' })]);
   const [entry] = await former.at('did:plc:tried', ['at://did:plc:tried/com.example.post/a']);
-  const lease = (await former.lease('did:plc:tried', 1_000))!;
+  const lease = (await leaseOf(former, 'did:plc:tried', 1_000))!;
   const { uri } = entry!.sync;
   const { version } = entry!;
   await former.failed(lease, [{ uri, version, error: 'x', countsAttempt: true, needsSession: false }]);
@@ -147,7 +148,7 @@ it('wakes by a sweep what an earlier process captured and woke not, and nothing 
   expect(await store.readyLanes(10)).toEqual([ALICE]);
   expect(await store.sweep()).toBe(0);
   await store.capture([aChange({ did: 'did:plc:tried' })]);
-  const held = (await store.lease('did:plc:tried', 1_000))!;
+  const held = (await leaseOf(store, 'did:plc:tried', 1_000))!;
   expect(await store.sweep()).toBe(0);
   await store.release(held, { next: 'asleep', failures: 0 });
   expect(await store.sweep()).toBe(1);

@@ -6,7 +6,7 @@ import { DeadLetters } from '../../lib/pending/database/dead-letters.js';
 import { LedgerAccess } from '../../lib/pending/database/ledger.access.js';
 import type { Lease } from '../../lib/pending/pending-entry.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { aChange, ALICE, BOB, Ledger, uriOf } from './database-fixtures.js';
+import { leaseOf, aChange, ALICE, BOB, Ledger, uriOf } from './database-fixtures.js';
 
 const LONG = 60_000;
 
@@ -55,7 +55,7 @@ for (const kind of databaseKinds) {
           saving.delete(worker);
         }),
       );
-      const held = await store.lease(ALICE, LONG);
+      const held = await leaseOf(store, ALICE, LONG);
       if (!held) throw new Error('the lane is not free');
       const round = async (): Promise<void> => {
         const due = await store.due(ALICE, { limit: 100, backlog: false });
@@ -86,7 +86,7 @@ for (const kind of databaseKinds) {
     it('does not wait for what a transaction holds', async () => {
       await store.capture([aChange('a'), aChange('b')]);
       const [a, b] = [await ledger.entry('a'), await ledger.entry('b')];
-      const held = await store.lease(ALICE, LONG);
+      const held = await leaseOf(store, ALICE, LONG);
       if (!held) throw new Error('the lane is not free');
       const settle = () =>
         store.settle(
@@ -134,7 +134,7 @@ for (const kind of databaseKinds) {
       await one.capture([aChange('c')], runner);
       await runner.commitTransaction();
       const mine = one.on(() => runner);
-      const held = await mine.lease(ALICE, LONG);
+      const held = await leaseOf(mine, ALICE, LONG);
       if (!held) throw new Error('the lane is not free');
       const due = await mine.due(ALICE, { limit: 100, backlog: false });
       expect(due).toHaveLength(8);
@@ -156,7 +156,7 @@ for (const kind of databaseKinds) {
       const state = { head: 'bafyhead', inFlight: null, unsettled: {}, spentPoints: [] };
       const remembered = () => new DatabaseRepositoryState(ledger.dataSource).load(ALICE);
       const lease = async () => {
-        const held = await store.lease(ALICE, LONG);
+        const held = await leaseOf(store, ALICE, LONG);
         if (!held) throw new Error('the lane is not free');
         return held;
       };
@@ -170,7 +170,7 @@ for (const kind of databaseKinds) {
         const done = [{ uri: sync.uri, version, cid: 'bafy' }];
         return store.settleWith(held, work(failures), () => {
           if (fail) throw new Error('no');
-          return { done, state };
+          return { done, state, isLast: false };
         });
       };
 
@@ -186,9 +186,24 @@ for (const kind of databaseKinds) {
         expect(await remembered()).toEqual(state);
       });
 
+      it('and gives the lane back, unless it was woken meanwhile', async () => {
+        for (const isWoken of [false, true]) {
+          await ledger.clear();
+          await store.capture([aChange('a'), aChange('b')]);
+          const held = await lease();
+          if (isWoken) await store.wake(ALICE);
+          const done = [{ uri: uriOf('a'), version: (await ledger.entry('a')).version, cid: 'bafy' }];
+          await store.settleWith(held, work(7), () => ({ done, state, isLast: true }));
+          expect(await remembered()).toEqual(state);
+          expect(await store.extend(held, LONG)).toBeNull();
+          expect(await store.lane(ALICE)).toMatchObject({ failures: 0 });
+          expect(await store.readyLanes(10)).toEqual(isWoken ? [ALICE] : []);
+        }
+      });
+
       it('unless the lane is somebody else’s by now', async () => {
         await store.capture([aChange('a')]);
-        const lost = await store.lease(ALICE, 1);
+        const lost = await leaseOf(store, ALICE, 1);
         await wait(20);
         await lease();
         if (!lost) throw new Error('the lane is not free');
@@ -204,7 +219,7 @@ for (const kind of databaseKinds) {
       await store.capture(['a', 'b', 'c'].map((rkey) => aChange(rkey)));
       await store.capture([aChange('x', { did: BOB })]);
       for (const did of [ALICE, BOB]) {
-        const held = await store.lease(did, LONG);
+        const held = await leaseOf(store, did, LONG);
         if (!held) throw new Error('the lane is not free');
         for (const entry of await store.due(did, { limit: 10, backlog: false })) {
           const tries = [
@@ -259,7 +274,7 @@ describeDatabase('sqlite')("a stranger's transaction on the shared connection", 
       await dataSource
         .transaction(async () => {
           work = (async () => {
-            const held = await store.lease(ALICE, LONG);
+            const held = await leaseOf(store, ALICE, LONG);
             if (!held) throw new Error('the lane is not free');
             await store.settle(held, [{ uri: uriOf('a'), version, cid: null }]);
           })();
@@ -269,7 +284,7 @@ describeDatabase('sqlite')("a stranger's transaction on the shared connection", 
         .catch(() => undefined);
       await work;
       expect(await store.hasForDid(ALICE)).toBe(false);
-      expect(await store.lease(ALICE, LONG)).toBeNull();
+      expect(await leaseOf(store, ALICE, LONG)).toBeNull();
     } finally {
       await ledger.database.cleanup();
     }

@@ -1,5 +1,6 @@
 import type { DataSource } from 'typeorm';
-import type { OfferedChange, PendingEntry } from '../../lib/pending/pending-entry.js';
+import type { LaneStore } from '../../lib/pending/lane.store.js';
+import type { Lease, OfferedChange, PendingEntry } from '../../lib/pending/pending-entry.js';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
 import { parityEntities } from '../../lib/pending/database/parity-entities.js';
 import {
@@ -34,6 +35,10 @@ export function aChange(
     ...rest,
   };
 }
+
+/** The lease of a lane alone; null: another worker has it. */
+export const leaseOf = async (store: LaneStore, did: string, milliseconds: number): Promise<Lease | null> =>
+  (await store.enter(did, [], { milliseconds, anyway: true })).lease;
 
 /** One database with the tables of pending syncs, and stores on it. */
 export class Ledger {

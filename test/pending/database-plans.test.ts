@@ -1,11 +1,15 @@
 import type { DataSource, Logger } from 'typeorm';
+import type { SqlScript } from '../../lib/database/sql-script.js';
 import type { LaneNext } from '../../lib/pending/pending-entry.js';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
 import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
 import { DeadLetters } from '../../lib/pending/database/dead-letters.js';
 import { LedgerAccess } from '../../lib/pending/database/ledger.access.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { aChange, ALICE, Ledger, uriOf } from './database-fixtures.js';
+import { leaseOf, aChange, ALICE, Ledger, uriOf } from './database-fixtures.js';
+
+/** No work beside the settlement. */
+function* noWork(): SqlScript<void> {}
 
 interface Logged {
   readonly sql: string;
@@ -132,10 +136,24 @@ for (const kind of databaseKinds) {
       'find and remove': (store) =>
         Promise.all([store.find(uriOf('r0', did)), store.remove(uriOf('r1', did))]),
       'lease, extend, release': async (store) => {
-        const lease = await store.lease(did, 60_000);
+        const lease = await leaseOf(store, did, 60_000);
         if (!lease) throw new Error('the lane is not free');
         await store.extend(lease, 60_000);
         await store.release(lease, { next: 'asleep', failures: 0 });
+      },
+      'enter, settleWith': async (store) => {
+        const uris = [uriOf('r0', withBackfill), uriOf('r1', withBackfill)];
+        const { lease, entries } = await store.enter(withBackfill, uris, { milliseconds: 60_000 });
+        if (!lease) throw new Error('the lane is not free');
+        expect(entries).toHaveLength(2);
+        const state = { head: 'bafy', inFlight: null, unsettled: {}, spentPoints: [] };
+        const done = uris.map((uri) => ({ uri, version: 1, cid: null }));
+        const row = {
+          text: 'UPDATE parity_lane SET did = did WHERE did = $1',
+          parameters: [`${did}x`],
+        };
+        expect(await store.settleRow(lease, row, { done, state, isLast: true })).toBe(false);
+        await store.settleWith(lease, noWork(), () => ({ done, state, isLast: true }));
       },
       'wake for backfill, and every way to give a lane back': async (store) => {
         const ends: LaneNext[] = [
@@ -146,13 +164,13 @@ for (const kind of databaseKinds) {
         ];
         for (const next of ends) {
           await store.wake(withBackfill, { backfill: true });
-          const lease = await store.lease(withBackfill, 60_000);
+          const lease = await leaseOf(store, withBackfill, 60_000);
           if (!lease) throw new Error('the lane is not free');
           await store.release(lease, { next, failures: 0 });
         }
       },
       'settle, failed, discard': async (store) => {
-        const lease = await store.lease(did, 60_000);
+        const lease = await leaseOf(store, did, 60_000);
         const [entry] = await store.due(did, { limit: 1, backlog: true });
         if (!lease || !entry) throw new Error('nothing to do');
         const { sync, version } = entry;
@@ -185,7 +203,7 @@ for (const kind of databaseKinds) {
         await store.due(did, { limit: 200, backlog: true });
         expect(await store.readyLanes(150)).toHaveLength(150);
         for (const next of ['asleep', { backfillAt: new Date(Date.now() + 60_000) }] as LaneNext[]) {
-          const lease = await store.lease(did, 60_000);
+          const lease = await leaseOf(store, did, 60_000);
           if (!lease) throw new Error('the lane is not free');
           await store.release(lease, { next, failures: 0 });
         }

@@ -3,7 +3,7 @@ import { Column, Entity, PrimaryGeneratedColumn, type Logger } from 'typeorm';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
 import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { aChange, ALICE, BOB, Ledger, uriOf } from './database-fixtures.js';
+import { leaseOf, aChange, ALICE, BOB, Ledger, uriOf } from './database-fixtures.js';
 
 @Entity()
 class Thing {
@@ -31,7 +31,7 @@ for (const kind of databaseKinds) {
     afterAll(() => ledger?.database.cleanup());
 
     const lease = async (did = ALICE, from = store) => {
-      const taken = await from.lease(did, LONG);
+      const taken = await leaseOf(from, did, LONG);
       if (!taken) throw new Error('the lane is not free');
       return taken;
     };
@@ -231,7 +231,7 @@ for (const kind of databaseKinds) {
       it('refuses everything to a lease that was taken over, and its entries stay', async () => {
         await store.capture([aChange('a')]);
         const entry = await ledger.entry('a');
-        const stale = await store.lease(ALICE, 20);
+        const stale = await leaseOf(store, ALICE, 20);
         await wait(40);
         const now = await lease();
         if (!stale) throw new Error('no lease');
@@ -247,7 +247,7 @@ for (const kind of databaseKinds) {
         expect(await store.discard(stale, [{ entry, reason: 'x' }])).toEqual([]);
         expect(await store.extend(stale, LONG)).toBeNull();
         await store.release(stale, { next: 'asleep', failures: 3 });
-        expect(await store.lease(ALICE, LONG)).toBeNull();
+        expect(await leaseOf(store, ALICE, LONG)).toBeNull();
         expect(await ledger.entry('a')).toEqual(entry);
       });
 
@@ -255,7 +255,7 @@ for (const kind of databaseKinds) {
         const stores = [store, await ledger.peer(), await ledger.peer(), store];
         for (let round = 0; round < 10; round++) {
           const did = `did:plc:${round}`;
-          const leases = await Promise.all([...stores, ...stores].map((one) => one.lease(did, LONG)));
+          const leases = await Promise.all([...stores, ...stores].map((one) => leaseOf(one, did, LONG)));
           const [winner, ...others] = leases.filter((one) => one !== null);
           expect(others).toEqual([]);
           if (winner) await store.release(winner, { next: 'asleep', failures: 0 });

@@ -8,7 +8,7 @@ import type { SyncedEntity } from '../../entities/synced-entity.js';
 import { assess, type Assessment } from '../../sync/assessment.js';
 import type { Change } from '../../sync/change.js';
 import type { WrittenAddress } from '../../pending/pending-views.js';
-import type { PendingSyncStore } from '../../pending/pending-sync.store.js';
+import type { PendingSyncReader } from '../../pending/pending-sync.reader.js';
 
 /** A row that is not as it should be. */
 export interface Finding {
@@ -81,7 +81,7 @@ async function outOfStep(
 
 /** The next addresses in the ledger whose record no row knows any more. */
 export async function nextGone(
-  store: PendingSyncStore,
+  store: PendingSyncReader,
   entity: SyncedEntity,
   after: string | null,
   limit: number,

@@ -7,14 +7,15 @@ import type { SessionProvider } from '../../sessions/session-provider.js';
 import { assess } from '../../sync/assessment.js';
 import { unresolvedAddress } from '../../sync/unresolved.js';
 import type { PendingView, PendingStats } from '../../pending/pending-views.js';
-import type { PendingSyncStore } from '../../pending/pending-sync.store.js';
+import type { LaneStore } from '../../pending/lane.store.js';
+import type { PendingSyncReader } from '../../pending/pending-sync.reader.js';
 import type { EntityStatus } from './entity-status.js';
 
 export interface StatusReaderConfig {
   readonly entities: SyncedEntities;
   readonly sessions: SessionProvider;
   /** null while pending syncs are disabled. */
-  readonly store: PendingSyncStore | null;
+  readonly store: (PendingSyncReader & Pick<LaneStore, 'lane'>) | null;
   /** Whether this process is writing for a DID right now. */
   readonly isRunning: (did: string) => boolean;
 }
@@ -58,7 +59,7 @@ export class StatusReader {
     }
   }
 
-  /** Of a store that cannot count, zeros. */
+  /** Zeros while pending syncs are disabled. */
   async stats(): Promise<PendingStats> {
     return (await this.config.store?.stats()) ?? NOTHING;
   }

@@ -3,6 +3,7 @@ import type { PendingSyncCache } from '../../model/options.js';
 import type { PendingSync } from '../../model/pending-sync.js';
 import type {
   Discarded,
+  EnteredLane,
   FailedAttempt,
   Lane,
   LaneAfter,
@@ -12,8 +13,10 @@ import type {
   PendingEntry,
 } from '../pending-entry.js';
 import { expired, unclaimed, UNCLAIMED_LIFE } from '../discard-reasons.js';
-import type { PendingView, PendingStats } from '../pending-views.js';
-import { PendingSyncStore, SWEPT } from '../pending-sync.store.js';
+import type { PendingView, PendingStats, WrittenAddress } from '../pending-views.js';
+import { NO_DEAD_LETTERS } from '../dead-letter.js';
+import { SWEPT, type EnterOptions } from '../lane.store.js';
+import type { PendingSyncStore } from '../pending-sync.store.js';
 import {
   type CachedEntry,
   type CachedLane,
@@ -54,9 +57,10 @@ export interface CachePendingSyncStoreConfig {
  * known to this process only, and two processes on one cache may overwrite each other's values. Several
  * processes, or changes that must not be lost, need the database.
  */
-export class CachePendingSyncStore extends PendingSyncStore {
+export class CachePendingSyncStore implements PendingSyncStore {
   readonly durable = false;
-  override readonly outlivesProcess: boolean;
+  readonly deadLetters = NO_DEAD_LETTERS;
+  readonly outlivesProcess: boolean;
   private readonly lanes: CachedLanes;
   private readonly leases: LaneLeases;
   private readonly ttl: number | null;
@@ -67,7 +71,6 @@ export class CachePendingSyncStore extends PendingSyncStore {
   private readonly nameOf: (storedName: string) => string;
 
   constructor({ ttl, nameOf, now, warn, ...access }: CachePendingSyncStoreConfig) {
-    super();
     const cache = new PendingCache(access);
     this.outlivesProcess = !cache.isVolatile;
     this.ttl = ttl === null ? null : ttl * 1_000;
@@ -78,17 +81,14 @@ export class CachePendingSyncStore extends PendingSyncStore {
   }
 
   /** Remembers nothing that is settled, so that it leaves no change alone. */
-  override async capture(changes: readonly PendingChange[]): Promise<ReadonlySet<string>> {
+  async capture(changes: readonly PendingChange[]): Promise<ReadonlySet<string>> {
     const byDid = Map.groupBy(changes, ({ address }) => address.did);
     await Promise.all([...byDid].map(([did, its]) => this.captureFor(did, its)));
     await this.forgetOne();
     return new Set();
   }
 
-  override async due(
-    did: string,
-    { limit, backlog }: { limit: number; backlog: boolean },
-  ): Promise<PendingEntry[]> {
+  async due(did: string, { limit, backlog }: { limit: number; backlog: boolean }): Promise<PendingEntry[]> {
     const lane = await this.lanes.read(did);
     const now = this.now();
     return Object.values(lane.entries)
@@ -101,47 +101,54 @@ export class CachePendingSyncStore extends PendingSyncStore {
       .map((entry) => toPendingEntry(did, entry, this.nameOf));
   }
 
-  override leave(entityName: string): boolean {
+  leave(entityName: string): boolean {
     const isNew = !this.left.has(entityName);
     this.left.add(entityName);
     return isNew;
   }
 
-  override async at(did: string, uris: readonly string[]): Promise<PendingEntry[]> {
-    const lane = await this.lanes.read(did);
-    return uris.flatMap((uri) => {
-      const entry = entryAt(lane, uri);
-      return entry ? [toPendingEntry(did, entry, this.nameOf)] : [];
-    });
+  async at(did: string, uris: readonly string[]): Promise<PendingEntry[]> {
+    return this.entriesOf(did, await this.lanes.read(did), uris);
   }
 
-  override settle(
+  settle(
     lease: Lease,
     done: readonly { readonly uri: string; readonly version: number }[],
   ): Promise<boolean> {
     return this.ifOwned(lease, false, (lane) => steps.settle(lane, done));
   }
 
-  override failed(lease: Lease, tries: readonly FailedAttempt[]): Promise<boolean> {
+  failed(lease: Lease, tries: readonly FailedAttempt[]): Promise<boolean> {
     return this.ifOwned(lease, false, (lane) => steps.fail(lane, tries, this.now()));
   }
 
-  override discard(
+  discard(
     lease: Lease,
     given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
   ): Promise<Discarded[]> {
     return this.ifOwned(lease, [], (lane) => steps.discard(lane, given));
   }
 
-  override async lease(did: string, milliseconds: number): Promise<Lease | null> {
-    return this.leases.take(did, milliseconds);
+  /** In one step of the lane: nothing is settled between the look at it and the lease, nor before the entries. */
+  enter(
+    did: string,
+    uris: readonly string[],
+    { milliseconds, anyway = false }: EnterOptions,
+  ): Promise<EnteredLane> {
+    return this.lanes.update(did, (cached) => {
+      const lane = this.laneOf(did, cached);
+      const isOpen = anyway || (lane.park === null && (cached.retryAt ?? 0) <= this.now());
+      const lease = isOpen ? this.leases.take(did, milliseconds) : null;
+      const entries = lease ? this.entriesOf(did, cached, uris) : [];
+      return [cached, { lane, lease, entries, state: undefined }];
+    });
   }
 
-  override async extend(lease: Lease, milliseconds: number): Promise<Lease | null> {
+  async extend(lease: Lease, milliseconds: number): Promise<Lease | null> {
     return this.leases.extend(lease, milliseconds);
   }
 
-  override async release(lease: Lease, after: LaneAfter): Promise<void> {
+  async release(lease: Lease, after: LaneAfter): Promise<void> {
     try {
       // Stored first: between the two somebody could take a lane that has to wait.
       await this.ifOwned(lease, undefined, (lane) =>
@@ -152,37 +159,40 @@ export class CachePendingSyncStore extends PendingSyncStore {
     }
   }
 
-  override async lane(did: string): Promise<Lane> {
-    const { park, backlog, retryAt, failures } = await this.lanes.read(did);
+  async lane(did: string): Promise<Lane> {
+    return this.laneOf(did, await this.lanes.read(did));
+  }
+
+  private laneOf(did: string, { park, backlog, retryAt, failures }: CachedLane): Lane {
     // Who meets a leased lane has to wake it, not to wait for a time that its holder will change.
     const waits = retryAt !== null && !this.leases.isHeld(did);
     return { did, park, justFreed: backlog > 0, retryAt: waits ? new Date(retryAt) : null, failures };
   }
 
-  override park(did: string, park: Park): Promise<void> {
+  park(did: string, park: Park): Promise<void> {
     return this.lanes.update(did, (lane) => steps.park(lane, park));
   }
 
-  override unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
+  unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
     if (retry) this.leases.wake(did);
     return this.lanes.update(did, (lane) => steps.unpark(lane, retry, this.now()));
   }
 
-  override voidPark(did: string): Promise<void> {
+  voidPark(did: string): Promise<void> {
     return this.lanes.update(did, steps.voidPark);
   }
 
-  override renew(did: string, uris: readonly string[]): Promise<void> {
+  renew(did: string, uris: readonly string[]): Promise<void> {
     return this.lanes.update(did, (lane) => steps.renew(lane, uris, () => this.nextVersion(lane)));
   }
 
-  override wake(did: string, { backfill = false } = {}): Promise<void> {
+  wake(did: string, { backfill = false } = {}): Promise<void> {
     this.leases.wake(did);
     const step = backfill ? steps.wakeBackfill : steps.wake;
     return this.lanes.update(did, (lane) => step(lane, this.now()));
   }
 
-  override async readyLanes(limit: number): Promise<string[]> {
+  async readyLanes(limit: number): Promise<string[]> {
     await this.lanes.listed();
     const { index } = this.lanes;
     const now = this.now();
@@ -198,34 +208,34 @@ export class CachePendingSyncStore extends PendingSyncStore {
     return ours;
   }
 
-  override async sweep(): Promise<number> {
+  async sweep(): Promise<number> {
     await this.lanes.listed();
     const missed = this.lanes.index.missed().filter((did) => !this.leases.isHeld(did));
     for (const did of missed.slice(0, SWEPT)) await this.wake(did);
     return Math.min(missed.length, SWEPT);
   }
 
-  override async forDid(did: string): Promise<PendingSync[]> {
+  async forDid(did: string): Promise<PendingSync[]> {
     return Object.values((await this.lanes.read(did)).entries).map((entry) =>
       toPendingSync(did, entry, this.nameOf),
     );
   }
 
-  override async countForDid(did: string): Promise<number> {
+  async countForDid(did: string): Promise<number> {
     return Object.keys((await this.lanes.read(did)).entries).length;
   }
 
-  override async hasForDid(did: string): Promise<boolean> {
+  async hasForDid(did: string): Promise<boolean> {
     return (await this.countForDid(did)) > 0;
   }
 
-  override async find(id: string): Promise<PendingSync | null> {
+  async find(id: string): Promise<PendingSync | null> {
     const did = parseAtUri(id)?.did;
     const entry = did === undefined ? undefined : entryAt(await this.lanes.read(did), id);
     return did !== undefined && entry ? toPendingSync(did, entry, this.nameOf) : null;
   }
 
-  override async remove(id: string): Promise<boolean> {
+  async remove(id: string): Promise<boolean> {
     const did = parseAtUri(id)?.did;
     if (did === undefined) return false;
     return this.lanes.update(did, (lane) =>
@@ -234,7 +244,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
   }
 
   /** Also what cannot be read, which counts as none. */
-  override async removeForDid(did: string): Promise<number> {
+  async removeForDid(did: string): Promise<number> {
     if (await this.lanes.deleteUnreadable(did)) return 0;
     return this.lanes.update(did, (lane) => {
       const uris = Object.keys(lane.entries);
@@ -242,7 +252,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
     });
   }
 
-  override async cleanup(): Promise<Discarded[]> {
+  async cleanup(): Promise<Discarded[]> {
     await this.lanes.listed();
     const discarded: Discarded[] = [];
     const life = Math.min(this.ttl ?? Infinity, this.left.size > 0 ? UNCLAIMED_LIFE : Infinity);
@@ -258,7 +268,7 @@ export class CachePendingSyncStore extends PendingSyncStore {
     return discarded;
   }
 
-  override async inspect(uri: string): Promise<PendingView | null> {
+  async inspect(uri: string): Promise<PendingView | null> {
     const did = parseAtUri(uri)?.did;
     if (did === undefined) return null;
     const lane = await this.lanes.read(did);
@@ -269,11 +279,27 @@ export class CachePendingSyncStore extends PendingSyncStore {
     return { sync: toPendingSync(did, entry, this.nameOf), tried, needsSession, backlog, dead: null };
   }
 
-  override async stats(): Promise<PendingStats> {
+  async stats(): Promise<PendingStats> {
     await this.lanes.listed();
     const { pending, parked, since } = this.lanes.index.totals();
     const oldestWaiting = since === null ? null : new Date(since);
     return { pending, parked, leased: this.leases.count, dead: 0, oldestWaiting };
+  }
+
+  private entriesOf(did: string, lane: CachedLane, uris: readonly string[]): PendingEntry[] {
+    return uris.flatMap((uri) => {
+      const entry = entryAt(lane, uri);
+      return entry ? [toPendingEntry(did, entry, this.nameOf)] : [];
+    });
+  }
+
+  /** What is settled is forgotten. */
+  async written(): Promise<WrittenAddress[]> {
+    return [];
+  }
+
+  on(): CachePendingSyncStore {
+    return this;
   }
 
   private isLeft({ entityName, orphaned }: CachedEntry): boolean {

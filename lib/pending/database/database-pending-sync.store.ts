@@ -2,10 +2,10 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { atUri, parseAtUri } from '../../model/address.js';
 import type { PendingSync } from '../../model/pending-sync.js';
-import type { RepositoryState } from '../../pds/repository-state.store.js';
-import type { SqlScript } from '../../database/sql-script.js';
+import type { SqlScript, Statement } from '../../database/sql-script.js';
 import type {
   Discarded,
+  EnteredLane,
   FailedAttempt,
   Lane,
   LaneAfter,
@@ -14,19 +14,21 @@ import type {
   Park,
   PendingEntry,
   SettledEntry,
+  Settlement,
 } from '../pending-entry.js';
 import type { PendingView, PendingStats, WrittenAddress } from '../pending-views.js';
 import { expired, unclaimed, UNCLAIMED_LIFE } from '../discard-reasons.js';
-import { PendingSyncStore } from '../pending-sync.store.js';
+import type { EnterOptions } from '../lane.store.js';
+import type { PendingSyncStore } from '../pending-sync.store.js';
 import { dataSourceOf } from '../../database/data-source-of.js';
 import { DeadLetters } from './dead-letters.js';
 import { LedgerAccess } from './ledger.access.js';
 import { LedgerLanes } from './ledger.lanes.js';
 import { LedgerView } from './ledger.view.js';
-import { captureRows, micros, uriOf, type LedgerRow } from './ledger-row.js';
+import { captureRows, addressesOf, micros, uriOf, type LedgerRow } from './ledger-row.js';
 import { readable } from '../readable.js';
 import { LeftClasses } from './left-classes.js';
-import { keyed, settledRows, settlement } from './ledger.settlement.js';
+import { keyed, settledRows, settleRow, settlement } from './ledger.settlement.js';
 import { FAIL, GIVE_UP, REMOVE, RENEW, SETTLE } from './ledger.updates.js';
 import type { UpdateRow } from './dialect.js';
 import { ledgerDialectOf } from './ledger-tables.js';
@@ -48,8 +50,9 @@ export interface DatabasePendingSyncStoreOptions {
 const PAGE = 500;
 
 /** Keeps pending syncs in the tables of `parityEntities`, in the application's own database. */
-export class DatabasePendingSyncStore extends PendingSyncStore {
+export class DatabasePendingSyncStore implements PendingSyncStore {
   readonly durable = true;
+  readonly outlivesProcess = true;
   private readonly access: LedgerAccess;
   private readonly lanes: LedgerLanes;
 
@@ -59,21 +62,17 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     own?: () => QueryRunner | undefined,
     private readonly left = new LeftClasses(),
   ) {
-    super();
     ledgerDialectOf(options.dataSource);
     const { dataSource, preparedStatements, nameOf } = options;
     this.access = new LedgerAccess(dataSource, own, preparedStatements, nameOf);
     this.lanes = new LedgerLanes(this.access, this.left);
   }
 
-  override on(own: () => QueryRunner | undefined): DatabasePendingSyncStore {
+  on(own: () => QueryRunner | undefined): DatabasePendingSyncStore {
     return new DatabasePendingSyncStore(this.options, own, this.left);
   }
 
-  override async capture(
-    changes: readonly OfferedChange[],
-    runner?: QueryRunner,
-  ): Promise<ReadonlySet<string>> {
+  async capture(changes: readonly OfferedChange[], runner?: QueryRunner): Promise<ReadonlySet<string>> {
     if (changes.length === 0) return new Set();
     const { dataSource } = this.options;
     if (runner && dataSourceOf(runner) !== dataSource) {
@@ -86,38 +85,33 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     return new Set(left.map(uriOf));
   }
 
-  override async due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]> {
+  async due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]> {
     const { limit, backlog } = options;
     const left = this.left.parameters;
     return this.access.entries(this.access.sql.ledger.due(backlog, left.length > 0), [did, limit, ...left]);
   }
 
-  override leave(entityName: string): boolean {
+  leave(entityName: string): boolean {
     return this.left.leave(entityName);
   }
 
-  override async at(did: string, uris: readonly string[]): Promise<PendingEntry[]> {
-    const keys = [...new Set(uris)].map(parseAtUri).filter((address) => address?.did === did);
-    if (keys.length === 0) return [];
-    return this.access.entries(this.access.sql.ledger.at, [JSON.stringify(keys)]);
+  async at(did: string, uris: readonly string[]): Promise<PendingEntry[]> {
+    return this.access.at(addressesOf(did, uris));
   }
 
-  override async settle(lease: Lease, done: readonly SettledEntry[]): Promise<boolean> {
+  async settle(lease: Lease, done: readonly SettledEntry[]): Promise<boolean> {
     return (await this.access.update(SETTLE, settledRows(done), lease)).held;
   }
 
-  override settleWith<T>(
-    lease: Lease,
-    work: SqlScript<T>,
-    along: (result: T) => {
-      readonly done: readonly SettledEntry[];
-      readonly state: RepositoryState | undefined;
-    },
-  ): Promise<T> {
+  settleWith<T>(lease: Lease, work: SqlScript<T>, along: (result: T) => Settlement): Promise<T> {
     return this.access.connection.transaction(settlement(this.access, lease, work, along));
   }
 
-  override async failed(lease: Lease, tries: readonly FailedAttempt[]): Promise<boolean> {
+  settleRow(lease: Lease, row: Statement, along: Settlement): Promise<boolean> {
+    return settleRow(this.access, lease, row, along);
+  }
+
+  async failed(lease: Lease, tries: readonly FailedAttempt[]): Promise<boolean> {
     const rows = tries.flatMap(({ uri, version, error, countsAttempt, needsSession }) =>
       keyed(uri, version, {
         error: readable(error),
@@ -128,71 +122,71 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     return (await this.access.update(FAIL, rows, lease)).held;
   }
 
-  override discard(
+  discard(
     lease: Lease,
     given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
   ): Promise<Discarded[]> {
     return this.giveUp(given, lease);
   }
 
-  override lease(did: string, milliseconds: number): Promise<Lease | null> {
-    return this.lanes.lease(did, milliseconds);
+  enter(did: string, uris: readonly string[], options: EnterOptions): Promise<EnteredLane> {
+    return this.lanes.enter(did, uris, options);
   }
 
-  override extend(lease: Lease, milliseconds: number): Promise<Lease | null> {
+  extend(lease: Lease, milliseconds: number): Promise<Lease | null> {
     return this.lanes.extend(lease, milliseconds);
   }
 
-  override release(lease: Lease, after: LaneAfter): Promise<void> {
+  release(lease: Lease, after: LaneAfter): Promise<void> {
     return this.lanes.release(lease, after);
   }
 
-  override lane(did: string): Promise<Lane> {
+  lane(did: string): Promise<Lane> {
     return this.lanes.lane(did);
   }
 
-  override park(did: string, park: Park): Promise<void> {
+  park(did: string, park: Park): Promise<void> {
     return this.lanes.park(did, park);
   }
 
-  override unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
+  unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
     return this.lanes.unpark(did, retry);
   }
 
-  override voidPark(did: string): Promise<void> {
+  voidPark(did: string): Promise<void> {
     return this.lanes.voidPark(did);
   }
 
-  override async renew(_did: string, uris: readonly string[]): Promise<void> {
+  async renew(_did: string, uris: readonly string[]): Promise<void> {
     await this.access.update(
       RENEW,
       uris.flatMap((uri) => keyed(uri, 0, {})),
     );
   }
 
-  override wake(did: string, { backfill = false } = {}): Promise<void> {
+  wake(did: string, { backfill = false } = {}): Promise<void> {
     return this.lanes.wake(did, backfill);
   }
 
-  override readyLanes(limit: number): Promise<string[]> {
+  readyLanes(limit: number): Promise<string[]> {
     return this.lanes.ready(limit);
   }
 
-  override async forDid(did: string): Promise<PendingSync[]> {
+  async forDid(did: string): Promise<PendingSync[]> {
     const rows = await this.access.rows<LedgerRow>(this.access.sql.ledger.forDid, [did]);
     return rows.map((row) => this.access.toSync(row));
   }
 
-  override async countForDid(did: string): Promise<number> {
+  async countForDid(did: string): Promise<number> {
     const [row] = await this.access.rows<{ count: number | string }>(this.access.sql.ledger.count, [did]);
     return Number(row?.count ?? 0);
   }
 
-  override async hasForDid(did: string): Promise<boolean> {
+  async hasForDid(did: string): Promise<boolean> {
     return (await this.access.rows(this.access.sql.ledger.has, [did])).length > 0;
   }
 
-  override async find(id: string): Promise<PendingSync | null> {
+  async find(id: string): Promise<PendingSync | null> {
     const address = parseAtUri(id);
     if (!address) return null;
     const { did, collection, rkey } = address;
@@ -200,14 +194,14 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     return row ? this.access.toSync(row) : null;
   }
 
-  override async remove(id: string): Promise<boolean> {
+  async remove(id: string): Promise<boolean> {
     const address = parseAtUri(id);
     if (!address) return false;
     const { did, collection, rkey } = address;
     return (await this.access.query(this.access.sql.ledger.remove, [did, collection, rkey])).affected > 0;
   }
 
-  override async removeForDid(did: string): Promise<number> {
+  async removeForDid(did: string): Promise<number> {
     let removed = 0;
     for (;;) {
       const rows = await this.access.rows<UpdateRow>(this.access.sql.ledger.versions, [did, PAGE]);
@@ -218,7 +212,7 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
     }
   }
 
-  override async cleanup(): Promise<Discarded[]> {
+  async cleanup(): Promise<Discarded[]> {
     const { ttl } = this.options;
     const { sql } = this.access;
     if (ttl !== null) {
@@ -233,23 +227,23 @@ export class DatabasePendingSyncStore extends PendingSyncStore {
   }
 
   /** @param grace milliseconds after a capture in which its own process is left to see to it */
-  override sweep(grace = 10_000): Promise<number> {
+  sweep(grace = 10_000): Promise<number> {
     return this.lanes.sweep(grace);
   }
 
-  override get deadLetters(): DeadLetters {
+  get deadLetters(): DeadLetters {
     return new DeadLetters(this.access);
   }
 
-  override inspect(uri: string): Promise<PendingView | null> {
+  inspect(uri: string): Promise<PendingView | null> {
     return new LedgerView(this.access).inspect(uri);
   }
 
-  override stats(): Promise<PendingStats> {
+  stats(): Promise<PendingStats> {
     return new LedgerView(this.access).stats();
   }
 
-  override written(
+  written(
     entityName: string,
     page: { readonly after: string | null; readonly limit: number },
   ): Promise<WrittenAddress[]> {

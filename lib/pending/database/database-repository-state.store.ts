@@ -1,15 +1,9 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { type RepositoryState, RepositoryStateStore } from '../../pds/repository-state.store.js';
 import { LeaseLostError } from '../../errors/lease-lost.error.js';
+import { stateValues, toState, type StateRow } from './lane-row.js';
 import { LedgerAccess } from './ledger.access.js';
 import { capabilitiesOf } from '../../database/capabilities.js';
-
-interface StateRow {
-  readonly head: string | null;
-  readonly in_flight: string | null;
-  readonly unsettled: string | null;
-  readonly spent: string | null;
-}
 
 /** Remembers repositories with their lanes, so that a request that a killed process left behind is fenced by the next one. */
 export class DatabaseRepositoryState extends RepositoryStateStore {
@@ -31,13 +25,7 @@ export class DatabaseRepositoryState extends RepositoryStateStore {
 
   override async load(did: string): Promise<RepositoryState | null> {
     const [row] = await this.access.rows<StateRow>(this.access.sql.lanes.state, [did]);
-    if (!row || Object.values(row).every((value) => value === null)) return null;
-    return {
-      head: row.head,
-      inFlight: row.in_flight === null ? null : (JSON.parse(row.in_flight) as RepositoryState['inFlight']),
-      unsettled: row.unsettled === null ? {} : (JSON.parse(row.unsettled) as RepositoryState['unsettled']),
-      spentPoints: row.spent === null ? [] : (JSON.parse(row.spent) as RepositoryState['spentPoints']),
-    };
+    return row ? toState(row) : null;
   }
 
   override sending(did: string, state: RepositoryState, token?: number): Promise<void> {
@@ -60,15 +48,3 @@ export class DatabaseRepositoryState extends RepositoryStateStore {
       throw new LeaseLostError(did);
   }
 }
-
-/** The parameters of `saveState`. */
-export const stateValues = (
-  did: string,
-  { head, inFlight, unsettled, spentPoints }: RepositoryState,
-): unknown[] => [
-  did,
-  head,
-  inFlight && JSON.stringify(inFlight),
-  JSON.stringify(unsettled),
-  JSON.stringify(spentPoints),
-];

@@ -1,7 +1,9 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import type { CaptureRow } from './ledger-row.js';
-import type { QueryResult, SqlScript } from '../../database/sql-script.js';
-import type { Connection, Query } from '../../database/connection.js';
+import type { Address } from '../../model/address.js';
+import type { TakenRow } from './lane-row.js';
+import { LEDGER_COLUMNS, type CaptureRow, type LedgerRow } from './ledger-row.js';
+import type { QueryResult, SqlScript, Statement } from '../../database/sql-script.js';
+import type { Connection } from '../../database/connection.js';
 import { withConnection } from '../../database/connection-share.js';
 import { CompiledStatements } from '../../database/compiled-statements.js';
 import { ServerConnection } from '../../database/server.connection.js';
@@ -11,7 +13,7 @@ import { LANE, ledgerDialectOf, LEDGER } from './ledger-tables.js';
 /** Of a row that is handed over as JSON. */
 export type FieldType = 'key' | 'text' | 'int';
 
-export const KEY_FIELDS = { did: 'key', collection: 'key', rkey: 'key' } as const;
+const KEY_FIELDS = { did: 'key', collection: 'key', rkey: 'key' } as const;
 export const UPDATE_FIELDS = { ...KEY_FIELDS, version: 'int' } as const;
 
 export const CAPTURE_FIELDS: Readonly<Record<keyof CaptureRow, FieldType>> = {
@@ -66,6 +68,32 @@ export interface Updated {
   readonly keys: readonly { readonly did: string; readonly collection: string; readonly rkey: string }[];
 }
 
+/** A worker wants to take a lane. */
+export interface AskedLane {
+  readonly did: string;
+  /** Where it wants to know what is pending. */
+  readonly keys: readonly Address[];
+  /** How long it wants the lane. */
+  readonly microseconds: number;
+  /** Also if the lane is parked, or backs off. */
+  readonly anyway: boolean;
+}
+
+export interface TakenLane {
+  readonly lane: TakenRow;
+  /** null: they may be out of date, and have to be read. */
+  readonly entries: readonly LedgerRow[] | null;
+}
+
+export interface RowSettlement {
+  /** An update that ends with its condition; its text is the database's own. */
+  readonly row: Statement;
+  /** An update of the lane that ends with its condition, for {@link Connection.statement}. */
+  readonly lane: Pick<Statement, 'text' | 'parameters'>;
+  readonly lease: Fence;
+  readonly entries: readonly UpdateRow[];
+}
+
 /**
  * What the databases do differently. Statements use `$1` and `$now` (see Query), the ledger as `l` and the
  * lane as `a`.
@@ -106,6 +134,17 @@ export abstract class SqlDialect {
   abstract table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string;
 
   /**
+   * What is pending at the keys in the parameter `$number`. Without a DID of its own: SQLite would go through
+   * all that is pending in the lane, once for every key.
+   */
+  pendingAt(number: number): string {
+    return (
+      `SELECT ${LEDGER_COLUMNS} FROM ${this.table(number, 'd', KEY_FIELDS)} JOIN ${this.ledger} l ` +
+      `ON ${this.sameKey} WHERE l.pending_since IS NOT NULL`
+    );
+  }
+
+  /**
    * Changes rows by key and version, under a lease if there is one. Skips what somebody's open transaction
    * holds.
    */
@@ -125,8 +164,13 @@ export abstract class SqlDialect {
     update: (old: (column: string) => string) => Record<string, string>,
   ): string;
 
-  /** Takes a lane that nobody has, or whose lease has ended. Gives the new token, or null. */
-  abstract lease(query: Query, did: string, microseconds: number): Promise<number | null>;
+  /** See `LaneStore.enter`. null: the lane is not to be had. */
+  abstract enter(connection: Connection, asked: AskedLane): Promise<TakenLane | null>;
+
+  /** See `PendingChangeStore.settleRow`: gives a row if all of it was done. null: there is no such statement. */
+  rowSettlement(_connection: Connection, _parts: RowSettlement): Statement | null {
+    return null;
+  }
 
   /**
    * The DIDs, at most `$1` of them, whose lane (`a`; all NULL: it has none) and one of whose pending entries
@@ -146,5 +190,8 @@ export abstract class SqlDialect {
 /** What a new lane has, unless the statement says otherwise. */
 export const NEW_LANE = { token: '0', leased: 'FALSE', wakes: '0', failures: '0' };
 
+/** Whether a row of an outer join has a row of the ledger. */
+export const hasKey = ({ did }: Record<string, unknown>): boolean => did !== null;
+
 export const keysOf = (rows: QueryResult['rows']): Updated['keys'] =>
-  rows.filter(({ did }) => did !== null) as unknown as Updated['keys'];
+  rows.filter(hasKey) as unknown as Updated['keys'];

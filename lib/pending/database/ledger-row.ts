@@ -1,4 +1,4 @@
-import { atUri } from '../../model/address.js';
+import { atUri, parseAtUri, type Address } from '../../model/address.js';
 import type { PendingSync, SyncOperation } from '../../model/pending-sync.js';
 import { keptTrigger } from '../../sync/asked-by-hand.js';
 import type { Trigger } from '../../sync/change.js';
@@ -156,6 +156,13 @@ export function toEntry(row: LedgerRow, nameOf: (storedName: string) => string):
     version: Number(row.version),
   };
 }
+
+/** The addresses among these at-uris that are of the account, each once. */
+export const addressesOf = (did: string, uris: readonly string[]): Address[] =>
+  [...new Set(uris)].flatMap((uri) => {
+    const address = parseAtUri(uri);
+    return address?.did === did ? [address] : [];
+  });
 
 /** From microseconds since 1970. */
 export const toDate = (microseconds: number | string): Date => new Date(Number(microseconds) / 1_000);

@@ -1,12 +1,14 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import type { QueryResult } from '../../database/sql-script.js';
+import type { Address } from '../../model/address.js';
 import type { PendingSync } from '../../model/pending-sync.js';
 import type { PendingEntry } from '../pending-entry.js';
 import type { Connection } from '../../database/connection.js';
 import type { Fence, RowUpdate, SqlDialect, Updated, UpdateRow } from './dialect.js';
 import { sqlDialect } from './dialects.js';
 import { toEntry, toSync, type LedgerRow } from './ledger-row.js';
-import { laneStatements, ledgerStatements } from './statements.js';
+import { laneStatements } from './lane.statements.js';
+import { ledgerStatements } from './ledger.statements.js';
 
 interface Texts {
   readonly ledger: ReturnType<typeof ledgerStatements>;
@@ -56,7 +58,16 @@ export class LedgerAccess {
 
   async entries(sql: string, parameters: readonly unknown[]): Promise<PendingEntry[]> {
     const rows = await this.rows<LedgerRow>(sql, parameters);
-    return rows.map((row) => toEntry(row, this.nameOf));
+    return rows.map((row) => this.toEntry(row));
+  }
+
+  /** What is pending at these addresses. */
+  async at(keys: readonly Address[]): Promise<PendingEntry[]> {
+    return keys.length === 0 ? [] : this.entries(this.sql.ledger.at, [JSON.stringify(keys)]);
+  }
+
+  toEntry(row: LedgerRow): PendingEntry {
+    return toEntry(row, this.nameOf);
   }
 
   toSync(row: LedgerRow): PendingSync {

@@ -1,18 +1,10 @@
-import type { Lane, LaneAfter, Lease, Park } from '../pending-entry.js';
-import { SWEPT } from '../pending-sync.store.js';
+import type { EnteredLane, Lane, LaneAfter, Park, Lease } from '../pending-entry.js';
+import { SWEPT, type EnterOptions } from '../lane.store.js';
 import type { LedgerAccess } from './ledger.access.js';
-import { micros, toDate } from './ledger-row.js';
+import { toLane, toState, type LaneRow } from './lane-row.js';
+import { addressesOf, micros } from './ledger-row.js';
 import { readable } from '../readable.js';
 import type { LeftClasses } from './left-classes.js';
-
-interface LaneRow {
-  readonly park_reason: string | null;
-  readonly park_session: string | null;
-  readonly park_code: string | null;
-  readonly retry_at: number | string | null;
-  readonly failures: number | string;
-  readonly just_freed: number | string;
-}
 
 interface ReadyRow {
   readonly did: string;
@@ -26,7 +18,7 @@ interface ReadyRow {
 const until = (at: Date): number => micros(at.getTime() - Date.now());
 
 /**
- * The lanes of a ledger: who works on them, and when. Each method does what `PendingSyncStore` says of it.
+ * The lanes of a ledger: who works on them, and when. Each method does what `LaneStore` says of it.
  */
 export class LedgerLanes {
   constructor(
@@ -34,11 +26,25 @@ export class LedgerLanes {
     private readonly left: LeftClasses,
   ) {}
 
-  async lease(did: string, milliseconds: number): Promise<Lease | null> {
+  async enter(
+    did: string,
+    uris: readonly string[],
+    { milliseconds, anyway = false }: EnterOptions,
+  ): Promise<EnteredLane> {
     const asked = performance.now();
-    const { connection, dialect } = this.access;
-    const token = await connection.use((query) => dialect.lease(query, did, micros(milliseconds)));
-    return token === null ? null : { did, token, endsAt: asked + milliseconds };
+    const { access } = this;
+    const { connection, dialect } = access;
+    const keys = addressesOf(did, uris);
+    const taken = await dialect.enter(connection, { did, keys, microseconds: micros(milliseconds), anyway });
+    // Read afterwards: the statement may have waited for what has taken the lane, or parked it.
+    if (!taken) return { lane: await this.lane(did), lease: null, entries: [], state: undefined };
+    const { lane, entries } = taken;
+    return {
+      lane: toLane(did, lane),
+      lease: { did, token: Number(lane.token), endsAt: asked + milliseconds },
+      entries: entries ? entries.map((row) => access.toEntry(row)) : await access.at(keys),
+      state: toState(lane),
+    };
   }
 
   async extend({ did, token }: Lease, milliseconds: number): Promise<Lease | null> {
@@ -73,17 +79,7 @@ export class LedgerLanes {
 
   async lane(did: string): Promise<Lane> {
     const [row] = await this.access.rows<LaneRow>(this.access.sql.lanes.lane, [did]);
-    if (!row) return { did, park: null, justFreed: false, retryAt: null, failures: 0 };
-    return {
-      did,
-      park:
-        row.park_reason === null
-          ? null
-          : { reason: row.park_reason, sessionId: row.park_session, code: row.park_code ?? '' },
-      justFreed: Number(row.just_freed) === 1,
-      retryAt: row.retry_at === null ? null : toDate(row.retry_at),
-      failures: Number(row.failures),
-    };
+    return toLane(did, row);
   }
 
   async park(did: string, { reason, sessionId, code }: Park): Promise<void> {

@@ -1,34 +1,57 @@
 import { LeaseLostError } from '../../errors/lease-lost.error.js';
 import { parseAtUri } from '../../model/address.js';
-import type { RepositoryState } from '../../pds/repository-state.store.js';
-import type { SqlScript } from '../../database/sql-script.js';
-import type { Lease, SettledEntry } from '../pending-entry.js';
-import { stateValues } from './database-repository-state.store.js';
+import { isRefusedStatement } from '../../database/database-failure.js';
+import { asScript, type SqlScript, type Statement } from '../../database/sql-script.js';
+import type { Lease, SettledEntry, Settlement } from '../pending-entry.js';
+import { stateValues } from './lane-row.js';
 import type { UpdateRow } from './dialect.js';
 import type { LedgerAccess } from './ledger.access.js';
 import { SETTLE } from './ledger.updates.js';
 
 /**
- * `PendingSyncStore.settleWith`. The lane comes last, and says whether it is still ours: whoever wants to take it waits for the end of the
+ * `PendingChangeStore.settleWith`. The lane comes last, and says whether it is still ours: whoever wants to take it waits for the end of the
  * transaction from then on, and if somebody has taken it before, nothing of this happens.
  */
 export function* settlement<T>(
   { connection, dialect, sql }: LedgerAccess,
   { did, token }: Lease,
   work: SqlScript<T>,
-  along: (result: T) => {
-    readonly done: readonly SettledEntry[];
-    readonly state: RepositoryState | undefined;
-  },
+  along: (result: T) => Settlement,
 ): SqlScript<T> {
   const result = yield* work;
-  const { done, state } = along(result);
+  const { done, state, isLast } = along(result);
   if (done.length > 0) yield* dialect.update(connection, SETTLE, settledRows(done));
-  const isHeld = state
-    ? (yield connection.statement(sql.lanes.saveOwnState, [...stateValues(did, state), token])).affected > 0
-    : (yield connection.statement(sql.lanes.held, [did, token])).rows.length > 0;
-  if (!isHeld) throw new LeaseLostError(did);
+  const { held, releaseSettled, saveOwnState, saveLastState } = sql.lanes;
+  const lane = state
+    ? connection.statement(isLast ? saveLastState : saveOwnState, [...stateValues(did, state), token])
+    : connection.statement(isLast ? releaseSettled : held, [did, token]);
+  const { affected, rows } = yield lane;
+  if (affected === 0 && rows.length === 0) throw new LeaseLostError(did);
   return result;
+}
+
+/** `PendingChangeStore.settleRow`. */
+export async function settleRow(
+  { connection, dialect, sql }: LedgerAccess,
+  lease: Lease,
+  row: Statement,
+  { done, state, isLast }: Settlement,
+): Promise<boolean> {
+  if (!state) return false;
+  const { saveOwnState, saveLastState } = sql.lanes;
+  const lane = {
+    text: isLast ? saveLastState : saveOwnState,
+    parameters: [...stateValues(lease.did, state), lease.token],
+  };
+  const statement = dialect.rowSettlement(connection, { row, lane, lease, entries: settledRows(done) });
+  if (!statement) return false;
+  try {
+    return (await connection.inTurn(asScript(statement))).rows.length > 0;
+  } catch (error) {
+    // Of which of its parts that was told is found out where each is a statement of its own.
+    if (isRefusedStatement(error)) return false;
+    throw error;
+  }
 }
 
 export const settledRows = (done: readonly SettledEntry[]): UpdateRow[] =>

@@ -2,7 +2,7 @@ import { parseAtUri } from '../../model/address.js';
 import type { PendingView, PendingStats, WrittenAddress } from '../pending-views.js';
 import type { LedgerAccess } from './ledger.access.js';
 import { LEDGER_COLUMNS, toDate, type LedgerRow } from './ledger-row.js';
-import { isBacklog } from './statements.js';
+import { isBacklog } from './due-conditions.js';
 
 interface InspectedRow extends LedgerRow {
   readonly pending_since: number | string | null;

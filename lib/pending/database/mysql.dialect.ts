@@ -4,18 +4,22 @@ import type { SqlScript } from '../../database/sql-script.js';
 import type { Connection, Query } from '../../database/connection.js';
 import {
   CAPTURE_FIELDS,
+  hasKey,
   keysOf,
   NEW_LANE,
   SqlDialect,
   UPDATE_FIELDS,
   versionOf,
+  type AskedLane,
   type Fence,
   type FieldType,
   type RowUpdate,
+  type TakenLane,
   type Updated,
   type UpdateRow,
 } from './dialect.js';
-import type { CaptureRow } from './ledger-row.js';
+import { canBeTaken, taken, type TakenRow } from './lane-row.js';
+import type { CaptureRow, LedgerRow } from './ledger-row.js';
 
 const KEY = 'VARCHAR(512) CHARACTER SET ascii COLLATE ascii_bin';
 const TEXT = 'TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
@@ -35,6 +39,12 @@ export class MysqlDialect extends SqlDialect {
       ),
       `${this.ledger}.`,
     );
+
+  private readonly takeTexts = { open: this.takeText(false), anyway: this.takeText(true) };
+
+  private readonly enteredText =
+    `SELECT ${taken((column) => `a.${column}`)}, e.* FROM ${this.lane} a LEFT JOIN (${this.pendingAt(3)}) e ON TRUE ` +
+    'WHERE a.did = $1 AND a.token = $2';
 
   /** ON DUPLICATE KEY has no condition: every row is captured. */
   async capture(connection: Connection, rows: readonly CaptureRow[], runner?: QueryRunner): Promise<[]> {
@@ -94,29 +104,46 @@ export class MysqlDialect extends SqlDialect {
     );
   }
 
+  /** The entries are read under the lease, with the lane. */
+  override enter(connection: Connection, { keys, ...asked }: AskedLane): Promise<TakenLane | null> {
+    return connection.use(async (query) => {
+      const token = await this.take(query, asked);
+      if (token === null) return null;
+      const { rows } = await query(this.enteredText, [asked.did, token, JSON.stringify(keys)]);
+      const lane = rows[0] as unknown as TakenRow | undefined;
+      return lane ? { lane, entries: rows.filter(hasKey) as unknown as LedgerRow[] } : null;
+    });
+  }
+
   /** Of some that make a missing lane at once, InnoDB may end one as a deadlock: another one gets it. */
-  async lease(query: Query, did: string, microseconds: number): Promise<number | null> {
+  private async take(query: Query, asked: Omit<AskedLane, 'keys'>): Promise<number | null> {
     try {
-      return await this.tryLease(query, did, microseconds);
+      return await this.tryTake(query, asked);
     } catch (error) {
       if ((error as { code?: unknown }).code === 'ER_LOCK_DEADLOCK') return null;
       throw error;
     }
   }
 
-  private async tryLease(query: Query, did: string, microseconds: number): Promise<number | null> {
-    const taken = await query(
-      `UPDATE ${this.lane} SET token = LAST_INSERT_ID(token + 1), leased = TRUE, owed = ready_at, ready_at = $now + $2, wakes = 0 ` +
-        'WHERE did = $1 AND (NOT leased OR ready_at <= $now)',
-      [did, microseconds],
-    );
-    if (taken.affected > 0) return taken.insertId;
+  private async tryTake(
+    query: Query,
+    { did, microseconds, anyway }: Omit<AskedLane, 'keys'>,
+  ): Promise<number | null> {
+    const found = await query(this.takeTexts[anyway ? 'anyway' : 'open'], [did, microseconds]);
+    if (found.affected > 0) return found.insertId;
     const row = { ...NEW_LANE, did: '$1', token: '1', leased: 'TRUE', ready_at: '$now + $2' };
     const made = await query(
       `INSERT IGNORE INTO ${this.lane} (${Object.keys(row).join(', ')}) VALUES (${Object.values(row).join(', ')})`,
       [did, microseconds],
     );
     return made.affected > 0 ? 1 : null;
+  }
+
+  private takeText(anyway: boolean): string {
+    return (
+      `UPDATE ${this.lane} SET token = LAST_INSERT_ID(token + 1), leased = TRUE, owed = ready_at, ready_at = $now + $2, wakes = 0 ` +
+      `WHERE did = $1 AND ${canBeTaken((column) => column, anyway)}`
+    );
   }
 
   /** Without partial indexes the way is through all that is pending. */

@@ -1,6 +1,6 @@
 import { assignments, recaptured } from './capture-sql.js';
-import type { Query } from '../../database/connection.js';
 import { NEW_LANE, SqlDialect, type RowUpdate } from './dialect.js';
+import { canBeTaken } from './lane-row.js';
 
 /** What PostgreSQL and SQLite have in common: `ON CONFLICT`, `RETURNING`, and partial indexes. */
 export abstract class OnConflictDialect extends SqlDialect {
@@ -15,14 +15,18 @@ export abstract class OnConflictDialect extends SqlDialect {
       ),
     );
 
-  protected readonly leaseText =
-    this.upsertLane({ did: '$1', token: '1', leased: 'TRUE', ready_at: '$now + $2' }, (old) => ({
+  /** Takes a lane. */
+  protected takeText(anyway: boolean): string {
+    const row = { did: '$1', token: '1', leased: 'TRUE', ready_at: '$now + $2' };
+    const text = this.upsertLane(row, (old) => ({
       token: `${old('token')} + 1`,
       leased: 'TRUE',
       owed: old('ready_at'),
       ready_at: '$now + $2',
       wakes: '0',
-    })) + ' WHERE NOT l.leased OR l.ready_at <= $now RETURNING token';
+    }));
+    return `${text} WHERE ${canBeTaken((column) => `l.${column}`, anyway)}`;
+  }
 
   upsertLane(
     insert: Readonly<Record<string, string>>,
@@ -33,11 +37,6 @@ export abstract class OnConflictDialect extends SqlDialect {
       `INSERT INTO ${this.lane} AS l (${Object.keys(row).join(', ')}) VALUES (${Object.values(row).join(', ')}) ` +
       `ON CONFLICT (did) DO UPDATE SET ${assignments(update((column) => `l.${column}`))}`
     );
-  }
-
-  async lease(query: Query, did: string, microseconds: number): Promise<number | null> {
-    const { rows } = await query(this.leaseText, [did, microseconds]);
-    return rows[0] ? Number(rows[0]['token']) : null;
   }
 
   /** From one DID to the next through the index, however many rows are pending in each. */

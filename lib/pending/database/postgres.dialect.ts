@@ -1,20 +1,26 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { assignments, CAPTURED, CAPTURED_UNLESS_SETTLED, LEFT_ALONE } from './capture-sql.js';
-import { runStatement, type QueryResult, type Statement, type SqlScript } from '../../database/sql-script.js';
+import { asScript, runStatement, type Statement, type SqlScript } from '../../database/sql-script.js';
 import type { Connection } from '../../database/connection.js';
 import {
   CAPTURE_FIELDS,
   captureValues,
+  hasKey,
   keysOf,
   UPDATE_FIELDS,
   versionOf,
+  type AskedLane,
   type Fence,
   type FieldType,
+  type RowSettlement,
   type RowUpdate,
+  type TakenLane,
   type Updated,
   type UpdateRow,
 } from './dialect.js';
-import { uriOf, type CaptureRow } from './ledger-row.js';
+import { taken, type TakenRow } from './lane-row.js';
+import { uriOf, type CaptureRow, type LedgerRow } from './ledger-row.js';
+import { SETTLE } from './ledger.updates.js';
 import { OnConflictDialect } from './on-conflict.dialect.js';
 import { PreparedStatement } from '../../database/postgres.prepared-statement.js';
 
@@ -33,6 +39,7 @@ export class PostgresDialect extends OnConflictDialect {
     // Once for all rows: it is no cheap sum.
     '(SELECT $now)',
   );
+  private readonly enterTexts = { open: this.enterText(false), anyway: this.enterText(true) };
   private readonly known = new Map<string, PreparedStatement>();
 
   constructor(
@@ -56,7 +63,7 @@ export class PostgresDialect extends OnConflictDialect {
     const text = (one ? this.captureOne : this.captureMany)[asks ? 'unlessSettled' : 'plain'];
     const parameters = one ? captureValues(one) : [JSON.stringify(rows)];
     const statement = this.prepared(connection.statement(text, parameters));
-    const result = await (runner ? runStatement(statement, runner) : connection.inTurn(alone(statement)));
+    const result = await (runner ? runStatement(statement, runner) : connection.inTurn(asScript(statement)));
     if (!asks) return [];
     const captured = result.rows.filter(({ version }) => Number(version) > 0) as unknown as CaptureRow[];
     const uris = new Set(captured.map(uriOf));
@@ -77,6 +84,54 @@ export class PostgresDialect extends OnConflictDialect {
         `${offer(CAPTURED_UNLESS_SETTLED)}${this.recapture} WHERE excluded.version = 1 OR NOT ${LEFT_ALONE} ` +
         'RETURNING did AS d, collection AS c, rkey AS r, version',
     };
+  }
+
+  override async enter(connection: Connection, asked: AskedLane): Promise<TakenLane | null> {
+    const { did, keys, microseconds, anyway } = asked;
+    const text = this.enterTexts[anyway ? 'anyway' : 'open'];
+    const statement = connection.statement(text, [did, microseconds, JSON.stringify(keys)]);
+    const { rows } = await connection.inTurn(asScript(this.prepared(statement)));
+    const lane = rows[0] as unknown as (TakenRow & { readonly is_current: boolean }) | undefined;
+    if (!lane) return null;
+    return { lane, entries: lane.is_current ? (rows.filter(hasKey) as unknown as LedgerRow[]) : null };
+  }
+
+  /**
+   * The entries are as of the start of the statement, which may have waited then for the former holder of the
+   * lane to settle them. They are current only if nobody had the lane then, nor took it since.
+   */
+  private enterText(anyway: boolean): string {
+    return (
+      `WITH seen AS MATERIALIZED (SELECT token, leased FROM ${this.lane} WHERE did = $1), ` +
+      `a AS (${this.takeText(anyway)} RETURNING l.*) SELECT ${taken((column) => `a.${column}`)}, ` +
+      'a.token = COALESCE(seen.token, 0) + 1 AND seen.leased IS NOT TRUE AS is_current, e.* ' +
+      `FROM a LEFT JOIN seen ON TRUE LEFT JOIN (${this.pendingAt(3)}) e ON TRUE`
+    );
+  }
+
+  /** What comes first locks the lane, so that it stays ours until the end. Each part asks for the one before it. */
+  override rowSettlement(connection: Connection, parts: RowSettlement): Statement {
+    const { row, lane, lease, entries } = parts;
+    const count = row.parameters.length;
+    const next = count + lane.parameters.length + 1;
+    const laneText = lane.text.replaceAll(/\$(\d+)/g, (_, number: string) => `$${Number(number) + count}`);
+    const offered = this.table(next, 'd', { ...UPDATE_FIELDS, ...SETTLE.fields });
+    const text =
+      `WITH parity_lane_held AS MATERIALIZED (${this.heldText(next + 1)} FOR NO KEY UPDATE), ` +
+      `parity_row AS (${row.text} AND EXISTS (SELECT 1 FROM parity_lane_held) RETURNING 1), ` +
+      `parity_free AS MATERIALIZED (SELECT d.* FROM ${offered} JOIN ${this.ledger} l ON ${this.sameKey} ` +
+      'WHERE EXISTS (SELECT 1 FROM parity_row) FOR UPDATE OF l SKIP LOCKED), ' +
+      `parity_settled AS (UPDATE ${this.ledger} l SET ${assignments(SETTLE.set)} FROM parity_free d WHERE ${this.sameKey}), ` +
+      `parity_lane_left AS (${laneText} AND EXISTS (SELECT 1 FROM parity_row) RETURNING 1) ` +
+      'SELECT 1 FROM parity_lane_left';
+    const ours = [JSON.stringify(entries), lease.did, lease.token];
+    const parameters = [...row.parameters, ...lane.parameters, ...ours];
+    return this.prepared(connection.statement(text, parameters));
+  }
+
+  /** @param number of the parameter that has the DID; the next one has the token */
+  private heldText(number: number): string {
+    return `SELECT 1 FROM ${this.lane} WHERE did = $${number} AND token = $${number + 1} AND leased`;
   }
 
   private prepared(statement: Statement): Statement {
@@ -122,11 +177,7 @@ export class PostgresDialect extends OnConflictDialect {
         : 'RETURNING l.did, l.collection, l.rkey) SELECT done.* FROM fence LEFT JOIN done ON TRUE');
     return {
       plain: text('SELECT 1'),
-      fenced: text(`SELECT 1 FROM ${this.lane} WHERE did = $2 AND token = $3 AND leased FOR SHARE`),
+      fenced: text(`${this.heldText(2)} FOR SHARE`),
     };
   }
-}
-
-function* alone(statement: Statement): SqlScript<QueryResult> {
-  return yield statement;
 }

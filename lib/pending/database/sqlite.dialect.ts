@@ -1,20 +1,23 @@
 import type { QueryRunner } from 'typeorm';
 import { assignments, CAPTURED, CAPTURED_UNLESS_SETTLED, LEFT_ALONE } from './capture-sql.js';
 import type { SqlScript } from '../../database/sql-script.js';
-import type { Connection, Query } from '../../database/connection.js';
+import type { Connection } from '../../database/connection.js';
 import {
   CAPTURE_NAMES,
   captureValues,
   keysOf,
   UPDATE_FIELDS,
   versionOf,
+  type AskedLane,
   type Fence,
   type FieldType,
   type RowUpdate,
+  type TakenLane,
   type Updated,
   type UpdateRow,
 } from './dialect.js';
-import type { CaptureRow } from './ledger-row.js';
+import { taken, type TakenRow } from './lane-row.js';
+import type { CaptureRow, LedgerRow } from './ledger-row.js';
 import { OnConflictDialect } from './on-conflict.dialect.js';
 import { SqliteConnection } from '../../database/sqlite.connection.js';
 
@@ -35,6 +38,12 @@ export class SqliteDialect extends OnConflictDialect {
     `FROM ${this.ledger} l WHERE l.rkey = ${given('d.r')} AND l.did = ${given('d.d')} AND l.collection = ${given('d.c')}`;
 
   override readonly forUpdate = '';
+
+  private readonly enterTexts = {
+    open: `${this.takeText(false)} RETURNING ${taken((column) => column)}`,
+    anyway: `${this.takeText(true)} RETURNING ${taken((column) => column)}`,
+  };
+  private readonly pendingText = this.pendingAt(1);
 
   private readonly heldText = `SELECT 1 FROM ${this.lane} WHERE did = $2 AND token = $3 AND leased`;
 
@@ -60,12 +69,20 @@ export class SqliteDialect extends OnConflictDialect {
     return new Set(asking.filter(({ v }, index) => (met[index] ? met[index]['is_left'] === 1 : v === 0)));
   }
 
-  /** A lease that is rolled back with a stranger's transaction would give its token out twice: then there is none. */
-  override lease(_query: Query, did: string, microseconds: number): Promise<number | null> {
+  /**
+   * A lease that is rolled back with the transaction of another caller would give its token out twice: while
+   * one is open there is no lease.
+   */
+  override enter(_connection: Connection, asked: AskedLane): Promise<TakenLane | null> {
+    const { did, keys, microseconds, anyway } = asked;
     return this.connection.whenFree((shared) => {
       if (shared) return null;
-      const [row] = this.connection.run(this.leaseText, [did, microseconds]).rows;
-      return row ? Number(row['token']) : null;
+      const text = this.enterTexts[anyway ? 'anyway' : 'open'];
+      const [lane] = this.connection.run(text, [did, microseconds]).rows as unknown as TakenRow[];
+      if (!lane) return null;
+      const pending =
+        keys.length > 0 ? this.connection.run(this.pendingText, [JSON.stringify(keys)]).rows : [];
+      return { lane, entries: pending as unknown as LedgerRow[] };
     });
   }
 

@@ -1,4 +1,3 @@
-export { brokenPendingSyncStores, type BrokenPendingSyncStore } from './broken-pending-sync-stores.js';
 export type { ContractCase, ContractSubject, OpenSubject } from './contract-case.js';
 export {
   pendingSyncStoreContract,

@@ -5,6 +5,7 @@ import { backfillCases } from './pending-sync-store/backfill.cases.js';
 import { byHandCases } from './pending-sync-store/by-hand.cases.js';
 import { captureCases } from './pending-sync-store/capture.cases.js';
 import { cleanupCases } from './pending-sync-store/cleanup.cases.js';
+import { enterCases } from './pending-sync-store/enter.cases.js';
 import { laneCases } from './pending-sync-store/lane.cases.js';
 import { leftCases } from './pending-sync-store/left.cases.js';
 import { leaseCases } from './pending-sync-store/lease.cases.js';
@@ -40,6 +41,7 @@ export function pendingSyncStoreContract({
     ...unlessSettledCases(),
     ...tryCases(span),
     ...leaseCases(span),
+    ...enterCases(span),
     ...laneCases(span),
     ...backlogCases(),
     ...backfillCases(span),

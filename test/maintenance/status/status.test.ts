@@ -4,6 +4,7 @@ import { Book, Library } from '../reconcile/library.js';
 import { databaseKinds, describeDatabase } from '../../support/databases.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { partsOf } from '../../support/pending-parts.js';
+import { leaseOf } from '../../pending/database-fixtures.js';
 
 let network: LocalNetwork;
 let library: Library;
@@ -50,7 +51,7 @@ for (const storage of ['database', 'cache'] as const) {
         });
         expect(await stats()).toMatchObject({ pending: 1, oldestWaiting: expect.any(Date) });
         expect(Math.abs((await stats()).oldestWaiting!.getTime() - before)).toBeLessThan(5_000);
-        const lease = await store().lease(library.did, 10_000);
+        const lease = await leaseOf(store(), library.did, 10_000);
         expect(await stats()).toMatchObject({ leased: 1 });
         await store().release(lease!, { next: 'asleep', failures: 0 });
         await manager.removeForDid(library.did);
@@ -80,7 +81,7 @@ for (const storage of ['database', 'cache'] as const) {
         const book = await library.save('a book');
         await library.app.module.get(PendingSyncManager).capture(book);
         const [entry] = await store().at(library.did, [book.getAtpUri()!]);
-        const lease = (await store().lease(library.did, 10_000))!;
+        const lease = (await leaseOf(store(), library.did, 10_000))!;
         const failure = {
           uri: entry!.sync.uri,
           version: entry!.version,
@@ -101,7 +102,7 @@ for (const storage of ['database', 'cache'] as const) {
         library = await Library.open(network, kind, { pendingSyncs: { ...pendingSyncs, maxAttempts: 1 } });
         const book = await library.save('unmappable');
         expect(await statusOf(book)).toMatchObject({ status: 'failed', attempts: 1 });
-        const lease = (await store().lease(library.did, 10_000))!;
+        const lease = (await leaseOf(store(), library.did, 10_000))!;
         await library.app.repository(Book).save(Object.assign(book, { title: 'corrected' }));
         expect(await statusOf(book)).toMatchObject({ status: 'pending' });
         await store().release(lease, { next: 'asleep', failures: 0 });

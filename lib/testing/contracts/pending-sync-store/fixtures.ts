@@ -77,7 +77,7 @@ export class Scene {
 
   /** Leases a lane that must be free. */
   async lease(did = ALICE, milliseconds = LONG, store = this.store): Promise<Lease> {
-    const lease = await store.lease(did, milliseconds);
+    const lease = await leaseOf(store, did, milliseconds);
     assert.ok(lease, `the lane of ${did} is not free`);
     return lease;
   }
@@ -104,6 +104,13 @@ export class Scene {
     return stale;
   }
 }
+
+/** The lease alone, whether or not the lane is parked or backs off; null: another worker has it. */
+export const leaseOf = async (
+  store: PendingSyncStore,
+  did: string,
+  milliseconds: number,
+): Promise<Lease | null> => (await store.enter(did, [], { milliseconds, anyway: true })).lease;
 
 export const settled = ({ sync, version }: PendingEntry, cid: string | null = 'bafysettled') => ({
   uri: sync.uri,

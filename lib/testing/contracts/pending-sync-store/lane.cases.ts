@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import type { ContractCase } from '../contract-case.js';
-import { aChange, ALICE, BOB, contractCase, failedTry, LONG, PARK, type Scene, settled } from './fixtures.js';
+import {
+  leaseOf,
+  aChange,
+  ALICE,
+  BOB,
+  contractCase,
+  failedTry,
+  LONG,
+  PARK,
+  type Scene,
+  settled,
+} from './fixtures.js';
 
 const IDLE = { did: ALICE, park: null, justFreed: false, retryAt: null, failures: 0 };
 
@@ -19,14 +30,14 @@ export const laneCases = (span: number): ContractCase[] => [
 
   contractCase('release keeps when to retry, and the failures in a row', async ({ store, peer }) => {
     await store.capture([aChange('a')]);
-    const lease = await store.lease(ALICE, LONG);
+    const lease = await leaseOf(store, ALICE, LONG);
     assert.ok(lease);
     const retryAt = new Date(Date.now() + LONG);
     await store.release(lease, { next: { retryAt }, failures: 3 });
     const lane = await peer.lane(ALICE);
     assert.equal(lane.failures, 3);
     assert.ok(lane.retryAt && Math.abs(lane.retryAt.getTime() - retryAt.getTime()) < 1_000);
-    const again = await store.lease(ALICE, LONG);
+    const again = await leaseOf(store, ALICE, LONG);
     assert.ok(again, 'a lane that is backed off can still be leased');
     await store.release(again, { next: 'asleep', failures: 0 });
     assert.deepEqual(await store.lane(ALICE), IDLE);

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import type { ContractCase } from '../contract-case.js';
-import { aChange, ALICE, BOB, contractCase, LONG, settled } from './fixtures.js';
+import { leaseOf, aChange, ALICE, BOB, contractCase, LONG, settled } from './fixtures.js';
 
 export const leaseCases = (span: number): ContractCase[] => [
   contractCase("a leased lane is nobody else's", async (scene) => {
     await scene.lease();
-    assert.equal(await scene.peer.lease(ALICE, LONG), null);
-    assert.equal(await scene.store.lease(ALICE, LONG), null);
+    assert.equal(await leaseOf(scene.peer, ALICE, LONG), null);
+    assert.equal(await leaseOf(scene.store, ALICE, LONG), null);
     await scene.lease(BOB);
   }),
 
   contractCase('of those that ask for a lane at once one gets it', async (scene) => {
     for (let round = 0; round < 5; round++) {
       const asking = [scene.store, scene.peer, scene.store, scene.peer].map((store) =>
-        store.lease(ALICE, LONG),
+        leaseOf(store, ALICE, LONG),
       );
       const [winner, ...others] = (await Promise.all(asking)).filter((lease) => lease !== null);
       assert.ok(winner);
@@ -60,7 +60,7 @@ export const leaseCases = (span: number): ContractCase[] => [
     const extended = await scene.store.extend(await scene.lease(ALICE, span), LONG);
     assert.ok(extended);
     await scene.pass(span);
-    assert.equal(await scene.peer.lease(ALICE, LONG), null);
+    assert.equal(await leaseOf(scene.peer, ALICE, LONG), null);
     assert.equal(await scene.store.settle(extended, [settled(entry)]), true);
   }),
 
@@ -79,7 +79,7 @@ export const leaseCases = (span: number): ContractCase[] => [
   contractCase('release changes nothing once somebody has taken the lane over', async (scene) => {
     const stale = await scene.staleLease(span);
     await scene.store.release(stale, { next: { retryAt: new Date(Date.now() + LONG) }, failures: 7 });
-    assert.equal(await scene.store.lease(ALICE, LONG), null);
+    assert.equal(await leaseOf(scene.store, ALICE, LONG), null);
     const { retryAt, failures } = await scene.store.lane(ALICE);
     assert.deepEqual([retryAt, failures], [null, 0]);
   }),

@@ -1,5 +1,5 @@
-import { atUri } from '../../../model/address.js';
-import type { PendingChange, PendingEntry } from '../../../pending/pending-entry.js';
+import { atUri } from '../../../lib/model/address.js';
+import type { PendingChange, PendingEntry } from '../../../lib/pending/pending-entry.js';
 import { NONE, type BrokenRule } from './rule.js';
 
 export const brokenByCapture: readonly BrokenRule[] = [
@@ -56,7 +56,9 @@ export const brokenByCapture: readonly BrokenRule[] = [
           return good.capture(changes);
         },
         at: async (did, uris) =>
-          (await good.at(did, uris)).map((entry) => ({ ...entry, cid: last.get(entry.sync.uri) ?? null })),
+          (await good.at(did, uris)).map((entry) =>
+            Object.assign({}, entry, { cid: last.get(entry.sync.uri) ?? null }),
+          ),
       };
     },
   },

@@ -1,6 +1,6 @@
-import { atUri } from '../../../model/address.js';
-import type { LaneNext, PendingEntry } from '../../../pending/pending-entry.js';
-import type { PendingSyncStore } from '../../../pending/pending-sync.store.js';
+import { atUri } from '../../../lib/model/address.js';
+import type { LaneNext, PendingEntry } from '../../../lib/pending/pending-entry.js';
+import type { PendingSyncStore } from '../../../lib/pending/pending-sync.store.js';
 import { type BrokenRule, holders } from './rule.js';
 
 const NEVER = 1e12;
@@ -193,9 +193,9 @@ export const brokenByBackfill: readonly BrokenRule[] = [
     breaks: 'forgets who was woken while the lane was leased',
     fails,
     rule: (good: PendingSyncStore) => {
-      const { lease, held } = holders(good);
+      const { enter, held } = holders(good);
       return {
-        lease,
+        enter,
         wake: async (did: string, options?: { readonly backfill: boolean }) =>
           held.has(did) ? undefined : good.wake(did, options),
       };
@@ -204,7 +204,7 @@ export const brokenByBackfill: readonly BrokenRule[] = [
   {
     breaks: 'never ends a lease',
     fails: 'a lane whose holder died over its backfill is ready',
-    rule: (good) => ({ lease: (did) => good.lease(did, NEVER) }),
+    rule: (good) => ({ enter: (did, uris) => good.enter(did, uris, { milliseconds: NEVER }) }),
   },
 ];
 

@@ -16,8 +16,8 @@ export const brokenByTry: readonly BrokenRule[] = [
     breaks: 'lets a former holder settle',
     fails: 'settle is refused to a lease that somebody has taken over',
     rule: (good) => {
-      const { lease, holderOf } = holders(good);
-      return { lease, settle: (stale, done) => good.settle(holderOf(stale), done) };
+      const { enter, holderOf } = holders(good);
+      return { enter, settle: (stale, done) => good.settle(holderOf(stale), done) };
     },
   },
   {
@@ -89,8 +89,8 @@ export const brokenByTry: readonly BrokenRule[] = [
     breaks: 'lets a former holder spend attempts',
     fails: 'a failed try is refused to a lease that somebody has taken over',
     rule: (good) => {
-      const { lease, holderOf } = holders(good);
-      return { lease, failed: (stale, tries) => good.failed(holderOf(stale), tries) };
+      const { enter, holderOf } = holders(good);
+      return { enter, failed: (stale, tries) => good.failed(holderOf(stale), tries) };
     },
   },
   {
@@ -134,8 +134,8 @@ export const brokenByTry: readonly BrokenRule[] = [
     breaks: 'lets a former holder give entries up',
     fails: 'discard is refused to a lease that somebody has taken over',
     rule: (good) => {
-      const { lease, holderOf } = holders(good);
-      return { lease, discard: (stale, given) => good.discard(holderOf(stale), given) };
+      const { enter, holderOf } = holders(good);
+      return { enter, discard: (stale, given) => good.discard(holderOf(stale), given) };
     },
   },
 ];

@@ -1,5 +1,5 @@
-import type { Lease } from '../../../pending/pending-entry.js';
-import type { PendingSyncStore } from '../../../pending/pending-sync.store.js';
+import type { Lease } from '../../../lib/pending/pending-entry.js';
+import type { PendingSyncStore } from '../../../lib/pending/pending-sync.store.js';
 
 export interface BrokenRule {
   readonly breaks: string;
@@ -16,10 +16,10 @@ export function holders(good: PendingSyncStore) {
   const held = new Map<string, Lease>();
   return {
     held,
-    lease: async (did: string, milliseconds: number) => {
-      const lease = await good.lease(did, milliseconds);
-      if (lease) held.set(did, lease);
-      return lease;
+    enter: async (...asked: Parameters<PendingSyncStore['enter']>) => {
+      const entered = await good.enter(...asked);
+      if (entered.lease) held.set(entered.lease.did, entered.lease);
+      return entered;
     },
     holderOf: (lease: Lease): Lease => held.get(lease.did) ?? lease,
   };

@@ -1,17 +1,18 @@
-import { CachePendingSyncStore } from '../../pending/cache/cache-pending-sync.store.js';
-import type { PendingSyncStore } from '../../pending/pending-sync.store.js';
+import { CachePendingSyncStore } from '../../lib/pending/cache/cache-pending-sync.store.js';
+import type { PendingSyncStore } from '../../lib/pending/pending-sync.store.js';
 import { brokenByAccount } from './broken-stores/account.js';
 import { brokenByBacklog } from './broken-stores/backlog.js';
 import { brokenByBackfill } from './broken-stores/backfill.js';
 import { brokenByHand } from './broken-stores/by-hand.js';
 import { brokenByCapture } from './broken-stores/capture.js';
+import { brokenByEnter } from './broken-stores/enter.js';
 import { brokenByLane } from './broken-stores/lane.js';
 import { brokenByLeft } from './broken-stores/left.js';
 import type { BrokenRule } from './broken-stores/rule.js';
 import { brokenByTry } from './broken-stores/try.js';
 import { brokenByView } from './broken-stores/view.js';
 import { brokenByUnlessSettled } from './broken-stores/unless-settled.js';
-import type { OpenSubject } from './contract-case.js';
+import type { OpenSubject } from '../../lib/testing/contracts/contract-case.js';
 
 /** A store that breaks one rule, to see that the contract notices. */
 export interface BrokenPendingSyncStore {
@@ -51,6 +52,7 @@ export const brokenPendingSyncStores: readonly BrokenPendingSyncStore[] = [
   ...brokenByUnlessSettled,
   ...brokenByTry,
   ...brokenByLane,
+  ...brokenByEnter,
   ...brokenByBacklog,
   ...brokenByBackfill,
   ...brokenByLeft,

@@ -1,4 +1,4 @@
-import type { Lease } from '../../../pending/pending-entry.js';
+import type { Lease } from '../../../lib/pending/pending-entry.js';
 import { type BrokenRule, holders } from './rule.js';
 
 const FOR_EVER = 1e12;
@@ -8,10 +8,12 @@ export const brokenByLane: readonly BrokenRule[] = [
     breaks: 'gives the same lane twice',
     fails: "a leased lane is nobody else's",
     rule: (good) => {
-      const { lease, holderOf } = holders(good);
+      const { enter, holderOf } = holders(good);
       return {
-        lease: async (did, milliseconds) =>
-          (await lease(did, milliseconds)) ?? holderOf({ did, token: 0, endsAt: 0 }),
+        enter: async (did, uris, options) => {
+          const entered = await enter(did, uris, options);
+          return { ...entered, lease: entered.lease ?? holderOf({ did, token: 0, endsAt: 0 }) };
+        },
       };
     },
   },
@@ -21,11 +23,12 @@ export const brokenByLane: readonly BrokenRule[] = [
     rule: (good) => {
       const taken = new Map<string, Lease>();
       return {
-        lease: async (did, milliseconds) => {
-          if (taken.has(did)) return null;
-          const lease = await good.lease(did, milliseconds);
-          if (lease) taken.set(did, lease);
-          return lease ?? taken.get(did) ?? null;
+        enter: async (did, uris, options) => {
+          const isTaken = taken.has(did);
+          const entered = await good.enter(did, uris, options);
+          if (isTaken) return entered;
+          if (entered.lease) taken.set(did, entered.lease);
+          return { ...entered, lease: entered.lease ?? taken.get(did) ?? null };
         },
         release: async (lease, next) => {
           taken.delete(lease.did);
@@ -38,11 +41,11 @@ export const brokenByLane: readonly BrokenRule[] = [
     breaks: 'gives the same token with every lease',
     fails: 'tokens grow with every lease',
     rule: (good) => {
-      const { lease, holderOf } = holders(good);
+      const { enter, holderOf } = holders(good);
       return {
-        lease: async (did, milliseconds) => {
-          const given = await lease(did, milliseconds);
-          return given && { ...given, token: 1 };
+        enter: async (...asked) => {
+          const entered = await enter(...asked);
+          return { ...entered, lease: entered.lease && { ...entered.lease, token: 1 } };
         },
         release: (given, next) => good.release(holderOf(given), next),
       };
@@ -51,7 +54,7 @@ export const brokenByLane: readonly BrokenRule[] = [
   {
     breaks: 'never ends a lease',
     fails: 'a lease that has ended can be taken',
-    rule: (good) => ({ lease: (did) => good.lease(did, FOR_EVER) }),
+    rule: (good) => ({ enter: (did, uris) => good.enter(did, uris, { milliseconds: FOR_EVER }) }),
   },
   {
     breaks: 'prolongs a lease by nothing',
@@ -64,16 +67,16 @@ export const brokenByLane: readonly BrokenRule[] = [
     breaks: 'prolongs the lease of a former holder',
     fails: 'a lease that somebody has taken over cannot be extended',
     rule: (good) => {
-      const { lease, holderOf } = holders(good);
-      return { lease, extend: (stale, milliseconds) => good.extend(holderOf(stale), milliseconds) };
+      const { enter, holderOf } = holders(good);
+      return { enter, extend: (stale, milliseconds) => good.extend(holderOf(stale), milliseconds) };
     },
   },
   {
     breaks: 'lets a former holder give the lane back',
     fails: 'release changes nothing once somebody has taken the lane over',
     rule: (good) => {
-      const { lease, holderOf } = holders(good);
-      return { lease, release: (stale, next) => good.release(holderOf(stale), next) };
+      const { enter, holderOf } = holders(good);
+      return { enter, release: (stale, next) => good.release(holderOf(stale), next) };
     },
   },
   {
@@ -136,9 +139,9 @@ export const brokenByLane: readonly BrokenRule[] = [
     breaks: 'takes a leased lane for ready',
     fails: 'a leased lane is not ready before it is given back',
     rule: (good) => {
-      const { lease, held } = holders(good);
+      const { enter, held } = holders(good);
       return {
-        lease,
+        enter,
         readyLanes: async (limit) => {
           const ready = await good.readyLanes(limit);
           const leased = [...held.values()].map(({ did }) => did);
@@ -186,9 +189,9 @@ export const brokenByLane: readonly BrokenRule[] = [
     breaks: 'forgets who was woken while the lane was leased',
     fails: 'what comes while the lane is leased makes it ready afterwards',
     rule: (good) => {
-      const { lease, held } = holders(good);
+      const { enter, held } = holders(good);
       return {
-        lease,
+        enter,
         wake: async (did) => (held.has(did) ? undefined : good.wake(did)),
       };
     },

@@ -1,0 +1,183 @@
+import type { Agent } from '@atproto/api';
+import type { DataSource } from 'typeorm';
+import type { ParityError } from '../errors/parity.error.js';
+import type { ParityEvents } from '../events/parity-events.js';
+import { atUri } from '../model/address.js';
+import type { RepositoryState } from '../pds/repository-state.store.js';
+import type { RecordWrite, RepositoryView, RepositoryWriter } from '../pds/repository-writer.js';
+import type { Change } from './change.js';
+import { decide, NO_DECISION, type Decision } from './decision.js';
+import { failedOutcome, settledOutcome, unsettledOutcome, type Outcome } from './outcome.js';
+import { settle, type Settled } from './settlement.js';
+import type { SyncRun } from './sync-run.js';
+import { asGone, movedOn, type Target } from './target.js';
+import { withUnrecorded, type UnrecordedWritesState } from './unrecorded-writes.store.js';
+
+/** What becomes of an address; undefined: it is so already. */
+type Action = RecordWrite['action'] | undefined;
+
+export interface WriteRoundConfig {
+  readonly did: string;
+  readonly agent: Agent;
+  readonly writer: RepositoryWriter;
+  readonly events: ParityEvents;
+  readonly validate: boolean | undefined;
+  readonly warn: (message: string) => void;
+  readonly run: SyncRun;
+  readonly state: UnrecordedWritesState;
+  /** By at-uri, what the run wrote to addresses whose rows could not take it up; the round adds to it. */
+  readonly written: Map<string, string | null>;
+  /** Told of each change that is done, or has failed. */
+  readonly end: (outcome: Outcome) => void;
+}
+
+/** One call of the repository writer for some targets: what it writes is settled commit by commit. */
+export class WriteRound {
+  private readonly byUri: ReadonlyMap<string, Target>;
+  private decision: Decision = NO_DECISION;
+  private readonly planned = new Map<Target, Action>();
+  private readonly warned = new Set<string>();
+  /** At-uris. */
+  private readonly done = new Set<string>();
+  private readonly stale: Change[] = [];
+
+  constructor(
+    private readonly targets: readonly Target[],
+    private readonly config: WriteRoundConfig,
+  ) {
+    this.byUri = new Map(targets.map((target) => [target.uri, target]));
+  }
+
+  /** @returns the changes whose row went or changed its address under the write */
+  async write(): Promise<readonly Change[]> {
+    const { did, agent, writer, validate, state, run } = this.config;
+    const report = await writer.write({
+      did,
+      agent,
+      addresses: this.targets.map(({ change }) => change.address),
+      validate,
+      state,
+      backfill: run.backfill,
+      ...(run.permit && { permit: run.permit }),
+      verify: this.targets.some(needsLook),
+      decide: (view) => this.decide(view),
+      onCommit: (writes, _commit, after) => this.settle(this.actionsOf(writes), after),
+      onFound: (found, after) => this.settle(this.actionsOfFound(found), after),
+    });
+    this.refuse(report.refused);
+    this.refuse(this.decision.conflicts);
+    await this.settle(new Map(this.open.map((target) => [target, undefined])));
+    return this.stale;
+  }
+
+  /** What the writer was asked to do for a target last. */
+  actionOf(target: Target): Action {
+    return this.planned.get(target);
+  }
+
+  private get open(): Target[] {
+    return this.targets.filter(({ uri }) => !this.done.has(uri));
+  }
+
+  /** Called again whenever the view changes. */
+  private decide(view: RepositoryView): readonly RecordWrite[] {
+    this.decision = decide(this.targets, view);
+    const { writes, overwritten } = this.decision;
+    for (const message of overwritten) {
+      if (!this.warned.has(message)) this.config.warn(message);
+      this.warned.add(message);
+    }
+    this.planned.clear();
+    for (const [target, action] of this.actionsOf(writes)) this.planned.set(target, action);
+    return writes;
+  }
+
+  private actionsOf(writes: readonly RecordWrite[]): Map<Target, Action> {
+    return new Map(
+      writes.flatMap(({ address, action }) => {
+        const target = this.byUri.get(atUri(address));
+        return target ? [[target, action] as const] : [];
+      }),
+    );
+  }
+
+  /**
+   * An answer was lost: the record is as it should be, or its key is spent, and the rows do not know it yet.
+   */
+  private actionsOfFound(found: ReadonlyMap<string, string | null>): Map<Target, Action> {
+    const { spent } = this.decision;
+    const targets = this.open.filter(({ uri }) => found.has(uri));
+    return new Map(targets.map((target) => [spent.has(target.uri) ? asGone(target) : target, undefined]));
+  }
+
+  private refuse(errors: ReadonlyMap<string, ParityError>): void {
+    for (const [uri, error] of errors) {
+      const target = this.byUri.get(uri);
+      if (!target || this.done.has(uri)) continue;
+      this.done.add(uri);
+      this.config.end(failedOutcome(target.change, error, target.row));
+    }
+  }
+
+  private async settle(actions: ReadonlyMap<Target, Action>, after?: RepositoryState): Promise<void> {
+    const targets = [...actions.keys()];
+    for (const [dataSource, some] of Map.groupBy(targets, ({ change }) => change.entity.dataSource))
+      for (const settled of await this.settleIn(dataSource, some, after))
+        await this.tell(settled, actions.get(settled.target));
+  }
+
+  private settleIn(
+    dataSource: DataSource,
+    targets: readonly Target[],
+    after: RepositoryState | undefined,
+  ): Promise<Settled[]> {
+    const { run, state } = this.config;
+    return settle(targets, {
+      dataSource,
+      own: () => run.runner?.(),
+      leaveOwn: () => run.leaveRunner?.(),
+      ledger: run.ledger,
+      state: (open) => after && this.stateAfter(after, targets, open),
+      kept: () => after && state.keeps(after),
+    });
+  }
+
+  private async tell({ target, stale, error }: Settled, action: Action): Promise<void> {
+    const { end, events, written } = this.config;
+    const { uri, desired, change } = target;
+    this.done.add(uri);
+    if (error) return end(unsettledOutcome(target, error));
+    const isSpent = target.spent || this.decision.spent.has(uri);
+    const elsewhere = isSpent ? await movedOn(change, target.row) : target.elsewhere;
+    const outcome = settledOutcome({ ...target, elsewhere }, action, events);
+    if (stale) {
+      written.set(uri, desired.kind === 'record' ? desired.prepared.cid : null);
+      this.stale.push(change);
+    } else {
+      written.delete(uri);
+      end(outcome);
+    }
+  }
+
+  /**
+   * What is kept with the rows that have taken up their records; the `open` ones among the targets have not.
+   */
+  private stateAfter(
+    after: RepositoryState,
+    targets: readonly Target[],
+    open: readonly Target[],
+  ): RepositoryState {
+    const untaken = new Map<string, string | null>(this.config.written);
+    for (const { uri } of targets) untaken.delete(uri);
+    for (const { uri, desired } of open)
+      untaken.set(uri, desired.kind === 'record' ? desired.prepared.cid : null);
+    return withUnrecorded(after, untaken);
+  }
+}
+
+/**
+ * Whether what the database remembers is not enough: other applications write there too, and must not be
+ * overwritten.
+ */
+const needsLook = ({ change: { entity }, known }: Target): boolean =>
+  known === null ? entity.hasFixedRkey : entity.sync.onConflict === 'fail';
