@@ -1,9 +1,10 @@
 /** What the module adds to `save()` in inline mode: an unmarked entity, an unchanged record, a publish. `npm run bench` */
 import { DataSource, type DataSourceOptions, type Logger } from 'typeorm';
+import { parityEntities } from 'nestjs-parity';
 import { LocalNetwork } from 'nestjs-parity/testing';
 import { onEachDatabase } from './support/databases.js';
 import { compare, report, type Ratio } from './support/measure.js';
-import { application, Bare, CountingSessions, Note, Plain } from './support/setting.js';
+import { application, Bare, CountingSessions, entities, Note, Plain } from './support/setting.js';
 
 /** Counts queries; the rest of TypeORM's logging stays off. */
 class QueryCounter implements Logger {
@@ -23,6 +24,10 @@ const queries = async (counter: QueryCounter, run: () => Promise<unknown>): Prom
   await run();
   return counter.count;
 };
+
+/** The same database with the tables of pending syncs. */
+const withLedger = (options: DataSourceOptions): DataSourceOptions =>
+  ({ ...options, entities: [...entities, ...parityEntities] }) as DataSourceOptions;
 
 const ratios: Ratio[] = [];
 const network = await LocalNetwork.start();
@@ -85,36 +90,42 @@ await onEachDatabase(async (kind, options) => {
   );
   ratios.push({ ...unchanged, notes: `${sessions.requests} requests` });
 
-  ratios.push(
-    await compare(
-      `${kind}: inline publish, against createRecord and a plain save()`,
-      1.2,
+  const publish = async (source: DataSource): Promise<void> => {
+    const notes = source.getRepository(Note);
+    await notes.save(notes.create({ did, content: `${++views}` }));
+  };
+  const createRecord = async (): Promise<void> => {
+    const content = `${++views}`;
+    await plain.getRepository(Bare).save(plain.getRepository(Bare).create({ did, content }));
+    await bareSessions.agent.com.atproto.repo.createRecord({
+      repo: bareSessions.account.did,
+      collection: 'com.example.note',
+      record: { content },
+    });
+  };
+  const published = (what: string, goal: number, source: DataSource): Promise<Ratio> =>
+    compare(
+      `${kind}: ${what}, against createRecord and a plain save()`,
+      goal,
       [
-        {
-          name: 'ours',
-          run: () =>
-            dataSource
-              .getRepository(Note)
-              .save(dataSource.getRepository(Note).create({ did, content: `${++views}` })),
-        },
-        {
-          name: 'theirs',
-          run: async () => {
-            const content = `${++views}`;
-            await plain.getRepository(Bare).save(plain.getRepository(Bare).create({ did, content }));
-            await bareSessions.agent.com.atproto.repo.createRecord({
-              repo: bareSessions.account.did,
-              collection: 'com.example.note',
-              record: { content },
-            });
-          },
-        },
+        { name: 'ours', run: () => publish(source) },
+        { name: 'theirs', run: createRecord },
       ],
       { rounds: 150, warmUp: 20 },
-    ),
-  );
-  await plain.destroy();
+    );
+  ratios.push(await published('inline publish', 1.2, dataSource));
   await app.close();
+
+  const durable = await application(withLedger(logged(ours)), {
+    sessions,
+    pendingSyncs: { enabled: true, storage: 'database' },
+  });
+  await publish(durable.dataSource);
+  const statements = await queries(ours, () => publish(durable.dataSource));
+  const ratio = await published('inline publish with database storage', 1.25, durable.dataSource);
+  ratios.push({ ...ratio, notes: `${statements} statements` });
+  await plain.destroy();
+  await durable.app.close();
 });
 await network.stop();
 report(ratios);

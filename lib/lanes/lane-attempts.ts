@@ -49,7 +49,9 @@ export interface Attempt {
   readonly backfill: boolean;
   /** The entries are tried again; otherwise the changes are new, and kept if they fail. */
   readonly isRetry: boolean;
-  /** Nothing is done under the lease once all of them are settled: the last settlement may give the lane back. */
+  /**
+   * Nothing is done under the lease once all of them are settled: the last settlement may give the lane back.
+   */
   readonly givesBack?: boolean;
 }
 
@@ -168,7 +170,8 @@ export class LaneAttempts {
   }
 
   /**
-   * DurableCapture changes that are not tried now (a durable store has done it already), and gives their entries.
+   * DurableCapture changes that are not tried now (a durable store has done it already), and gives their
+   * entries.
    */
   async capture(did: string, changes: readonly Change[]): Promise<Map<string, PendingEntry>> {
     const { store } = this.options;

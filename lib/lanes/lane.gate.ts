@@ -33,7 +33,10 @@ export interface Closed {
 export class LaneGate {
   constructor(private readonly config: LaneGateConfig) {}
 
-  /** Takes the lane for changes at these addresses, unless it is parked or leased, or it or its host backs off. */
+  /**
+   * Takes the lane for changes at these addresses, unless it is parked or leased, or it or its host backs
+   * off.
+   */
   async enter(did: string, addresses: readonly Address[]): Promise<Entered | Closed> {
     const { store, writer, parks } = this.config;
     const pausedUntil = writer.pausedUntil(did);

@@ -1,8 +1,8 @@
 import { type RepositoryState, RepositoryStateStore } from '../pds/repository-state.store.js';
 
 /**
- * What is remembered of the repository of a lane that is held. No other worker changes it meanwhile, so the store is asked once at most. A
- * worker that has lost the lane changes it no more.
+ * What is remembered of the repository of a lane that is held. No other worker changes it meanwhile, so the
+ * store is asked once at most. A worker that has lost the lane changes it no more.
  */
 export class LeasedState extends RepositoryStateStore {
   /**

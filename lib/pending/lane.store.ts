@@ -15,8 +15,8 @@ export interface LaneStore {
   /**
    * Takes the lane, and gives it with what is pending at these at-uris.
    *
-   * - No lease is given while another worker has the lane; a lease that has ended can be taken, with a greater
-   *   token.
+   * - No lease is given while another worker has the lane; a lease that has ended can be taken, with a
+   *   greater token.
    * - No lease is given of a lane that is parked, or that backs off, unless the worker comes `anyway`.
    * - Race: of two workers that ask at once one gets the lane.
    * - Race: the entries are not older than the last settlement of the lane's former holder. What is captured
@@ -31,8 +31,8 @@ export interface LaneStore {
    * Gives the lane back; nothing happens if it is no longer ours.
    *
    * - Race: a {@link wake} that came while the lane was leased is not lost; the lane is ready at once then.
-   * - With `wakeAt` a lane that would sleep becomes ready then. It backs off from nothing, and a wake makes it
-   *   ready before.
+   * - With `wakeAt` a lane that would sleep becomes ready then. It backs off from nothing, and a wake makes
+   *   it ready before.
    */
   release(lease: Lease, after: LaneAfter): Promise<void>;
 
@@ -46,8 +46,8 @@ export interface LaneStore {
    * The account has another session: the lane and the entries that needed one are free.
    *
    * - With `retry` they are due by themselves, and so is all backlog.
-   * - Otherwise what was parked is backlog, due for a retry by hand only: all that was captured up to now if the
-   *   lane is parked, and each entry that needed a session.
+   * - Otherwise what was parked is backlog, due for a retry by hand only: all that was captured up to now if
+   *   the lane is parked, and each entry that needed a session.
    * - What waits for something else goes on waiting for that alone.
    * - Race: whether the lane is parked is decided with the same write.
    */

@@ -24,8 +24,8 @@ export interface PendingChangeStore {
   readonly durable: boolean;
 
   /**
-   * What it keeps is there after the end of the process. A store that is not durable is then asked to capture a
-   * change before its first request is sent, because the request may arrive though the process dies.
+   * What it keeps is there after the end of the process. A store that is not durable is then asked to capture
+   * a change before its first request is sent, because the request may arrive though the process dies.
    */
   readonly outlivesProcess: boolean;
 
@@ -36,21 +36,22 @@ export interface PendingChangeStore {
    * - It raises the version.
    * - It takes over trigger, operation and claimant.
    * - It keeps id, place and createdAt, and its cid where the later change has none.
-   * - It gives the entry all its attempts, since what failed was another record.
+   * - It gives the entry all its attempts, since what failed was another record, unless it is `backfill`.
    * - It ends what the entry waited for: the entry is no backlog and wants no session.
    * - An entry that was discarded, settled or removed begins anew, with a version that is greater still.
    *
    * What it leaves as it is:
-   * - A `backfill` change takes over nothing from an entry that is no backfill, nor gives it attempts. The entry
-   *   is backfill if both are.
+   * - A `backfill` change takes over nothing from an entry that is no backfill. The entry is backfill if both
+   *   are.
    * - What was asked for by hand of the same entity stays as `keptTrigger` says, with its operation.
    * - A `givenUp` change of another entity leaves the claimant, within one call too.
    *
    * A change with `unlessSettled` may be left alone, and is then returned by its at-uri:
-   * - if nothing is pending or dead at the address, and the last {@link settle} there was of the same `cid` for
-   *   the same claimant, and not `asIs`;
+   * - if nothing is pending or dead at the address, and the last {@link settle} there was of the same `cid`
+   *   for the same claimant, and not `asIs`;
    * - or if it has no `cid`, and nothing was ever kept there.
-   * - In doubt it is kept. What was removed or discarded is in doubt: a request for it may still be under way.
+   * - In doubt it is kept. What was removed or discarded is in doubt: a request for it may still be under
+   *   way.
    *
    * Races:
    * - Two captures of one DID at once lose neither.
@@ -75,7 +76,8 @@ export interface PendingChangeStore {
   /**
    * This process does not know the class whose changes are kept under this name.
    *
-   * - {@link due} and `LaneStore.readyLanes` leave its entries out from now on, save those of rows that are gone.
+   * - {@link due} and `LaneStore.readyLanes` leave its entries out from now on, save those of rows that are
+   *   gone.
    * - A lane in which one of them is due is never put to sleep: another process tries it.
    *
    * @returns false if they are left out already
@@ -94,7 +96,8 @@ export interface PendingChangeStore {
   settle(lease: Lease, done: readonly SettledEntry[]): Promise<boolean>;
 
   /**
-   * {@link settle} in one transaction with other `work` in the database of the entities. Durable stores have it.
+   * {@link settle} in one transaction with other `work` in the database of the entities. Durable stores have
+   * it.
    *
    * - The work comes first.
    * - What is remembered of the repository is kept along, if that is kept there.
@@ -112,9 +115,9 @@ export interface PendingChangeStore {
    * - All of it is done, or nothing.
    *
    * @param row an update that ends with its condition
-   * @returns false, and nothing is done: the lease is no longer ours, or the row is not as the update takes it,
-   *   or another transaction holds it, or the database refuses the statement or has none; {@link settleWith}
-   *   finds out which
+   * @returns false, and nothing is done: the lease is no longer ours, or the row is not as the update takes
+   *   it, or another transaction holds it, or the database refuses the statement or has none; {@link
+   *   settleWith} finds out which
    */
   settleRow?(lease: Lease, row: Statement, along: Settlement): Promise<boolean>;
 

@@ -153,8 +153,8 @@ export interface Settlement {
   /** What is to be remembered of the repository; undefined: what is remembered stays. */
   readonly state: RepositoryState | undefined;
   /**
-   * The worker does nothing more under its lease: the lane is given back, `as-before` and without failures, in
-   * the write that settles.
+   * The worker does nothing more under its lease: the lane is given back, `as-before` and without failures,
+   * in the write that settles.
    */
   readonly isLast: boolean;
 }

@@ -21,8 +21,8 @@ export interface PendingSyncReader {
   stats(): Promise<PendingStats>;
 
   /**
-   * The next addresses, in an order of their own, of a class that have a record and nothing pending. Empty: no
-   * more, or a store that forgets what is done.
+   * The next addresses, in an order of their own, of a class that have a record and nothing pending. Empty:
+   * no more, or a store that forgets what is done.
    *
    * - An address whose record is kept on purpose is left out.
    *

@@ -9,7 +9,10 @@ export interface Settling {
   readonly isFinal: boolean;
 }
 
-/** Port to what keeps changes until they are done, in the database of their entities: it settles them together with the rows. */
+/**
+ * Port to what keeps changes until they are done, in the database of their entities: it settles them together
+ * with the rows.
+ */
 export interface SettlementLedger {
   /**
    * All of it in one transaction, or nothing: whoever has the lane by now decides on what he read.

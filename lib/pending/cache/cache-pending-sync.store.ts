@@ -51,11 +51,11 @@ export interface CachePendingSyncStoreConfig {
 }
 
 /**
- * Pending syncs in a cache: best effort, for one process. All of an account is one value, so that a process that
- * dies leaves either the lane of before a change or the one of after it; the value costs more to write the more is
- * pending there. A crash between a commit and the request, or in memory the failure, loses the change. Leases are
- * known to this process only, and two processes on one cache may overwrite each other's values. Several
- * processes, or changes that must not be lost, need the database.
+ * Pending syncs in a cache: best effort, for one process. All of an account is one value, so that a process
+ * that dies leaves either the lane of before a change or the one of after it; the value costs more to write
+ * the more is pending there. A crash between a commit and the request, or in memory the failure, loses the
+ * change. Leases are known to this process only, and two processes on one cache may overwrite each other's
+ * values. Several processes, or changes that must not be lost, need the database.
  */
 export class CachePendingSyncStore implements PendingSyncStore {
   readonly durable = false;
@@ -129,7 +129,9 @@ export class CachePendingSyncStore implements PendingSyncStore {
     return this.ifOwned(lease, [], (lane) => steps.discard(lane, given));
   }
 
-  /** In one step of the lane: nothing is settled between the look at it and the lease, nor before the entries. */
+  /**
+   * In one step of the lane: nothing is settled between the look at it and the lease, nor before the entries.
+   */
   enter(
     did: string,
     uris: readonly string[],

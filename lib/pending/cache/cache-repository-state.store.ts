@@ -19,9 +19,9 @@ export interface CacheRepositoryStateConfig {
 }
 
 /**
- * What is remembered of repositories, in this process and in a cache that outlives it: a request that a killed process
- * left behind is fenced by the next one. A cache that fails delays no write and is no failure of it: the process
- * knows what it has sent, and only one that dies meanwhile forgets it.
+ * What is remembered of repositories, in this process and in a cache that outlives it: a request that a
+ * killed process left behind is fenced by the next one. A cache that fails delays no write and is no failure
+ * of it: the process knows what it has sent, and only one that dies meanwhile forgets it.
  */
 export class CacheRepositoryState extends RepositoryStateStore {
   private readonly memory = new InMemoryRepositoryState();

@@ -6,10 +6,10 @@ const PREFIX = 'parity:pending-accounts:';
 const PARTS = 64;
 
 /**
- * Which accounts have pending syncs in a cache that outlives the process: not every store lists its keys, and one
- * that others use, too, would have to read all of theirs. An account is listed before its first pending sync is
- * written, and taken off after its last one has gone: a process that dies between the two leaves a name too many,
- * never one too few.
+ * Which accounts have pending syncs in a cache that outlives the process: not every store lists its keys, and
+ * one that others use, too, would have to read all of theirs. An account is listed before its first pending
+ * sync is written, and taken off after its last one has gone: a process that dies between the two leaves a
+ * name too many, never one too few.
  */
 export class LaneDirectory {
   private readonly lock = new KeyedQueue();

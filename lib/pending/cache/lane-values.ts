@@ -4,7 +4,10 @@ import { LaneDirectory } from './lane-directory.js';
 import { type PendingCache, unreadable } from './pending-cache.js';
 
 const PREFIX = 'parity:pending:';
-/** Of the value below. A version that changes what it keeps counts it up, and does not take the one for the other. */
+/**
+ * Of the value below. A version that changes what it keeps counts it up, and does not take the one for the
+ * other.
+ */
 const FORMAT = 1;
 
 /** A cached lane, and the store that has written it last. */

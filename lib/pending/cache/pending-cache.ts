@@ -22,8 +22,9 @@ export interface PendingCacheConfig {
 }
 
 /**
- * The values of pending syncs in a cache that the application gives. It asks the Keyv stores themselves: `cache.get`
- * takes an error for "nothing there", which would read as "nothing is pending", and the next write would make it so.
+ * The values of pending syncs in a cache that the application gives. It asks the Keyv stores themselves:
+ * `cache.get` takes an error for "nothing there", which would read as "nothing is pending", and the next
+ * write would make it so.
  */
 export class PendingCache {
   /** Whether its values end with the process. */

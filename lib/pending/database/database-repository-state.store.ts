@@ -5,7 +5,10 @@ import { stateValues, toState, type StateRow } from './lane-row.js';
 import { LedgerAccess } from './ledger.access.js';
 import { capabilitiesOf } from '../../database/capabilities.js';
 
-/** Remembers repositories with their lanes, so that a request that a killed process left behind is fenced by the next one. */
+/**
+ * Remembers repositories with their lanes, so that a request that a killed process left behind is fenced by
+ * the next one.
+ */
 export class DatabaseRepositoryState extends RepositoryStateStore {
   override readonly isLasting: boolean;
   private readonly access: LedgerAccess;

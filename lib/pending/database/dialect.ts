@@ -167,7 +167,9 @@ export abstract class SqlDialect {
   /** See `LaneStore.enter`. null: the lane is not to be had. */
   abstract enter(connection: Connection, asked: AskedLane): Promise<TakenLane | null>;
 
-  /** See `PendingChangeStore.settleRow`: gives a row if all of it was done. null: there is no such statement. */
+  /**
+   * See `PendingChangeStore.settleRow`: gives a row if all of it was done. null: there is no such statement.
+   */
   rowSettlement(_connection: Connection, _parts: RowSettlement): Statement | null {
     return null;
   }

@@ -14,7 +14,11 @@ const make: Record<DialectName, (dataSource: DataSource, prepares: boolean) => S
 
 const known = new WeakMap<DataSource, Map<boolean, SqlDialect>>();
 
-/** One per DataSource: it keeps the texts of its statements. @throws ParityOptionsError for a database that it does not know */
+/**
+ * One per DataSource: it keeps the texts of its statements.
+ *
+ * @throws ParityOptionsError for a database that it does not know
+ */
 export function sqlDialect(dataSource: DataSource, prepares: boolean): SqlDialect {
   const dialects = known.get(dataSource) ?? new Map<boolean, SqlDialect>();
   known.set(dataSource, dialects);

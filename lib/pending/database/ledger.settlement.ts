@@ -9,8 +9,9 @@ import type { LedgerAccess } from './ledger.access.js';
 import { SETTLE } from './ledger.updates.js';
 
 /**
- * `PendingChangeStore.settleWith`. The lane comes last, and says whether it is still ours: whoever wants to take it waits for the end of the
- * transaction from then on, and if somebody has taken it before, nothing of this happens.
+ * `PendingChangeStore.settleWith`. The lane comes last, and says whether it is still ours. A worker that
+ * wants to take it waits for the end of the transaction from then on; if one has taken it before, nothing of
+ * this happens.
  */
 export function* settlement<T>(
   { connection, dialect, sql }: LedgerAccess,
@@ -48,7 +49,7 @@ export async function settleRow(
   try {
     return (await connection.inTurn(asScript(statement))).rows.length > 0;
   } catch (error) {
-    // Of which of its parts that was told is found out where each is a statement of its own.
+    // Which part was refused is found out where each is a statement of its own.
     if (isRefusedStatement(error)) return false;
     throw error;
   }

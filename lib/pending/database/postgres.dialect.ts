@@ -97,8 +97,8 @@ export class PostgresDialect extends OnConflictDialect {
   }
 
   /**
-   * The entries are as of the start of the statement, which may have waited then for the former holder of the
-   * lane to settle them. They are current only if nobody had the lane then, nor took it since.
+   * The entries are as of the start of the statement, which may then have waited for the former holder of the
+   * lane to settle them. They are current only if no worker had the lane at that time, nor took it since.
    */
   private enterText(anyway: boolean): string {
     return (
@@ -109,7 +109,10 @@ export class PostgresDialect extends OnConflictDialect {
     );
   }
 
-  /** What comes first locks the lane, so that it stays ours until the end. Each part asks for the one before it. */
+  /**
+   * The first part locks the lane, so that no other worker can take it before the end. The row is written
+   * only under that lock, and the entry and the lane only if the row was.
+   */
   override rowSettlement(connection: Connection, parts: RowSettlement): Statement {
     const { row, lane, lease, entries } = parts;
     const count = row.parameters.length;

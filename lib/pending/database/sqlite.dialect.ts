@@ -32,7 +32,10 @@ export class SqliteDialect extends OnConflictDialect {
     `INSERT INTO ${this.ledger} AS l (${Object.keys(CAPTURED).join(', ')}) ` +
     `VALUES (${Object.values(CAPTURED).map(given).join(', ')}) ${this.recapture}`;
 
-  /** To look first costs less than to have the upsert decide. Nobody waits here for a row, so none is kept of an address where nothing is. */
+  /**
+   * To look first costs less than to have the upsert decide. Nobody waits here for a row, so none is kept of
+   * an address where nothing is.
+   */
   private readonly leftText =
     `SELECT ${LEFT_ALONE.replace(/\bexcluded\.(\w+)/g, (_, column: string) => given(CAPTURED_UNLESS_SETTLED[column]!))} AS is_left ` +
     `FROM ${this.ledger} l WHERE l.rkey = ${given('d.r')} AND l.did = ${given('d.d')} AND l.collection = ${given('d.c')}`;
