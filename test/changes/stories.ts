@@ -7,10 +7,11 @@ import {
   VersionColumn,
 } from 'typeorm';
 import { AtpRecordEntity, AutoSyncsWithAtp, AppPasswordSessionProvider, RecordMapper } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import type { DatabaseKind } from '../support/databases.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
 abstract class Owned extends AtpRecordEntity {
   @Column({ default: '' }) did!: string;
@@ -102,8 +103,9 @@ export class StoryNetwork {
 
   static async start(): Promise<StoryNetwork> {
     const proxy = await FaultProxy.start();
-    const network = await LocalNetwork.start({ publicUrl: proxy.url });
+    const network = await sharedNetwork();
     proxy.target = network.pdsUrl;
+    proxy.takesSessions = true;
     const alice = await network.createAccount({ handle: 'alice.test' });
     const bob = await network.createAccount({ handle: 'bob.test' });
     return new StoryNetwork(network, proxy, alice, bob);
@@ -144,6 +146,5 @@ export class StoryNetwork {
 
   async stop(): Promise<void> {
     await this.proxy.stop();
-    await this.network.stop();
   }
 }

@@ -17,8 +17,9 @@ import {
   withAtpRecord,
   type EntityClass,
 } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import { ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
 abstract class Titled {
   @PrimaryGeneratedColumn() id!: number;
@@ -92,7 +93,7 @@ let alice: Account;
 let app: ParityApp;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   alice = await network.createAccount({ handle: 'alice.test' });
   const accounts = [{ identifier: alice.did, password: alice.password }];
   app = await ParityApp.start({
@@ -105,7 +106,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await app?.stop();
-  await network?.stop();
 });
 
 const song = (title: string): Song => Object.assign(new Song(), { did: alice.did, title });

@@ -1,7 +1,8 @@
 import { AppPasswordSessionProvider, SyncResult } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import { Post, PostMapper, User } from '../support/blog.js';
 import { ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
 let network: LocalNetwork;
 let alice: Account;
@@ -10,7 +11,7 @@ let app: ParityApp;
 let user: User;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   alice = await network.createAccount({ handle: 'alice.test' });
   bob = await network.createAccount({ handle: 'bob.test' });
   const accounts = [alice, bob].map(({ did, password }) => ({ identifier: did, password }));
@@ -25,7 +26,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await app?.stop();
-  await network?.stop();
 });
 
 /** A post that is published by hand only: drafts do not sync. */

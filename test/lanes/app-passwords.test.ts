@@ -1,17 +1,17 @@
 import { AppPasswordSessionProvider, OAuthSessionInvalidError, parityEntities } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { Post, PostMapper, User } from '../support/blog.js';
 import { freshDataSource } from '../support/databases.js';
 import { ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
 const entities = [User, Post, ...parityEntities] as Function[];
 
 let network: LocalNetwork;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 it('two processes with one refused app password leave the park to each other, and send nothing', async () => {
   const { did } = await network.createAccount({ handle: 'robot.test' });

@@ -1,8 +1,9 @@
 import { PendingSyncRetried, RecordPublished } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { Post } from '../support/blog.js';
 import { isFence, isWrite } from '../pds/fixtures.js';
 import { answer, dropResponse, type Exchange, FaultProxy, resetBefore } from '../support/fault-proxy.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 import { Crowd } from './crowd.js';
 
@@ -12,13 +13,12 @@ const APPLY = 'com.atproto.repo.applyWrites';
 let network: LocalNetwork;
 let proxy: FaultProxy;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   proxy = await FaultProxy.start();
   proxy.target = network.pdsUrl;
 });
 afterAll(async () => {
   await proxy[Symbol.asyncDispose]();
-  await network.stop();
 });
 beforeEach(() => proxy.reset());
 

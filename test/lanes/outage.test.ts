@@ -14,7 +14,7 @@ jest.setTimeout(120_000);
 
 let servers: FaultyNetwork;
 beforeAll(async () => {
-  servers = await FaultyNetwork.start();
+  servers = await FaultyNetwork.startOwn();
 });
 afterAll(() => servers[Symbol.asyncDispose]());
 

@@ -1,11 +1,12 @@
 import { jest } from '@jest/globals';
 import { Agent, CredentialSession } from '@atproto/api';
 import { parityEntities, PendingSyncManager } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { Sessions } from '../property/sessions.js';
 import { Post, PostMapper, User } from '../support/blog.js';
 import { describeDatabase, type DatabaseKind } from '../support/databases.js';
 import { ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 
 const ACCOUNTS = 10;
@@ -13,9 +14,8 @@ jest.setTimeout(120_000);
 
 let network: LocalNetwork;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 for (const kind of ['sqlite', 'postgres'] satisfies DatabaseKind[]) {
   describeDatabase(kind)(`half of ${ACCOUNTS} accounts lose their sessions midway (${kind})`, () => {

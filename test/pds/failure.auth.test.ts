@@ -28,7 +28,7 @@ function memory<T>() {
 describe('RepositoryWriter with real sessions', () => {
   let servers: FaultyNetwork;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start();
+    servers = await FaultyNetwork.startOwn();
   });
   afterAll(() => servers[Symbol.asyncDispose]());
 

@@ -13,23 +13,35 @@ import {
 } from '../../lib/pds/repository-writer.js';
 import { type Account, LocalNetwork } from '../../lib/testing/network/index.js';
 import { type Exchange, FaultProxy } from '../support/fault-proxy.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
 export const COLLECTION = 'com.example.note';
 
-/** A PDS that calls itself by the address of a fault proxy in front of it. */
+/** A PDS behind a fault proxy of the file's own. */
 export class FaultyNetwork implements AsyncDisposable {
   private accounts = 0;
 
   private constructor(
     readonly network: LocalNetwork,
     readonly proxy: FaultProxy,
+    private readonly own: boolean,
   ) {}
 
-  static async start(options: { rateLimits?: boolean } = {}): Promise<FaultyNetwork> {
+  /** The PDS is that of all files; sessions of {@link FaultyNetwork.agent} are at the proxy. */
+  static async start(): Promise<FaultyNetwork> {
+    const proxy = await FaultProxy.start();
+    const network = await sharedNetwork();
+    proxy.target = network.pdsUrl;
+    proxy.takesSessions = true;
+    return new FaultyNetwork(network, proxy, false);
+  }
+
+  /** A PDS of the file's own, to stop or to configure; it calls itself by the address of the proxy, also to OAuth. */
+  static async startOwn(options: { rateLimits?: boolean } = {}): Promise<FaultyNetwork> {
     const proxy = await FaultProxy.start();
     const network = await LocalNetwork.start({ publicUrl: proxy.url, ...options });
     proxy.target = network.pdsUrl;
-    return new FaultyNetwork(network, proxy);
+    return new FaultyNetwork(network, proxy, true);
   }
 
   async account(): Promise<Account> {
@@ -73,7 +85,7 @@ export class FaultyNetwork implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.network.stop();
+    if (this.own) await this.network.stop();
     await this.proxy.stop();
   }
 }

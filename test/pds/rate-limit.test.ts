@@ -47,7 +47,7 @@ const HOUR = 3_600_000;
 describe('RepositoryWriter under rate limits', () => {
   let servers: FaultyNetwork;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start({ rateLimits: true });
+    servers = await FaultyNetwork.startOwn({ rateLimits: true });
   });
   afterAll(() => servers[Symbol.asyncDispose]());
 

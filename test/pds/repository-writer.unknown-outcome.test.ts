@@ -7,7 +7,7 @@ const FOREVER = Number.POSITIVE_INFINITY;
 describe('RepositoryWriter, with answers that get lost', () => {
   let servers: FaultyNetwork;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start();
+    servers = await FaultyNetwork.startOwn();
   });
   afterAll(() => servers[Symbol.asyncDispose]());
 

@@ -1,17 +1,17 @@
 import { jest } from '@jest/globals';
 import { AppPasswordSessionProvider, RecordPublished, SyncFailed } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { CachePendingSyncStore } from '../../lib/pending/cache/cache-pending-sync.store.js';
 import { Post, PostMapper, User } from '../support/blog.js';
 import { ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 
 let network: LocalNetwork;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 async function start(
   mode: 'background' | 'inline',

@@ -13,11 +13,12 @@ import {
   type OAuthSessionStore,
   type PendingSyncCache,
 } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { Post } from '../support/blog.js';
 import { freshDataSource, type FreshDatabase } from '../support/databases.js';
 import { aNamespace, redisKeyv } from '../support/redis.js';
 import { describeIf } from '../support/servers.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { Story, type StoryOptions } from '../support/story.js';
 import { until } from '../support/until.js';
 
@@ -25,9 +26,8 @@ jest.setTimeout(120_000);
 
 let network: LocalNetwork;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 describeIf('redis')('a restart with pending syncs in Redis', () => {
   const namespace = aNamespace();

@@ -1,17 +1,17 @@
 import type { Agent } from '@atproto/api';
 import { AppPasswordSessionProvider, parityEntities, SessionProvider } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { Post, PostMapper, User } from '../support/blog.js';
 import { ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 
 let network: LocalNetwork;
 let accounts = 0;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 /** Sessions that keep their caller waiting while the gate is closed. */
 class GatedSessions extends SessionProvider {

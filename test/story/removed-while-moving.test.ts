@@ -6,10 +6,11 @@ import {
   parityEntities,
   RecordMapper,
 } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 import { describeDatabase } from '../support/databases.js';
 import { ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 
 let leaving: (() => Promise<void>) | undefined;
@@ -39,9 +40,8 @@ class GuestMapper extends RecordMapper<Guest> {
 
 let network: LocalNetwork;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 // On SQLite nothing is written back while the transaction of the removal is open.
 describeDatabase('postgres')('an entity that is removed while its record arrives in another account', () => {

@@ -6,9 +6,10 @@ import {
   parityEntities,
   RecordMapper,
 } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
 @Entity()
 @AutoSyncsWithAtp()
@@ -49,9 +50,8 @@ for (const database of databaseKinds) {
     let app: ParityApp;
 
     beforeAll(async () => {
-      network = await LocalNetwork.start();
+      network = await sharedNetwork();
     });
-    afterAll(() => network.stop());
     beforeEach(async () => {
       account = await network.createAccount({ handle: `same${Date.now()}.test` });
       app = await ParityApp.start({

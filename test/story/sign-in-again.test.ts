@@ -1,16 +1,16 @@
 import { OAuthSessionInvalidError, PendingSyncManager } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { Post } from '../support/blog.js';
 import { databaseKinds, describeDatabase, freshDataSource, type DatabaseKind } from '../support/databases.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { Story } from '../support/story.js';
 import { until } from '../support/until.js';
 
 let network: LocalNetwork;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 describe('signing in again, with pending syncs in the cache', () => {
   theStory('cache', 'sqlite');

@@ -9,11 +9,12 @@ import {
   RecordPublished,
   SyncFailed,
 } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import { Column, Entity, PrimaryGeneratedColumn, type Logger, type Repository } from 'typeorm';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 
 @Entity()
@@ -44,10 +45,9 @@ let network: LocalNetwork;
 let account: Account;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   account = await network.createAccount({ handle: 'unchanged.test' });
 });
-afterAll(() => network.stop());
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`an edit that leaves its record as it is (${kind})`, () => {

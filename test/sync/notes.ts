@@ -8,9 +8,10 @@ import {
   type EntityClass,
   type ParityOptions,
 } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { ParityApp, type ParityAppOptions } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
 abstract class Note extends AtpRecordEntity {
   @PrimaryGeneratedColumn() id!: number;
@@ -72,8 +73,9 @@ export class NoteNetwork {
 
   static async start(): Promise<NoteNetwork> {
     const proxy = await FaultProxy.start();
-    const network = await LocalNetwork.start({ publicUrl: proxy.url });
+    const network = await sharedNetwork();
     proxy.target = network.pdsUrl;
+    proxy.takesSessions = true;
     const account = await network.createAccount({ handle: 'alice.test' });
     return new NoteNetwork(network, proxy, account, await network.agent(account));
   }
@@ -121,6 +123,5 @@ export class NoteNetwork {
   async stop(): Promise<void> {
     for (const app of this.apps) await app.stop();
     await this.proxy.stop();
-    await this.network.stop();
   }
 }

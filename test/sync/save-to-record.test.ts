@@ -1,17 +1,17 @@
 import { AppPasswordSessionProvider, RecordPublished, RecordUnpublished } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import { Post, PostMapper, User } from '../support/blog.js';
 import { ParityApp } from '../support/parity-app.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
 let network: LocalNetwork;
 let alice: Account;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   alice = await network.createAccount({ handle: 'alice.test' });
 });
-afterAll(() => network.stop());
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`from save() to a record (${kind})`, () => {

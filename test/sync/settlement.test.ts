@@ -6,10 +6,11 @@ import {
   parityEntities,
   RecordMapper,
 } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
 @Entity()
 @AutoSyncsWithAtp()
@@ -36,12 +37,11 @@ class LeafMapper extends RecordMapper<Leaf> {
 let network: LocalNetwork;
 let proxy: FaultProxy;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   proxy = await FaultProxy.start();
   proxy.target = network.pdsUrl;
 });
 afterAll(async () => {
-  await network.stop();
   await proxy.stop();
 });
 
