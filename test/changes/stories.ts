@@ -6,12 +6,13 @@ import {
   UpdateDateColumn,
   VersionColumn,
 } from 'typeorm';
-import { AtpRecordEntity, AutoSyncsWithAtp, AppPasswordSessionProvider, RecordMapper } from 'nestjs-parity';
+import { AtpRecordEntity, AutoSyncsWithAtp, RecordMapper } from 'nestjs-parity';
 import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import type { DatabaseKind } from '../support/databases.js';
 import { FaultProxy } from '../support/fault-proxy.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
 import { sharedNetwork } from '../support/shared-network.js';
+import { passwordsOf } from '../support/sessions.js';
 
 abstract class Owned extends AtpRecordEntity {
   @Column({ default: '' }) did!: string;
@@ -112,14 +113,13 @@ export class StoryNetwork {
   }
 
   app(database: DatabaseKind): Promise<ParityApp> {
-    const accounts = [this.alice, this.bob].map(({ did, password }) => ({ identifier: did, password }));
-    return ParityApp.start({
-      database,
-      entities: [Story, Rumour, Profile, Fragile],
-      parity: {
-        sessions: new AppPasswordSessionProvider({ service: this.proxy.url, accounts }),
+    return aParityApp({
+      model: {
+        entities: [Story, Rumour, Profile, Fragile],
         mappers: [StoryMapper, RumourMapper, ProfileMapper, FragileMapper],
       },
+      sessions: passwordsOf(this.proxy.url, this.alice, this.bob),
+      database,
     });
   }
 

@@ -1,6 +1,5 @@
 import { Column, DataSource, Entity, ManyToOne, PrimaryGeneratedColumn } from 'typeorm';
 import {
-  AppPasswordSessionProvider,
   AtpCid,
   AtpRecordEntity,
   AtpRkey,
@@ -18,8 +17,9 @@ import {
   type EntityClass,
 } from 'nestjs-parity';
 import type { Account, LocalNetwork } from 'nestjs-parity/testing';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
 import { sharedNetwork } from '../support/shared-network.js';
+import { passwordsOf } from '../support/sessions.js';
 
 abstract class Titled {
   @PrimaryGeneratedColumn() id!: number;
@@ -95,13 +95,12 @@ let app: ParityApp;
 beforeAll(async () => {
   network = await sharedNetwork();
   alice = await network.createAccount({ handle: 'alice.test' });
-  const accounts = [{ identifier: alice.did, password: alice.password }];
-  app = await ParityApp.start({
-    entities: [Person, Song, Photo, Page, Bookmark],
-    parity: {
-      sessions: new AppPasswordSessionProvider({ service: network.pdsUrl, accounts }),
+  app = await aParityApp({
+    model: {
+      entities: [Person, Song, Photo, Page, Bookmark],
       mappers: [mapperOf(Song), mapperOf(Photo), PageMapper],
     },
+    sessions: passwordsOf(network.pdsUrl, alice),
   });
 });
 afterAll(async () => {

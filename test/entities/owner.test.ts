@@ -1,12 +1,7 @@
 import { Column, DataSource, Entity, ManyToOne, PrimaryGeneratedColumn } from 'typeorm';
-import {
-  AtpRecordEntity,
-  AutoSyncsWithAtp,
-  ParityModule,
-  RecordMapper,
-  type EntityClass,
-} from 'nestjs-parity';
+import { AtpRecordEntity, AutoSyncsWithAtp, ParityModule } from 'nestjs-parity';
 import { Applications, NoSessions } from '../support/applications.js';
+import { textMapper } from '../support/entities/text-mapper.js';
 
 @Entity()
 class Person {
@@ -40,20 +35,17 @@ class WithAuthor extends Text {
 class Alone extends Text {}
 
 const owned = [WithDid, WithBoth, WithAuthor, Alone];
-const mapperOf = (entity: EntityClass<Text>): new () => RecordMapper<Text> =>
-  class TextMapper extends RecordMapper<Text> {
-    readonly entity = entity;
-    readonly collection = 'com.example.text';
-    toRecord({ text }: Text): Record<string, unknown> {
-      return { text };
-    }
-  };
 
 const apps = new Applications();
 async function start() {
   const sessions = new NoSessions();
   const app = await apps.start({
-    parity: [ParityModule.forRoot({ sessions, mappers: owned.map(mapperOf) })],
+    parity: [
+      ParityModule.forRoot({
+        sessions,
+        mappers: owned.map((entity) => textMapper(entity, 'com.example.text')),
+      }),
+    ],
     entities: [Person, ...owned],
   });
   const { manager } = app.get(DataSource);

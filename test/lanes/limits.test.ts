@@ -1,8 +1,16 @@
 import { PendingSyncRetried, RecordPublished } from 'nestjs-parity';
 import type { LocalNetwork } from 'nestjs-parity/testing';
-import { Post } from '../support/blog.js';
-import { isFence, isWrite } from '../pds/fixtures.js';
-import { answer, dropResponse, type Exchange, FaultProxy, resetBefore } from '../support/fault-proxy.js';
+import { Post } from '../support/entities/blog.js';
+
+import {
+  answer,
+  dropResponse,
+  type Exchange,
+  FaultProxy,
+  resetBefore,
+  isFence,
+  isWrite,
+} from '../support/fault-proxy.js';
 import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 import { Crowd } from './crowd.js';
@@ -94,7 +102,7 @@ describe('a PDS host', () => {
 
   it('that limits us is left alone for as long as it says, by all its accounts, and inline saves are kept', async () => {
     const crowd = await Crowd.gather(network, [proxy.url, proxy.url, network.pdsUrl], {
-      sync: { mode: 'inline' },
+      mode: 'inline',
     });
     await crowd.save(crowd.user(1), 1);
     const limited = { 'retry-after': '5', 'ratelimit-policy': '3000;w=300' };

@@ -3,7 +3,7 @@ import { PendingSyncManager, RecordPublished } from 'nestjs-parity';
 import type { LocalNetwork } from 'nestjs-parity/testing';
 import { LaneAttempts } from '../../lib/lanes/lane-attempts.js';
 import { LaneWorker } from '../../lib/lanes/lane.worker.js';
-import { Post } from '../support/blog.js';
+import { Post } from '../support/entities/blog.js';
 import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 import { Crowd } from './crowd.js';

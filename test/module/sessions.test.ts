@@ -2,7 +2,8 @@ import { Injectable, Module } from '@nestjs/common';
 import type { Agent } from '@atproto/api';
 import { AtpOAuthService, ParityModule, ParityOptionsError, SessionProvider } from 'nestjs-parity';
 import type { ParityModuleOptions } from 'nestjs-parity';
-import { Applications, DID, NoSessions, NoteMapper } from '../support/applications.js';
+import { Applications, NoSessions } from '../support/applications.js';
+import { DID, NoteMapper } from '../support/entities/note.js';
 
 const apps = new Applications();
 const start = (options: ParityModuleOptions, ...modules: Function[]) =>

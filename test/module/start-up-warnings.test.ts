@@ -15,7 +15,8 @@ import {
   type EntityClass,
 } from 'nestjs-parity';
 import { lackingScopes } from '../../lib/sessions/oauth/needed-scopes.js';
-import { Applications, DID, NoSessions, Note, NoteMapper } from '../support/applications.js';
+import { Applications, NoSessions } from '../support/applications.js';
+import { DID, Note, NoteMapper } from '../support/entities/note.js';
 
 const apps = new Applications();
 const parity = ParityModule.forRoot({ sessions: NoSessions });

@@ -24,7 +24,8 @@ import {
   PublishesRecords,
   RecordMapper,
 } from 'nestjs-parity';
-import { Applications, NoSessions, Note, NoteMapper, sqlite, type Setup } from '../support/applications.js';
+import { Applications, NoSessions, sqlite, type Setup } from '../support/applications.js';
+import { Note, NoteMapper } from '../support/entities/note.js';
 
 const apps = new Applications();
 /** Of an EntitySchema. */

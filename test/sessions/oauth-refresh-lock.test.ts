@@ -40,7 +40,7 @@ async function aDatabase(kind: DatabaseKind) {
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`with the lock in ${kind}`, () => {
-    it('two processes that need a refresh at once refresh once, and both write', async () => {
+    it('does the same', async () => {
       const { anotherProcess } = await aDatabase(kind);
       const account = await anAccount();
       const [one, two] = [await anotherProcess(true), await anotherProcess()];
@@ -106,7 +106,7 @@ describeIf('redis')('with the lock in Redis', () => {
     return made.connect();
   };
 
-  it('two processes that need a refresh at once refresh once, and both write', async () => {
+  it('does the same', async () => {
     const account = await anAccount();
     const sessionStore = aStore<NodeSavedSession>();
     const prefix = `test:${account.did}:`;

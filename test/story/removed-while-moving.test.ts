@@ -1,17 +1,11 @@
-import {
-  AppPasswordSessionProvider,
-  AtpMapper,
-  AtpRecordEntity,
-  AutoSyncsWithAtp,
-  parityEntities,
-  RecordMapper,
-} from 'nestjs-parity';
+import { AtpMapper, AtpRecordEntity, AutoSyncsWithAtp, RecordMapper } from 'nestjs-parity';
 import type { LocalNetwork } from 'nestjs-parity/testing';
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 import { describeDatabase } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp } from '../support/parity-app.js';
 import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
+import { passwordsOf } from '../support/sessions.js';
 
 let leaving: (() => Promise<void>) | undefined;
 
@@ -51,18 +45,12 @@ describeDatabase('postgres')('an entity that is removed while its record arrives
       await network.createAccount({ handle: 'into.test' }),
     ] as const;
     const [from, to] = accounts.map(({ did }) => did) as [string, string];
-    const app = await ParityApp.start({
-      entities: [Guest, ...parityEntities] as Function[],
+    const app = await aParityApp({
+      model: { entities: [Guest], mappers: [GuestMapper] },
+      sessions: passwordsOf(network.pdsUrl, ...accounts),
       database: 'postgres',
-      parity: {
-        sessions: new AppPasswordSessionProvider({
-          service: network.pdsUrl,
-          accounts: accounts.map(({ did, password }) => ({ identifier: did, password })),
-        }),
-        pendingSyncs: { enabled: true, storage: 'database' },
-        sync: { mode: 'background' },
-        mappers: [GuestMapper],
-      },
+      mode: 'background',
+      storage: 'database',
     });
     const guests = app.repository(Guest);
     const idle = () =>

@@ -39,6 +39,16 @@ interface Rule {
   times: number;
 }
 
+/** An `applyWrites` that is no fence. */
+export const isWrite = ({ nsid, body }: Exchange): boolean =>
+  nsid === 'com.atproto.repo.applyWrites' && (body as { writes: unknown[] }).writes.length > 0;
+
+export const isFence = ({ nsid, body }: Exchange): boolean =>
+  nsid === 'com.atproto.repo.applyWrites' && (body as { writes: unknown[] }).writes.length === 0;
+
+export const actionsOf = ({ body }: Exchange): string[] =>
+  (body as { writes: { $type: string }[] }).writes.map(({ $type }) => $type.split('#')[1] ?? '');
+
 /** A reverse proxy in front of a PDS that does to single requests what networks and gateways do. */
 export class FaultProxy implements AsyncDisposable {
   /** Every request so far. */

@@ -3,7 +3,8 @@ import { describeDatabase } from '../support/databases.js';
 import { Held } from '../support/fault-proxy.js';
 import type { ParityApp } from '../support/parity-app.js';
 import { until } from '../support/until.js';
-import { Bold, NoteNetwork } from './notes.js';
+import { Bold } from '../support/entities/bold-and-careful.js';
+import { NoteNetwork } from '../support/note-network.js';
 
 let alice: NoteNetwork;
 let app: ParityApp;

@@ -1,9 +1,10 @@
-import { AppPasswordSessionProvider, RecordPublished, RecordUnpublished } from 'nestjs-parity';
+import { RecordPublished, RecordUnpublished } from 'nestjs-parity';
 import type { Account, LocalNetwork } from 'nestjs-parity/testing';
-import { Post, PostMapper, User } from '../support/blog.js';
-import { ParityApp } from '../support/parity-app.js';
+import { Post, User, blog } from '../support/entities/blog.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { sharedNetwork } from '../support/shared-network.js';
+import { passwordsOf } from '../support/sessions.js';
 
 let network: LocalNetwork;
 let alice: Account;
@@ -19,16 +20,10 @@ for (const kind of databaseKinds) {
     let user: User;
 
     beforeAll(async () => {
-      app = await ParityApp.start({
+      app = await aParityApp({
+        model: blog,
+        sessions: passwordsOf(network.pdsUrl, alice),
         database: kind,
-        entities: [User, Post],
-        parity: {
-          sessions: new AppPasswordSessionProvider({
-            service: network.pdsUrl,
-            accounts: [{ identifier: alice.did, password: alice.password }],
-          }),
-          mappers: [PostMapper],
-        },
       });
       user = await app.repository(User).save({ did: alice.did });
     });
