@@ -160,7 +160,7 @@ describe('the record columns belong to the module', () => {
     expect((await network.getRecord(atpUri!))?.value).toMatchObject({ title: 'three' });
   });
 
-  it('and are shown as they are on an instance that was older', async () => {
+  it('an instance that was older shows them as they are after it was saved', async () => {
     const songs = app.repository(Song);
     const { id, atpUri, atpCid } = await songs.save(song('four'));
     const old = Object.assign(new Song(), { id, title: 'four', atpUri: null, atpCid: null });
@@ -184,20 +184,20 @@ describe('the where helpers find entities', () => {
     expect(await titles({ ...whereHasRecord(Song), title: 'other' })).toEqual([]);
   });
 
-  it('whose columns have other names', async () => {
+  it('in columns of other names, too', async () => {
     const photos = app.repository(Photo);
     const photo = await photos.save({ did: alice.did, title: 'hill' } as Photo);
     expect(await photos.findOneBy(whereRecordUri(Photo, photo.link!))).toMatchObject({ title: 'hill' });
   });
 
-  it('and refuse a class without a uri column', () => {
+  it('or refuse a class that has no uri column', () => {
     expect(() => whereHasRecord(Person)).toThrow(ParityOptionsError);
     expect(() => whereHasRecord(Person)).toThrow(/Person has no uri column\. Extend AtpRecordEntity/);
   });
 });
 
 describe('toAtpRecord()', () => {
-  it('is null without a mapper', async () => {
+  it('is null for an entity without a mapper', async () => {
     const bookmark = await app.repository(Bookmark).save(new Bookmark());
     expect(await bookmark.toAtpRecord()).toBeNull();
   });

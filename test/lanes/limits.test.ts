@@ -50,7 +50,7 @@ describe('the write points of an account', () => {
     await crowd.app.stop();
   });
 
-  it('come back, and the rest goes out by itself', async () => {
+  it('come back with time, and the rest goes out by itself', async () => {
     const crowd = await Crowd.gather(network, [network.pdsUrl], {
       pds: { writeLimits: [{ points: 30, seconds: 1 }], timeoutMs: 10_000 },
     });
@@ -63,7 +63,7 @@ describe('the write points of an account', () => {
     await crowd.app.stop();
   });
 
-  it('of one account delay no other', async () => {
+  it('of one account that has none left delay no other account', async () => {
     const crowd = await Crowd.gather(network, [network.pdsUrl, network.pdsUrl], {
       pds: { writeLimits: [{ points: 9, seconds: 3_600 }] },
     });

@@ -149,7 +149,7 @@ describe('mappers', () => {
     expect(await app.get(ParityService).toRecord(note)).toEqual(loud);
   });
 
-  it('are in the MapperRegistry, once', async () => {
+  it('are in the MapperRegistry once, however often they are provided', async () => {
     const app = await apps.start({
       parity: [withoutMappers],
       providers: [Suffix, LoudMapper, { provide: 'ALIAS', useExisting: LoudMapper }],

@@ -183,7 +183,7 @@ describe('the environment', () => {
     await expect(apps.start({ parity: [parity] })).rejects.toThrow(`${variable} is 'soon'`);
   });
 
-  it('is read after what forRootAsync injects', async () => {
+  it('is read after what forRootAsync injects, which may set it', async () => {
     const parity = ParityModule.forRootAsync({
       inject: ['CONFIG'],
       useFactory: () => ({ sessions: NoSessions }),

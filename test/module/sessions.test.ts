@@ -52,7 +52,7 @@ describe('sessions come from', () => {
     await expect(app.get(SessionProvider).agentFor(DID)).rejects.toThrow('vault has nothing');
   });
 
-  it('an instance', async () => {
+  it('an instance, which is used as it is', async () => {
     const sessions = new NoSessions();
     expect((await start({ sessions })).get(SessionProvider)).toBe(sessions);
   });

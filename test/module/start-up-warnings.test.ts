@@ -49,7 +49,7 @@ async function warnings(...entities: (new () => object)[]): Promise<string[]> {
 }
 
 describe('a misspelled function of an entity is told, as drafts would be published:', () => {
-  it('a method', async () => {
+  it('a method of the entity, with the name that it comes near and what happens without it', async () => {
     @Entity()
     @AutoSyncsWithAtp()
     class Draft extends Text {

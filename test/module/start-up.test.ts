@@ -189,7 +189,7 @@ describe('start-up is refused, with the fix,', () => {
     );
   });
 
-  it('when EventEmitterModule is missing', async () => {
+  it('for an application without EventEmitterModule', async () => {
     const setup = { imports: [await sqlite([Note])], providers: [NoteMapper] };
     expect(await refusal(setup)).toMatch(/add EventEmitterModule\.forRoot\(\) to the imports/);
   });
@@ -201,7 +201,7 @@ describe('start-up is refused, with the fix,', () => {
     );
   });
 
-  it('and leaves nothing behind in the entities', async () => {
+  it('and a refused start leaves nothing behind in the entities', async () => {
     const named = ParityModule.forRoot({ sessions: NoSessions, dataSources: ['default', 'twin'] });
     const imports = [await sqlite([Note]), await sqlite([Note], 'twin'), EventEmitterModule.forRoot()];
     expect(await refusal({ parity: [named], imports, providers: [NoteMapper] })).toMatch(

@@ -40,7 +40,7 @@ async function aDatabase(kind: DatabaseKind) {
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`with the lock in ${kind}`, () => {
-    it('does the same', async () => {
+    it('two processes that need a refresh at once refresh once, and both write', async () => {
       const { anotherProcess } = await aDatabase(kind);
       const account = await anAccount();
       const [one, two] = [await anotherProcess(true), await anotherProcess()];
@@ -61,7 +61,7 @@ for (const kind of databaseKinds) {
 }
 
 describeDatabase('postgres')('with a process of its own', () => {
-  it('does the same', async () => {
+  it('two processes that need a refresh at once refresh once, and both write', async () => {
     const { database, anotherProcess } = await aDatabase('postgres');
     const account = await anAccount();
     const { oauth, names } = await anotherProcess(true);
@@ -106,7 +106,7 @@ describeIf('redis')('with the lock in Redis', () => {
     return made.connect();
   };
 
-  it('does the same', async () => {
+  it('two processes that need a refresh at once refresh once, and both write', async () => {
     const account = await anAccount();
     const sessionStore = aStore<NodeSavedSession>();
     const prefix = `test:${account.did}:`;

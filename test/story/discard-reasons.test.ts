@@ -34,7 +34,7 @@ for (const [storage, database] of storages) {
       expect(reason).toBe(`2 tries failed (maxAttempts), the last with: ${pendingSync.lastError}`);
     });
 
-    it('after its ttl, names the ttl', async () => {
+    it('after its ttl, tells that ttl as the reason', async () => {
       author = await Author.start(servers, { storage, pendingSyncs: { ttl: 1 }, database });
       author.sessions.revoke(author.did);
       await author.save('too old').catch(() => undefined);

@@ -183,7 +183,7 @@ for (const [kind, storage] of storages) {
       expect(await texts('essay')).toEqual(['one of Bob with 0']);
     });
 
-    it('is that its row has an owner', async () => {
+    it('is that its row has an owner, though it was taken from the instance since', async () => {
       const essays = app.repository(Essay);
       await app.dataSource.transaction(async (manager) => {
         const saved = await manager.save(essays.create({ id: 1, text: 'one', user: ann, pictures: [] }));

@@ -21,7 +21,7 @@ for (const kind of databaseKinds) {
   describeDatabase(kind)(`signing in again, with pending syncs in the database (${kind})`, () => {
     theStory('database', kind);
 
-    it('the same across a restart of the application', async () => {
+    it('what was kept runs across a restart of the application, too', async () => {
       const database = await aDatabaseFor(kind, blog);
       const sessions = new Map<string, never>();
       const sessionStore = {
@@ -93,7 +93,7 @@ function theStory(storage: 'cache' | 'database', database: DatabaseKind): void {
     await app.stop();
   });
 
-  it('the same with a manual retry: new changes go through at once, the backlog waits for it', async () => {
+  it('without autoRetry new changes go through at once after the sign-in, and the backlog waits for a retry by hand', async () => {
     const story = await Story.begin(network, { ...where, pendingSyncs: { autoRetry: false } });
     const { app, account } = story;
     await network.revokeSessions(account);
@@ -118,7 +118,7 @@ function theStory(storage: 'cache' | 'database', database: DatabaseKind): void {
     await app.stop();
   });
 
-  it('the same with a delete whose row is gone', async () => {
+  it('a delete whose row is gone is kept, and runs by itself after the account has signed in again', async () => {
     const story = await Story.begin(network, { ...where, pendingSyncs: { autoRetry: true } });
     const { app, account } = story;
     const post = await story.save('to go');

@@ -78,7 +78,7 @@ describe('events', () => {
     ]);
   });
 
-  it('tell of what failed', async () => {
+  it('tell of a failed sync with its entity and its error', async () => {
     alice.proxy.fault(
       'com.atproto.repo.applyWrites',
       answer(400, { error: 'InvalidRequest', message: 'Invalid record' }),

@@ -12,7 +12,7 @@ const DID = 'did:plc:ewvi7nxzyoun6zhxrhs64oiz';
 describe('a failure that no PDS had a part in is told as what it is:', () => {
   const refused = new QueryFailedError('SELECT 1', [], new Error('no such table: note'));
 
-  it('an error of the database', () => {
+  it('an error of the database is transient and names the database', () => {
     for (const failure of [
       classifyLocalFailure(refused, { did: DID }),
       classifyFailure(refused, { did: DID }),
@@ -23,7 +23,7 @@ describe('a failure that no PDS had a part in is told as what it is:', () => {
     }
   });
 
-  it('an error of the module', () => {
+  it('an error of the module is unexpected, and keeps its message', () => {
     const { kind, error } = classifyLocalFailure(new TypeError('x is undefined'), { did: DID });
     expect([kind, error.code, error.message]).toEqual([
       'transient',
