@@ -6,11 +6,13 @@ import {
   UpdateDateColumn,
   VersionColumn,
 } from 'typeorm';
-import { AtpRecordEntity, AutoSyncsWithAtp, AppPasswordSessionProvider, RecordMapper } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import { AtpRecordEntity, AutoSyncsWithAtp, RecordMapper } from 'nestjs-parity';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import type { DatabaseKind } from '../support/databases.js';
 import { FaultProxy } from '../support/fault-proxy.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
+import { passwordsOf } from '../support/sessions.js';
 
 abstract class Owned extends AtpRecordEntity {
   @Column({ default: '' }) did!: string;
@@ -102,22 +104,22 @@ export class StoryNetwork {
 
   static async start(): Promise<StoryNetwork> {
     const proxy = await FaultProxy.start();
-    const network = await LocalNetwork.start({ publicUrl: proxy.url });
+    const network = await sharedNetwork();
     proxy.target = network.pdsUrl;
+    proxy.takesSessions = true;
     const alice = await network.createAccount({ handle: 'alice.test' });
     const bob = await network.createAccount({ handle: 'bob.test' });
     return new StoryNetwork(network, proxy, alice, bob);
   }
 
   app(database: DatabaseKind): Promise<ParityApp> {
-    const accounts = [this.alice, this.bob].map(({ did, password }) => ({ identifier: did, password }));
-    return ParityApp.start({
-      database,
-      entities: [Story, Rumour, Profile, Fragile],
-      parity: {
-        sessions: new AppPasswordSessionProvider({ service: this.proxy.url, accounts }),
+    return aParityApp({
+      model: {
+        entities: [Story, Rumour, Profile, Fragile],
         mappers: [StoryMapper, RumourMapper, ProfileMapper, FragileMapper],
       },
+      sessions: passwordsOf(this.proxy.url, this.alice, this.bob),
+      database,
     });
   }
 
@@ -144,6 +146,5 @@ export class StoryNetwork {
 
   async stop(): Promise<void> {
     await this.proxy.stop();
-    await this.network.stop();
   }
 }

@@ -1,23 +1,21 @@
-import { parityEntities, ParityService } from 'nestjs-parity';
-import { DID, NoSessions, Note, NoteMapper } from '../support/applications.js';
+import { ParityService } from 'nestjs-parity';
+import { NoSessions } from '../support/applications.js';
+import { DID, Note, notes } from '../support/entities/note.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
 
 for (const database of databaseKinds) {
   describeDatabase(database)(`touch() in a transaction (${database})`, () => {
     let app: ParityApp;
     let note: Note;
     beforeEach(async () => {
-      app = await ParityApp.start({
+      app = await aParityApp({
+        model: notes,
+        sessions: new NoSessions(),
         database,
+        mode: 'background',
+        storage: 'database',
         dataSource: { poolSize: 1 },
-        entities: [Note, ...parityEntities] as Function[],
-        parity: {
-          sessions: new NoSessions(),
-          mappers: [NoteMapper],
-          pendingSyncs: { enabled: true, storage: 'database' },
-          sync: { mode: 'background' },
-        },
       });
       note = await app.repository(Note).save(Object.assign(new Note(), { text: 'hello' }));
       await app.module.get(ParityService).cleanupPendingSyncs();

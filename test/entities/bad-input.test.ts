@@ -1,7 +1,6 @@
 import type { AppBskyFeedPost } from '@atproto/api';
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 import {
-  AppPasswordSessionProvider,
   AtpRecordEntity,
   AutoSyncsWithAtp,
   InvalidRecordError,
@@ -12,7 +11,8 @@ import {
   SyncFailed,
 } from 'nestjs-parity';
 import { LocalNetwork, type Account } from 'nestjs-parity/testing';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { passwordsOf } from '../support/sessions.js';
 
 @Entity()
 @AutoSyncsWithAtp()
@@ -39,13 +39,9 @@ let app: ParityApp;
 beforeAll(async () => {
   network = await LocalNetwork.start();
   alice = await network.createAccount({ handle: 'alice.test' });
-  const accounts = [{ identifier: alice.did, password: alice.password }];
-  app = await ParityApp.start({
-    entities: [Post],
-    parity: {
-      sessions: new AppPasswordSessionProvider({ service: network.pdsUrl, accounts }),
-      mappers: [PostMapper],
-    },
+  app = await aParityApp({
+    model: { entities: [Post], mappers: [PostMapper] },
+    sessions: passwordsOf(network.pdsUrl, alice),
   });
 });
 afterAll(async () => {

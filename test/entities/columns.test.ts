@@ -1,6 +1,5 @@
 import { Column, DataSource, Entity, ManyToOne, PrimaryGeneratedColumn } from 'typeorm';
 import {
-  AppPasswordSessionProvider,
   AtpCid,
   AtpRecordEntity,
   AtpRkey,
@@ -17,8 +16,10 @@ import {
   withAtpRecord,
   type EntityClass,
 } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
-import { ParityApp } from '../support/parity-app.js';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
+import { passwordsOf } from '../support/sessions.js';
 
 abstract class Titled {
   @PrimaryGeneratedColumn() id!: number;
@@ -92,20 +93,18 @@ let alice: Account;
 let app: ParityApp;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   alice = await network.createAccount({ handle: 'alice.test' });
-  const accounts = [{ identifier: alice.did, password: alice.password }];
-  app = await ParityApp.start({
-    entities: [Person, Song, Photo, Page, Bookmark],
-    parity: {
-      sessions: new AppPasswordSessionProvider({ service: network.pdsUrl, accounts }),
+  app = await aParityApp({
+    model: {
+      entities: [Person, Song, Photo, Page, Bookmark],
       mappers: [mapperOf(Song), mapperOf(Photo), PageMapper],
     },
+    sessions: passwordsOf(network.pdsUrl, alice),
   });
 });
 afterAll(async () => {
   await app?.stop();
-  await network?.stop();
 });
 
 const song = (title: string): Song => Object.assign(new Song(), { did: alice.did, title });
@@ -161,7 +160,7 @@ describe('the record columns belong to the module', () => {
     expect((await network.getRecord(atpUri!))?.value).toMatchObject({ title: 'three' });
   });
 
-  it('and are shown as they are on an instance that was older', async () => {
+  it('an instance that was older shows them as they are after it was saved', async () => {
     const songs = app.repository(Song);
     const { id, atpUri, atpCid } = await songs.save(song('four'));
     const old = Object.assign(new Song(), { id, title: 'four', atpUri: null, atpCid: null });
@@ -185,20 +184,20 @@ describe('the where helpers find entities', () => {
     expect(await titles({ ...whereHasRecord(Song), title: 'other' })).toEqual([]);
   });
 
-  it('whose columns have other names', async () => {
+  it('in columns of other names, too', async () => {
     const photos = app.repository(Photo);
     const photo = await photos.save({ did: alice.did, title: 'hill' } as Photo);
     expect(await photos.findOneBy(whereRecordUri(Photo, photo.link!))).toMatchObject({ title: 'hill' });
   });
 
-  it('and refuse a class without a uri column', () => {
+  it('or refuse a class that has no uri column', () => {
     expect(() => whereHasRecord(Person)).toThrow(ParityOptionsError);
     expect(() => whereHasRecord(Person)).toThrow(/Person has no uri column\. Extend AtpRecordEntity/);
   });
 });
 
 describe('toAtpRecord()', () => {
-  it('is null without a mapper', async () => {
+  it('is null for an entity without a mapper', async () => {
     const bookmark = await app.repository(Bookmark).save(new Bookmark());
     expect(await bookmark.toAtpRecord()).toBeNull();
   });

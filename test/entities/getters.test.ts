@@ -17,7 +17,7 @@ const read = (entity: Post) => ({
 const nothing = { uri: null, cid: null, did: null, collection: null, rkey: null, syncedAt: null };
 
 describe('the getters of an entity', () => {
-  it('tell of its record', () => {
+  it('give the uri, the CID and the times of its record', () => {
     const atpSyncedAt = new Date(0);
     expect(read(post({ atpUri: URI, atpCid: CID, atpRkey: 'other', atpSyncedAt }))).toEqual({
       uri: URI,
@@ -29,7 +29,7 @@ describe('the getters of an entity', () => {
     });
   });
 
-  it('give null for what is absent', () => {
+  it('give null for an entity without a record', () => {
     expect(read(post())).toEqual(nothing);
     expect(read(post({ atpUri: null, atpCid: null, atpRkey: null, atpSyncedAt: null }))).toEqual(nothing);
     // A key is reserved before there is a record.

@@ -7,10 +7,10 @@ import {
   ParityOptionsError,
   ParityService,
   PublishesRecords,
-  RecordMapper,
-  type EntityClass,
 } from 'nestjs-parity';
-import { Applications, DID, NoSessions } from '../support/applications.js';
+import { Applications, NoSessions } from '../support/applications.js';
+import { DID } from '../support/entities/note.js';
+import { textMapper } from '../support/entities/text-mapper.js';
 
 abstract class Text extends AtpRecordEntity {
   @PrimaryGeneratedColumn() id!: number;
@@ -44,21 +44,15 @@ class Own extends Text {
   }
 }
 
-const mapperOf = (entity: EntityClass<Text>): new () => RecordMapper<Text> =>
-  class TextMapper extends RecordMapper<Text> {
-    readonly entity = entity;
-    readonly collection = 'com.example.text';
-    toRecord({ text }: Text): Record<string, unknown> {
-      return { text };
-    }
-  };
-
 const apps = new Applications();
 const entities = [Known, Published, Synced, Own];
 
 async function start() {
   const sessions = new NoSessions();
-  const parity = ParityModule.forRoot({ sessions, mappers: entities.map(mapperOf) });
+  const parity = ParityModule.forRoot({
+    sessions,
+    mappers: entities.map((entity) => textMapper(entity, 'com.example.text')),
+  });
   const app = await apps.start({ parity: [parity], entities });
   const save = <E extends Text>(type: new () => E, text: string): Promise<E> =>
     app.get(DataSource).getRepository(type).save(Object.assign(new type(), { text }));

@@ -3,7 +3,7 @@ import { AtpRecordEntity, withAtpRecord, type SyncHooks } from 'nestjs-parity';
 
 // Checked by the compiler: an expected error that does not occur is an error.
 describe('the three functions are declared, so that the compiler sees to their spelling,', () => {
-  it('by AtpRecordEntity', () => {
+  it('AtpRecordEntity declares them', () => {
     class Post extends AtpRecordEntity {
       @PrimaryGeneratedColumn() id!: number;
       @Column() status!: string;
@@ -33,7 +33,7 @@ describe('the three functions are declared, so that the compiler sees to their s
     expect([new Misspelled().shouldAutosync(), new Mistyped().shouldAutoSync()]).toEqual([false, 'yes']);
   });
 
-  it('by withAtpRecord()', () => {
+  it('withAtpRecord() declares them', () => {
     class Base {
       hello = 'world';
     }
@@ -51,7 +51,7 @@ describe('the three functions are declared, so that the compiler sees to their s
     expect([new Post().shouldAutoSync(), new Misspelled().syncAsDID()]).toEqual([true, 'world']);
   });
 
-  it('and by SyncHooks for an entity with columns of its own', () => {
+  it('SyncHooks declares them for an entity with columns of its own', () => {
     class Note implements SyncHooks {
       syncAsDid(): string | null {
         return null;
@@ -73,7 +73,7 @@ describe('the three functions are declared, so that the compiler sees to their s
     expect(new Mistyped().shouldAutoUnsync()).toBe(0);
   });
 
-  it('which gives an entity no property that it does not have', () => {
+  it('SyncHooks gives an entity no property that it does not have', () => {
     class Post extends AtpRecordEntity {}
     const post = new Post();
     for (const hook of ['syncAsDid', 'shouldAutoSync', 'shouldAutoUnsync']) expect(hook in post).toBe(false);

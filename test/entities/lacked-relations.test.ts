@@ -15,7 +15,8 @@ import {
   PublishesRecords,
   RecordMapper,
 } from 'nestjs-parity';
-import { Applications, DID, NoSessions } from '../support/applications.js';
+import { Applications, NoSessions } from '../support/applications.js';
+import { DID } from '../support/entities/note.js';
 
 @Entity()
 class Owner {

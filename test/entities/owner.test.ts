@@ -1,12 +1,7 @@
 import { Column, DataSource, Entity, ManyToOne, PrimaryGeneratedColumn } from 'typeorm';
-import {
-  AtpRecordEntity,
-  AutoSyncsWithAtp,
-  ParityModule,
-  RecordMapper,
-  type EntityClass,
-} from 'nestjs-parity';
+import { AtpRecordEntity, AutoSyncsWithAtp, ParityModule } from 'nestjs-parity';
 import { Applications, NoSessions } from '../support/applications.js';
+import { textMapper } from '../support/entities/text-mapper.js';
 
 @Entity()
 class Person {
@@ -40,20 +35,17 @@ class WithAuthor extends Text {
 class Alone extends Text {}
 
 const owned = [WithDid, WithBoth, WithAuthor, Alone];
-const mapperOf = (entity: EntityClass<Text>): new () => RecordMapper<Text> =>
-  class TextMapper extends RecordMapper<Text> {
-    readonly entity = entity;
-    readonly collection = 'com.example.text';
-    toRecord({ text }: Text): Record<string, unknown> {
-      return { text };
-    }
-  };
 
 const apps = new Applications();
 async function start() {
   const sessions = new NoSessions();
   const app = await apps.start({
-    parity: [ParityModule.forRoot({ sessions, mappers: owned.map(mapperOf) })],
+    parity: [
+      ParityModule.forRoot({
+        sessions,
+        mappers: owned.map((entity) => textMapper(entity, 'com.example.text')),
+      }),
+    ],
     entities: [Person, ...owned],
   });
   const { manager } = app.get(DataSource);
@@ -67,19 +59,19 @@ async function start() {
 }
 
 describe('without syncAsDid() the owner is', () => {
-  it('the did of the entity', async () => {
+  it('the did of the entity, before that of any relation', async () => {
     const { manager, asked, user } = await start();
     await manager.save(Object.assign(new WithDid(), { did: 'did:web:own.test', user }));
     expect(asked).toEqual(['did:web:own.test']);
   });
 
-  it('else the did of its user', async () => {
+  it('the did of its user where it has none itself', async () => {
     const { manager, asked, user, author } = await start();
     await manager.save(Object.assign(new WithBoth(), { user, author }));
     expect(asked).toEqual(['did:web:user.test']);
   });
 
-  it('else the did of its author', async () => {
+  it('the did of its author where it has neither a did nor a user', async () => {
     const { manager, asked, author, nobody } = await start();
     await manager.save(Object.assign(new WithAuthor(), { author }));
     await manager.save(Object.assign(new WithBoth(), { user: null, author }));
@@ -87,7 +79,7 @@ describe('without syncAsDid() the owner is', () => {
     expect(asked).toEqual(Array(3).fill('did:web:author.test'));
   });
 
-  it('also of relations that were not loaded', async () => {
+  it('read from relations that were not loaded, too', async () => {
     const { manager, asked, user, author } = await start();
     const { id } = await manager.save(Object.assign(new WithBoth(), { user, author }));
     const bare = await manager.findOneByOrFail(WithBoth, { id });
@@ -97,7 +89,7 @@ describe('without syncAsDid() the owner is', () => {
     expect(asked).toEqual(Array(3).fill('did:web:user.test'));
   });
 
-  it('else the DID of the uri', async () => {
+  it('the DID of its uri where nothing else names one', async () => {
     const { manager, asked } = await start();
     const alone = await manager.save(new Alone());
     const uri = `at://did:web:past.test/com.example.text/${alone.atpRkey}`;

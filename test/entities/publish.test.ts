@@ -1,7 +1,9 @@
-import { AppPasswordSessionProvider, SyncResult } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
-import { Post, PostMapper, User } from '../support/blog.js';
-import { ParityApp } from '../support/parity-app.js';
+import { SyncResult } from 'nestjs-parity';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
+import { Post, User, blog } from '../support/entities/blog.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
+import { passwordsOf } from '../support/sessions.js';
 
 let network: LocalNetwork;
 let alice: Account;
@@ -10,22 +12,17 @@ let app: ParityApp;
 let user: User;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   alice = await network.createAccount({ handle: 'alice.test' });
   bob = await network.createAccount({ handle: 'bob.test' });
-  const accounts = [alice, bob].map(({ did, password }) => ({ identifier: did, password }));
-  app = await ParityApp.start({
-    entities: [User, Post],
-    parity: {
-      sessions: new AppPasswordSessionProvider({ service: network.pdsUrl, accounts }),
-      mappers: [PostMapper],
-    },
+  app = await aParityApp({
+    model: blog,
+    sessions: passwordsOf(network.pdsUrl, alice, bob),
   });
   user = await app.repository(User).save({ did: alice.did });
 });
 afterAll(async () => {
   await app?.stop();
-  await network?.stop();
 });
 
 /** A post that is published by hand only: drafts do not sync. */

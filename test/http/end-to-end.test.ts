@@ -4,7 +4,7 @@ import { AtpOAuthService } from 'nestjs-parity';
 import { LocalNetwork, type Account } from 'nestjs-parity/testing';
 import { DataSource } from 'typeorm';
 import { metadata } from '../sessions/oauth-fixtures.js';
-import { Post, User } from '../support/blog.js';
+import { Post, User } from '../support/entities/blog.js';
 import { HttpApps, PAGE, platforms, type HttpApp } from './fixtures.js';
 
 const COLLECTION = 'app.bsky.feed.post';

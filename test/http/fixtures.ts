@@ -14,7 +14,7 @@ import {
 import { ParityExceptionFilter } from '../../lib/http/parity-exception.filter.js';
 import { ParityInterceptor } from '../../lib/http/parity.interceptor.js';
 import { AtpOAuthService } from '../../lib/sessions/oauth/atp-oauth.service.js';
-import { Post, PostMapper, User } from '../support/blog.js';
+import { Post, PostMapper, User } from '../support/entities/blog.js';
 import { freshDataSource } from '../support/databases.js';
 import { RecordingLogger } from '../support/parity-app.js';
 

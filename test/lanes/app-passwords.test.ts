@@ -1,21 +1,18 @@
-import { AppPasswordSessionProvider, OAuthSessionInvalidError, parityEntities } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
-import { Post, PostMapper, User } from '../support/blog.js';
-import { freshDataSource } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-
-const entities = [User, Post, ...parityEntities] as Function[];
+import { AppPasswordSessionProvider, OAuthSessionInvalidError } from 'nestjs-parity';
+import type { LocalNetwork } from 'nestjs-parity/testing';
+import { blog, Post, User } from '../support/entities/blog.js';
+import { aDatabaseFor, aParityApp, type ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
 let network: LocalNetwork;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 it('two processes with one refused app password leave the park to each other, and send nothing', async () => {
   const { did } = await network.createAccount({ handle: 'robot.test' });
-  const database = await freshDataSource('sqlite', entities);
+  const database = await aDatabaseFor('sqlite', blog);
   const apps: ParityApp[] = [];
   let requests = 0;
   for (let process = 0; process < 2; process++) {
@@ -28,9 +25,7 @@ it('two processes with one refused app password leave the park to each other, an
       },
       rememberRefusal: 0,
     });
-    const pendingSyncs = { enabled: true, storage: 'database' } as const;
-    const parity = { sessions, pendingSyncs, mappers: [PostMapper] };
-    apps.push(await ParityApp.start({ entities, database, parity }));
+    apps.push(await aParityApp({ model: blog, sessions, database, storage: 'database' }));
   }
   const [one, other] = apps as [ParityApp, ParityApp];
   const user = await one.repository(User).save({ did } as User);

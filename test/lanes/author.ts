@@ -1,16 +1,8 @@
-import { parityEntities, type ParityModuleOptions } from 'nestjs-parity';
-import type { FaultyNetwork } from '../pds/fixtures.js';
-import type { Sessions } from '../property/sessions.js';
-import { Post, PostMapper, User } from '../support/blog.js';
+import type { FaultyNetwork } from '../support/faulty-network.js';
+import { Post, User, blog } from '../support/entities/blog.js';
 import type { DatabaseKind } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
-
-export interface AuthorOptions {
-  readonly pendingSyncs: NonNullable<ParityModuleOptions['pendingSyncs']>;
-  readonly mode?: 'inline' | 'request' | 'background';
-  readonly database?: DatabaseKind;
-}
+import { aParityApp, type AppOptions, type ParityApp } from '../support/parity-app.js';
+import { type Sessions, signedIn } from '../support/sessions.js';
 
 /** Storages and the databases behind them. */
 export const storages = [
@@ -29,19 +21,12 @@ export class Author {
     readonly user: User,
   ) {}
 
-  static async start(servers: FaultyNetwork, options: AuthorOptions): Promise<Author> {
-    const { pendingSyncs, mode = 'inline', database = 'sqlite' } = options;
+  static async start(
+    servers: FaultyNetwork,
+    options: Pick<AppOptions, 'database' | 'mode' | 'storage' | 'pendingSyncs'>,
+  ): Promise<Author> {
     const { did, sessions } = await signedIn(servers);
-    const app = await ParityApp.start({
-      entities: [User, Post, ...parityEntities] as Function[],
-      database,
-      parity: {
-        sessions,
-        pendingSyncs: { enabled: true, ...pendingSyncs },
-        sync: { mode },
-        mappers: [PostMapper],
-      },
-    });
+    const app = await aParityApp({ model: blog, sessions, ...options });
     servers.proxy.reset();
     return new Author(servers, app, sessions, await app.repository(User).save({ did } as User));
   }

@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Post } from '../support/blog.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Post } from '../support/entities/blog.js';
 import { describeDatabase } from '../support/databases.js';
 import { answer } from '../support/fault-proxy.js';
 import { until } from '../support/until.js';
@@ -35,7 +35,7 @@ async function unavailable(work: () => Promise<unknown>): Promise<void> {
 for (const [storage, database] of storages) {
   describeDatabase(database)(`a sign-in without autoRetry (${storage}, ${database})`, () => {
     const start = async (mode: 'inline' | 'background'): Promise<void> => {
-      author = await Author.start(servers, { pendingSyncs: { storage, autoRetry: false }, mode, database });
+      author = await Author.start(servers, { storage, pendingSyncs: { autoRetry: false }, mode, database });
     };
     const untilDone = (pending = 0): Promise<void> =>
       until(async () => (await author.pending()) === pending, 30_000);

@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { PendingSyncManager } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Post } from '../support/blog.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Post } from '../support/entities/blog.js';
 import { describeDatabase } from '../support/databases.js';
 import { until } from '../support/until.js';
 import { Author, storages } from './author.js';
@@ -21,7 +21,7 @@ afterAll(() => servers[Symbol.asyncDispose]());
 for (const [storage, database] of storages.filter(([, kind]) => kind !== 'mariadb')) {
   describeDatabase(database)(`an invalid record of a busy account (${storage}, ${database})`, () => {
     it('spends no attempts while others of its account are published', async () => {
-      const author = await Author.start(servers, { pendingSyncs: { storage }, mode: 'background', database });
+      const author = await Author.start(servers, { storage, mode: 'background', database });
       const invalid = await author.save(TOO_LONG);
       const manager = author.app.module.get(PendingSyncManager);
       const attempts = async (): Promise<number | undefined> =>

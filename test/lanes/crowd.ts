@@ -1,9 +1,8 @@
 import { AtpAgent, type Agent } from '@atproto/api';
-import { parityEntities, SessionProvider, type ParityModuleOptions } from 'nestjs-parity';
+import { SessionProvider, type ParityOptions } from 'nestjs-parity';
 import type { LocalNetwork } from 'nestjs-parity/testing';
-import { Post, PostMapper, User } from '../support/blog.js';
-import type { DatabaseKind } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { Post, User, blog } from '../support/entities/blog.js';
+import { aParityApp, type AppOptions, type ParityApp } from '../support/parity-app.js';
 
 let crowds = 0;
 
@@ -46,20 +45,18 @@ export class Crowd {
   static async gather(
     network: LocalNetwork,
     services: readonly string[],
-    options: Pick<ParityModuleOptions, 'pds' | 'sync'> & { readonly database?: DatabaseKind } = {},
+    options: Pick<AppOptions, 'database' | 'mode'> & Pick<ParityOptions, 'pds'> = {},
   ): Promise<Crowd> {
     const sessions = new GatedSessions();
-    const { database = 'sqlite', ...parity } = options;
-    const app = await ParityApp.start({
-      entities: [User, Post, ...parityEntities] as Function[],
+    const { database = 'sqlite', mode = 'background', pds } = options;
+    const app = await aParityApp({
+      model: blog,
+      sessions,
       database,
-      parity: {
-        sessions,
-        pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-        sync: { mode: 'background' },
-        ...parity,
-        mappers: [PostMapper],
-      },
+      mode,
+      storage: 'database',
+      pendingSyncs: { autoRetry: true },
+      ...(pds && { parity: { pds } }),
     });
     const crowd = ++crowds;
     const users: User[] = [];

@@ -1,9 +1,10 @@
-import { parityEntities, RowRefusedError, SyncFailed } from 'nestjs-parity';
-import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
-import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
-import { Sessions } from '../property/sessions.js';
+import { RowRefusedError, SyncFailed } from 'nestjs-parity';
+import { isWrite } from '../support/fault-proxy.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Note, notebook, Owner } from '../support/entities/notebook.js';
+import { Sessions } from '../support/sessions.js';
 import { databaseKinds, describeDatabase, type DatabaseKind } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
 import { until } from '../support/until.js';
 
 const ACCOUNTS = 4;
@@ -26,16 +27,14 @@ async function start(kind: DatabaseKind, mode: 'inline' | 'background', accounts
     sessions.agents.set(account.did, await servers.agent(account));
     owners.push(Object.assign(new Owner(), { id, did: account.did }));
   }
-  app = await ParityApp.start({
-    entities: [...notebook, ...parityEntities] as Function[],
+  app = await aParityApp({
+    model: notebook,
+    sessions,
     database: kind,
+    mode,
+    storage: 'database',
+    pendingSyncs: { autoRetry: true },
     dataSource: { poolSize },
-    parity: {
-      sessions,
-      pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-      sync: { mode },
-      mappers: notebookMappers,
-    },
   });
   await app.repository(Owner).save(owners);
 }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parityEntities, ParityService } from 'nestjs-parity';
-import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
-import { notebook, notebookMappers, Profile } from '../property/notebook.js';
+import { ParityService } from 'nestjs-parity';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { notebook, Profile } from '../support/entities/notebook.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { html } from '../support/fault-proxy.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { html, isWrite } from '../support/fault-proxy.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let app: ParityApp;
@@ -16,15 +16,13 @@ for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
     it('is settled later, though that transaction is rolled back and its first try failed', async () => {
       await using servers = await FaultyNetwork.start();
       const { did, sessions } = await signedIn(servers);
-      app = await ParityApp.start({
-        entities: [...notebook, ...parityEntities] as Function[],
+      app = await aParityApp({
+        model: notebook,
+        sessions,
         database: kind,
-        parity: {
-          sessions,
-          pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-          sync: { mode: 'background' },
-          mappers: notebookMappers,
-        },
+        mode: 'background',
+        storage: 'database',
+        pendingSyncs: { autoRetry: true },
       });
       const parity = app.module.get(ParityService);
       const profiles = app.repository(Profile);

@@ -1,6 +1,7 @@
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import type { PendingSyncStore } from '../../lib/pending/pending-sync.store.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 import { Crowd } from './crowd.js';
 import { partsOf } from '../support/pending-parts.js';
@@ -12,13 +13,12 @@ let proxy: FaultProxy;
 let crowd: Crowd;
 let store: PendingSyncStore;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   proxy = await FaultProxy.start();
   proxy.target = network.pdsUrl;
 });
 afterAll(async () => {
   await proxy[Symbol.asyncDispose]();
-  await network.stop();
 });
 beforeEach(async () => {
   crowd = await Crowd.gather(network, [proxy.url]);

@@ -24,7 +24,7 @@ class Counting extends InMemoryRepositoryState {
 }
 
 describe('the state of a repository whose lane is held', () => {
-  it('is asked for once', async () => {
+  it('is asked for once, whatever the number of writes', async () => {
     const store = new Counting();
     const state = new LeasedState(store, 1);
     expect(await state.load(ALICE)).toBeNull();

@@ -1,8 +1,17 @@
 import { PendingSyncRetried, RecordPublished } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
-import { Post } from '../support/blog.js';
-import { isFence, isWrite } from '../pds/fixtures.js';
-import { answer, dropResponse, type Exchange, FaultProxy, resetBefore } from '../support/fault-proxy.js';
+import type { LocalNetwork } from 'nestjs-parity/testing';
+import { Post } from '../support/entities/blog.js';
+
+import {
+  answer,
+  dropResponse,
+  type Exchange,
+  FaultProxy,
+  resetBefore,
+  isFence,
+  isWrite,
+} from '../support/fault-proxy.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 import { Crowd } from './crowd.js';
 
@@ -12,13 +21,12 @@ const APPLY = 'com.atproto.repo.applyWrites';
 let network: LocalNetwork;
 let proxy: FaultProxy;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   proxy = await FaultProxy.start();
   proxy.target = network.pdsUrl;
 });
 afterAll(async () => {
   await proxy[Symbol.asyncDispose]();
-  await network.stop();
 });
 beforeEach(() => proxy.reset());
 
@@ -42,7 +50,7 @@ describe('the write points of an account', () => {
     await crowd.app.stop();
   });
 
-  it('come back, and the rest goes out by itself', async () => {
+  it('come back with time, and the rest goes out by itself', async () => {
     const crowd = await Crowd.gather(network, [network.pdsUrl], {
       pds: { writeLimits: [{ points: 30, seconds: 1 }], timeoutMs: 10_000 },
     });
@@ -55,7 +63,7 @@ describe('the write points of an account', () => {
     await crowd.app.stop();
   });
 
-  it('of one account delay no other', async () => {
+  it('of one account that has none left delay no other account', async () => {
     const crowd = await Crowd.gather(network, [network.pdsUrl, network.pdsUrl], {
       pds: { writeLimits: [{ points: 9, seconds: 3_600 }] },
     });
@@ -94,7 +102,7 @@ describe('a PDS host', () => {
 
   it('that limits us is left alone for as long as it says, by all its accounts, and inline saves are kept', async () => {
     const crowd = await Crowd.gather(network, [proxy.url, proxy.url, network.pdsUrl], {
-      sync: { mode: 'inline' },
+      mode: 'inline',
     });
     await crowd.save(crowd.user(1), 1);
     const limited = { 'retry-after': '5', 'ratelimit-policy': '3000;w=300' };

@@ -1,16 +1,10 @@
 import { Column, DeleteDateColumn, Entity, ManyToOne, PrimaryGeneratedColumn } from 'typeorm';
-import {
-  AtpRecordEntity,
-  AutoSyncsWithAtp,
-  OAuthSessionInvalidError,
-  parityEntities,
-  RecordMapper,
-} from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Owner } from '../property/notebook.js';
+import { AtpRecordEntity, AutoSyncsWithAtp, OAuthSessionInvalidError, RecordMapper } from 'nestjs-parity';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Owner } from '../support/entities/notebook.js';
 import { describeDatabase } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
 import { storages } from './author.js';
 
 /** Its record stays whatever becomes of it. */
@@ -51,10 +45,11 @@ for (const [storage, database] of storages) {
 
     it('nothing is thrown to who changes what keeps its record', async () => {
       const { did, sessions } = await signedIn(servers);
-      app = await ParityApp.start({
-        entities: [Owner, Keepsake, ...parityEntities] as Function[],
+      app = await aParityApp({
+        model: { entities: [Owner, Keepsake], mappers: [KeepsakeMapper] },
+        sessions,
         database,
-        parity: { sessions, pendingSyncs: { enabled: true, storage }, mappers: [KeepsakeMapper] },
+        storage,
       });
       const user = await app.repository(Owner).save(Object.assign(new Owner(), { id: 1, did }));
       const rows = app.repository(Keepsake);

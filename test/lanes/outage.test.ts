@@ -1,11 +1,11 @@
 import { jest } from '@jest/globals';
-import { parityEntities, RecordPublished } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Sessions } from '../property/sessions.js';
-import { Post, PostMapper, User } from '../support/blog.js';
+import { RecordPublished } from 'nestjs-parity';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Sessions } from '../support/sessions.js';
+import { Post, User, blog } from '../support/entities/blog.js';
 import { describeDatabase, type DatabaseKind } from '../support/databases.js';
 import { html } from '../support/fault-proxy.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
 import { until } from '../support/until.js';
 import { partsOf } from '../support/pending-parts.js';
 
@@ -14,7 +14,7 @@ jest.setTimeout(120_000);
 
 let servers: FaultyNetwork;
 beforeAll(async () => {
-  servers = await FaultyNetwork.start();
+  servers = await FaultyNetwork.startOwn();
 });
 afterAll(() => servers[Symbol.asyncDispose]());
 
@@ -49,15 +49,12 @@ async function operationsAfter(outage: Outage, database: DatabaseKind, url: stri
   const { did } = account;
   const sessions = new Sessions();
   sessions.agents.set(did, servers.agentAt(url, await servers.agent(account)));
-  const app = await ParityApp.start({
-    entities: [User, Post, ...parityEntities] as Function[],
+  const app = await aParityApp({
+    model: blog,
+    sessions,
     database,
-    parity: {
-      sessions,
-      pendingSyncs: { enabled: true, storage: 'database' },
-      sync: { mode: 'background' },
-      mappers: [PostMapper],
-    },
+    mode: 'background',
+    storage: 'database',
   });
   const untilDone = () => until(async () => !(await app.parity.hasPendingSyncs(did)));
   const posts = app.repository(Post);

@@ -1,11 +1,12 @@
 import { jest } from '@jest/globals';
 import { Agent, CredentialSession } from '@atproto/api';
-import { parityEntities, PendingSyncManager } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
-import { Sessions } from '../property/sessions.js';
-import { Post, PostMapper, User } from '../support/blog.js';
+import { PendingSyncManager } from 'nestjs-parity';
+import type { LocalNetwork } from 'nestjs-parity/testing';
+import { Sessions } from '../support/sessions.js';
+import { Post, User, blog } from '../support/entities/blog.js';
 import { describeDatabase, type DatabaseKind } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 
 const ACCOUNTS = 10;
@@ -13,23 +14,20 @@ jest.setTimeout(120_000);
 
 let network: LocalNetwork;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 for (const kind of ['sqlite', 'postgres'] satisfies DatabaseKind[]) {
   describeDatabase(kind)(`half of ${ACCOUNTS} accounts lose their sessions midway (${kind})`, () => {
     it('parked they cost no request and no attempt, the others go on, and after the next sign-in every record is there', async () => {
       const sessions = new CountingSessions();
-      const app = await ParityApp.start({
-        entities: [User, Post, ...parityEntities] as Function[],
+      const app = await aParityApp({
+        model: blog,
+        sessions,
         database: kind,
-        parity: {
-          sessions,
-          pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-          sync: { mode: 'background' },
-          mappers: [PostMapper],
-        },
+        mode: 'background',
+        storage: 'database',
+        pendingSyncs: { autoRetry: true },
       });
       const { parity } = app;
       const users: User[] = [];

@@ -1,10 +1,8 @@
-import { parityEntities } from 'nestjs-parity';
-import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
-import type { Sessions } from '../property/sessions.js';
-import { Post, PostMapper, User } from '../support/blog.js';
-import { answer } from '../support/fault-proxy.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Post, User, blog } from '../support/entities/blog.js';
+import { answer, isWrite } from '../support/fault-proxy.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { type Sessions, signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let servers: FaultyNetwork;
@@ -21,14 +19,12 @@ afterEach(() => app.stop());
 
 const start = async (mode: 'inline' | 'background', autoRetry = true): Promise<void> => {
   ({ did, sessions } = await signedIn(servers));
-  app = await ParityApp.start({
-    entities: [User, Post, ...parityEntities] as Function[],
-    parity: {
-      sessions,
-      pendingSyncs: { enabled: true, storage: 'database', autoRetry },
-      sync: { mode },
-      mappers: [PostMapper],
-    },
+  app = await aParityApp({
+    model: blog,
+    sessions,
+    mode,
+    storage: 'database',
+    pendingSyncs: { autoRetry },
   });
   user = await app.repository(User).save({ did } as User);
 };

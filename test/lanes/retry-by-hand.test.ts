@@ -1,10 +1,10 @@
-import { parityEntities } from 'nestjs-parity';
 import { LaneWorker } from '../../lib/lanes/lane.worker.js';
-import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
-import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
-import { databaseKinds, describeDatabase, freshDataSource } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { isWrite } from '../support/fault-proxy.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Note, notebook, Owner } from '../support/entities/notebook.js';
+import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { aDatabaseFor, aParityApp, type ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 import { partsOf } from '../support/pending-parts.js';
 
@@ -20,18 +20,15 @@ for (const kind of databaseKinds) {
     /** Two processes; the first one is at its first request, which ends when `go` is called. */
     const twoProcesses = async () => {
       const { did, sessions } = await signedIn(servers);
-      const entities = [...notebook, ...parityEntities] as Function[];
-      const database = await freshDataSource(kind, entities);
+      const database = await aDatabaseFor(kind, notebook);
       const start = async (): Promise<ParityApp> => {
-        const app = await ParityApp.start({
-          entities,
+        const app = await aParityApp({
+          model: notebook,
+          sessions,
           database,
-          parity: {
-            sessions,
-            pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-            sync: { mode: 'background' },
-            mappers: notebookMappers,
-          },
+          mode: 'background',
+          storage: 'database',
+          pendingSyncs: { autoRetry: true },
         });
         await partsOf(app.module).loop.stop();
         return app;

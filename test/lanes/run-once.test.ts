@@ -1,10 +1,10 @@
-import { parityEntities, PendingSyncRetryResult } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
+import { PendingSyncRetryResult } from 'nestjs-parity';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Note, notebook, Owner } from '../support/entities/notebook.js';
 import { databaseKinds, describeDatabase, type DatabaseKind } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp } from '../support/parity-app.js';
 import { partsOf } from '../support/pending-parts.js';
-import { signedIn } from '../support/signed-in.js';
+import { signedIn } from '../support/sessions.js';
 
 let servers: FaultyNetwork;
 
@@ -16,16 +16,7 @@ afterAll(() => servers[Symbol.asyncDispose]());
 /** An application whose loop does not run, with some notes that are to be published. */
 async function idleApp(database: DatabaseKind, storage: 'cache' | 'database') {
   const { did, sessions } = await signedIn(servers);
-  const app = await ParityApp.start({
-    entities: [...notebook, ...parityEntities] as Function[],
-    database,
-    parity: {
-      sessions,
-      pendingSyncs: { enabled: true, storage },
-      sync: { mode: 'background' },
-      mappers: notebookMappers,
-    },
-  });
+  const app = await aParityApp({ model: notebook, sessions, database, mode: 'background', storage });
   await partsOf(app.module).loop.stop();
   const user = await app.repository(Owner).save({ id: 1, did });
   const notes = app.repository(Note);
@@ -63,10 +54,7 @@ for (const kind of databaseKinds) {
 
 it('does nothing while pending syncs are disabled', async () => {
   const { sessions } = await signedIn(servers);
-  const app = await ParityApp.start({
-    entities: notebook as Function[],
-    parity: { sessions, mappers: notebookMappers },
-  });
+  const app = await aParityApp({ model: notebook, sessions });
   expect(await app.parity.runOnce()).toEqual(new PendingSyncRetryResult(0, 0, 0, 0));
   await app.stop();
 });

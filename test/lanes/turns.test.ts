@@ -1,17 +1,17 @@
 import { jest } from '@jest/globals';
 import { PendingSyncManager, RecordPublished } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { LaneAttempts } from '../../lib/lanes/lane-attempts.js';
 import { LaneWorker } from '../../lib/lanes/lane.worker.js';
-import { Post } from '../support/blog.js';
+import { Post } from '../support/entities/blog.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
 import { Crowd } from './crowd.js';
 
 let network: LocalNetwork;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 const NSID = 'app.bsky.feed.post';
 

@@ -9,9 +9,9 @@ import {
   RecordMapper,
   type ParityModuleExtras,
 } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Card, Note, notebook, notebookMappers, Owner, Profile } from '../property/notebook.js';
-import { Sessions } from '../property/sessions.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Card, Note, notebook, Owner, Profile } from '../support/entities/notebook.js';
+import { Sessions } from '../support/sessions.js';
 import {
   databaseKinds,
   describeDatabase,
@@ -19,7 +19,7 @@ import {
   type DatabaseKind,
   type FreshDatabase,
 } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
 import { until } from '../support/until.js';
 import { partsOf } from '../support/pending-parts.js';
 
@@ -45,7 +45,7 @@ class JottingMapper extends RecordMapper<Jotting> {
 
 type Mappers = NonNullable<ParityModuleExtras['mappers']>;
 
-const all = [...notebook, ...parityEntities];
+const all = [...notebook.entities, ...parityEntities];
 const onlyCards = [Owner, Card, ...parityEntities];
 const onlyNotes = [Owner, Note, ...parityEntities];
 
@@ -71,17 +71,15 @@ class Processes implements AsyncDisposable {
   }
 
   /** @param works whether it works on lanes, too; otherwise it captures what is saved, and no more */
-  async start(entities: readonly unknown[], { works = true, mappers = notebookMappers as Mappers } = {}) {
+  async start(entities: readonly unknown[], { works = true, mappers = notebook.mappers as Mappers } = {}) {
     const options = { ...this.database.options, entities, synchronize: entities === all };
-    const app = await ParityApp.start({
-      entities: [],
+    const app = await aParityApp({
+      model: { entities: [], mappers },
+      sessions: this.sessions,
       database: { ...this.database, options: options as FreshDatabase['options'] },
-      parity: {
-        sessions: this.sessions,
-        pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-        sync: { mode: 'background' },
-        mappers,
-      },
+      mode: 'background',
+      storage: 'database',
+      pendingSyncs: { autoRetry: true },
     });
     this.apps.add(app);
     if (!works) await partsOf(app.module).loop.stop();

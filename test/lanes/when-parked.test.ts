@@ -1,9 +1,10 @@
 import { AuthenticationError, OAuthSessionInvalidError, PendingSyncCaptured } from 'nestjs-parity';
-import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
-import { Post } from '../support/blog.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Post } from '../support/entities/blog.js';
 import { describeDatabase } from '../support/databases.js';
-import { answer } from '../support/fault-proxy.js';
-import { Author, storages, type AuthorOptions } from './author.js';
+import { answer, isWrite } from '../support/fault-proxy.js';
+import type { AppOptions } from '../support/parity-app.js';
+import { Author, storages } from './author.js';
 
 let servers: FaultyNetwork;
 let author: Author;
@@ -30,9 +31,9 @@ for (const [storage, database] of storages) {
     const start = async ({
       whenParked,
       mode = 'inline',
-    }: Partial<Pick<AuthorOptions, 'mode'>> & { whenParked?: 'throw' | 'keep' } = {}): Promise<Post> => {
-      const pendingSyncs = { storage, ...(whenParked && { whenParked }) };
-      author = await Author.start(servers, { pendingSyncs, mode, database });
+    }: Pick<AppOptions, 'mode'> & { whenParked?: 'throw' | 'keep' } = {}): Promise<Post> => {
+      const pendingSyncs = whenParked ? { whenParked } : {};
+      author = await Author.start(servers, { storage, pendingSyncs, mode, database });
       return author.save('before');
     };
     /** The error of the save that finds out that the session is gone. */

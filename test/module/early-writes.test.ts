@@ -6,7 +6,8 @@ import { DataSource } from 'typeorm';
 import { parityEntities, ParityModule, type ParityOptions } from 'nestjs-parity';
 import { describeDatabase, freshDataSource, type FreshDatabase } from '../support/databases.js';
 import { RecordingLogger } from '../support/parity-app.js';
-import { Bold, NoteNetwork } from '../sync/notes.js';
+import { Bold } from '../support/entities/bold-and-careful.js';
+import { NoteNetwork } from '../support/note-network.js';
 
 const storages: Record<string, NonNullable<ParityOptions['pendingSyncs']>> = {
   database: { enabled: true, storage: 'database' },

@@ -12,7 +12,8 @@ import {
   type ParityModuleOptions,
   type ParityOptionsFactory,
 } from 'nestjs-parity';
-import { Applications, NoSessions, Note, NoteMapper, sqlite } from '../support/applications.js';
+import { Applications, NoSessions, sqlite } from '../support/applications.js';
+import { Note, NoteMapper } from '../support/entities/note.js';
 
 const apps = new Applications();
 const note = Object.assign(new Note(), { id: 1, text: 'hello' });
@@ -148,7 +149,7 @@ describe('mappers', () => {
     expect(await app.get(ParityService).toRecord(note)).toEqual(loud);
   });
 
-  it('are in the MapperRegistry, once', async () => {
+  it('are in the MapperRegistry once, however often they are provided', async () => {
     const app = await apps.start({
       parity: [withoutMappers],
       providers: [Suffix, LoudMapper, { provide: 'ALIAS', useExisting: LoudMapper }],

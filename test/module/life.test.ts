@@ -10,7 +10,8 @@ import {
   RecordMapper,
   SessionProvider,
 } from 'nestjs-parity';
-import { Applications, DID, NoSessions, Note, NoteMapper, sqlite } from '../support/applications.js';
+import { Applications, NoSessions, sqlite } from '../support/applications.js';
+import { DID, Note, NoteMapper } from '../support/entities/note.js';
 
 const apps = new Applications();
 const parity = (sessions: SessionProvider = new NoSessions()) =>

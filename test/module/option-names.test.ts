@@ -10,7 +10,8 @@ import {
 } from 'nestjs-parity';
 import { nearestName } from '../../lib/model/nearest-name.js';
 import { resolveOptions } from '../../lib/model/options.js';
-import { Applications, NoSessions, Note, NoteMapper } from '../support/applications.js';
+import { Applications, NoSessions } from '../support/applications.js';
+import { Note, NoteMapper } from '../support/entities/note.js';
 
 const apps = new Applications();
 const sessions = NoSessions;

@@ -3,7 +3,8 @@ import { Module, type ModuleMetadata } from '@nestjs/common';
 import { createCache } from 'cache-manager';
 import { ParityModule, ParityOptionsError, type ParityOptions } from 'nestjs-parity';
 import { resolveOptions } from '../../lib/model/options.js';
-import { Applications, NoSessions, NoteMapper } from '../support/applications.js';
+import { Applications, NoSessions } from '../support/applications.js';
+import { NoteMapper } from '../support/entities/note.js';
 
 const refusal = (options: unknown, env: NodeJS.ProcessEnv = {}): string => {
   try {
@@ -182,7 +183,7 @@ describe('the environment', () => {
     await expect(apps.start({ parity: [parity] })).rejects.toThrow(`${variable} is 'soon'`);
   });
 
-  it('is read after what forRootAsync injects', async () => {
+  it('is read after what forRootAsync injects, which may set it', async () => {
     const parity = ParityModule.forRootAsync({
       inject: ['CONFIG'],
       useFactory: () => ({ sessions: NoSessions }),

@@ -2,7 +2,8 @@ import { Injectable, Module } from '@nestjs/common';
 import type { Agent } from '@atproto/api';
 import { AtpOAuthService, ParityModule, ParityOptionsError, SessionProvider } from 'nestjs-parity';
 import type { ParityModuleOptions } from 'nestjs-parity';
-import { Applications, DID, NoSessions, NoteMapper } from '../support/applications.js';
+import { Applications, NoSessions } from '../support/applications.js';
+import { DID, NoteMapper } from '../support/entities/note.js';
 
 const apps = new Applications();
 const start = (options: ParityModuleOptions, ...modules: Function[]) =>
@@ -51,7 +52,7 @@ describe('sessions come from', () => {
     await expect(app.get(SessionProvider).agentFor(DID)).rejects.toThrow('vault has nothing');
   });
 
-  it('an instance', async () => {
+  it('an instance, which is used as it is', async () => {
     const sessions = new NoSessions();
     expect((await start({ sessions })).get(SessionProvider)).toBe(sessions);
   });

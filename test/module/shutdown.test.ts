@@ -20,7 +20,8 @@ import { parityEntities, ParityModule, ParityService, type ParityOptions } from 
 import { describeDatabase, freshDataSource, type FreshDatabase } from '../support/databases.js';
 import { RecordingLogger } from '../support/parity-app.js';
 import { until } from '../support/until.js';
-import { Bold, NoteNetwork } from '../sync/notes.js';
+import { Bold } from '../support/entities/bold-and-careful.js';
+import { NoteNetwork } from '../support/note-network.js';
 
 const entities = [Bold, ...parityEntities] as Function[];
 const storages: Record<string, NonNullable<ParityOptions['pendingSyncs']>> = {

@@ -15,7 +15,8 @@ import {
   type EntityClass,
 } from 'nestjs-parity';
 import { lackingScopes } from '../../lib/sessions/oauth/needed-scopes.js';
-import { Applications, DID, NoSessions, Note, NoteMapper } from '../support/applications.js';
+import { Applications, NoSessions } from '../support/applications.js';
+import { DID, Note, NoteMapper } from '../support/entities/note.js';
 
 const apps = new Applications();
 const parity = ParityModule.forRoot({ sessions: NoSessions });
@@ -48,7 +49,7 @@ async function warnings(...entities: (new () => object)[]): Promise<string[]> {
 }
 
 describe('a misspelled function of an entity is told, as drafts would be published:', () => {
-  it('a method', async () => {
+  it('a method of the entity, with the name that it comes near and what happens without it', async () => {
     @Entity()
     @AutoSyncsWithAtp()
     class Draft extends Text {

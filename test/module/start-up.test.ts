@@ -24,7 +24,8 @@ import {
   PublishesRecords,
   RecordMapper,
 } from 'nestjs-parity';
-import { Applications, NoSessions, Note, NoteMapper, sqlite, type Setup } from '../support/applications.js';
+import { Applications, NoSessions, sqlite, type Setup } from '../support/applications.js';
+import { Note, NoteMapper } from '../support/entities/note.js';
 
 const apps = new Applications();
 /** Of an EntitySchema. */
@@ -188,7 +189,7 @@ describe('start-up is refused, with the fix,', () => {
     );
   });
 
-  it('when EventEmitterModule is missing', async () => {
+  it('for an application without EventEmitterModule', async () => {
     const setup = { imports: [await sqlite([Note])], providers: [NoteMapper] };
     expect(await refusal(setup)).toMatch(/add EventEmitterModule\.forRoot\(\) to the imports/);
   });
@@ -200,7 +201,7 @@ describe('start-up is refused, with the fix,', () => {
     );
   });
 
-  it('and leaves nothing behind in the entities', async () => {
+  it('and a refused start leaves nothing behind in the entities', async () => {
     const named = ParityModule.forRoot({ sessions: NoSessions, dataSources: ['default', 'twin'] });
     const imports = [await sqlite([Note]), await sqlite([Note], 'twin'), EventEmitterModule.forRoot()];
     expect(await refusal({ parity: [named], imports, providers: [NoteMapper] })).toMatch(

@@ -1,7 +1,8 @@
 import type { Agent } from '@atproto/api';
 import type { Account } from 'nestjs-parity/testing';
 import { ContentClash, type Replacement } from '../../lib/pds/content-clash.js';
-import { COLLECTION, FaultyNetwork, isWrite } from './fixtures.js';
+import { isWrite } from '../support/fault-proxy.js';
+import { COLLECTION, WriterNetwork } from './fixtures.js';
 
 const create = (to: string): Replacement => ({ action: 'create', from: null, to });
 const update = (from: string | undefined, to: string): Replacement => ({ action: 'update', from, to });
@@ -42,11 +43,11 @@ describe('ContentClash', () => {
 describe('a commit of the reference PDS with one content in two writes', () => {
   const other = create('other');
   const never = { alone: '--', amongOthers: '--' };
-  let servers: FaultyNetwork;
+  let servers: WriterNetwork;
   let account: Account;
   let agent: Agent;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start();
+    servers = await WriterNetwork.start();
     account = await servers.account();
     agent = await servers.agent(account);
   });
@@ -138,9 +139,9 @@ describe('a commit of the reference PDS with one content in two writes', () => {
 });
 
 describe('RepositoryWriter with equal contents', () => {
-  let servers: FaultyNetwork;
+  let servers: WriterNetwork;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start();
+    servers = await WriterNetwork.start();
   });
   afterAll(() => servers[Symbol.asyncDispose]());
 

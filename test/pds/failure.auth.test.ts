@@ -9,8 +9,8 @@ import {
 import { classifyFailure } from '../../lib/pds/failure.js';
 import { getRecord, latestCommit } from '../../lib/pds/reads.js';
 import type { Account } from '../../lib/testing/network/index.js';
-import { dropResponse, Held, html, resetBefore } from '../support/fault-proxy.js';
-import { App, COLLECTION, FaultyNetwork, isFence, isWrite, rejection } from './fixtures.js';
+import { dropResponse, Held, html, resetBefore, isFence, isWrite } from '../support/fault-proxy.js';
+import { App, COLLECTION, WriterNetwork, rejection } from './fixtures.js';
 
 const SCOPE = `atproto repo:${COLLECTION} repo:com.example.once?action=create`;
 const CALLBACK = 'http://127.0.0.1:3000/oauth/callback';
@@ -26,9 +26,9 @@ function memory<T>() {
 }
 
 describe('RepositoryWriter with real sessions', () => {
-  let servers: FaultyNetwork;
+  let servers: WriterNetwork;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start();
+    servers = await WriterNetwork.startOwn();
   });
   afterAll(() => servers[Symbol.asyncDispose]());
 

@@ -1,4 +1,4 @@
-import { Agent, type AtpSessionData, CredentialSession } from '@atproto/api';
+import type { Agent } from '@atproto/api';
 import { cidForLex } from '@atproto/lex-cbor';
 import { jsonToLex } from '@atproto/lex-json';
 import { type Address, atUri } from '../../lib/model/address.js';
@@ -11,45 +11,16 @@ import {
   type WriteReport,
   type WriteRequest,
 } from '../../lib/pds/repository-writer.js';
-import { type Account, LocalNetwork } from '../../lib/testing/network/index.js';
-import { type Exchange, FaultProxy } from '../support/fault-proxy.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+
+/** Used by test/property, test/kill and test/swarm. */
+export { isWrite } from '../support/fault-proxy.js';
+export { FaultyNetwork };
 
 export const COLLECTION = 'com.example.note';
 
-/** A PDS that calls itself by the address of a fault proxy in front of it. */
-export class FaultyNetwork implements AsyncDisposable {
-  private accounts = 0;
-
-  private constructor(
-    readonly network: LocalNetwork,
-    readonly proxy: FaultProxy,
-  ) {}
-
-  static async start(options: { rateLimits?: boolean } = {}): Promise<FaultyNetwork> {
-    const proxy = await FaultProxy.start();
-    const network = await LocalNetwork.start({ publicUrl: proxy.url, ...options });
-    proxy.target = network.pdsUrl;
-    return new FaultyNetwork(network, proxy);
-  }
-
-  async account(): Promise<Account> {
-    return this.network.createAccount({ handle: `user${++this.accounts}x.test` });
-  }
-
-  /** An agent of the account through the proxy. */
-  async agent({ did, password }: Account): Promise<Agent> {
-    const session = new CredentialSession(new URL(this.proxy.url));
-    await session.login({ identifier: did, password });
-    return new Agent(session as ConstructorParameters<typeof Agent>[0]);
-  }
-
-  /** The same session at another address. */
-  agentAt(url: string, { sessionManager }: Agent): Agent {
-    const session = new CredentialSession(new URL(url));
-    session.session = (sessionManager as CredentialSession).session as AtpSessionData;
-    return new Agent(session as ConstructorParameters<typeof Agent>[0]);
-  }
-
+/** A PDS behind a proxy, with apps that write to it. */
+export class WriterNetwork extends FaultyNetwork {
   /** A new account with an app on it; the proxy's log is empty. */
   async app(options: RepositoryWriterOptions = {}): Promise<App> {
     const account = await this.account();
@@ -70,11 +41,6 @@ export class FaultyNetwork implements AsyncDisposable {
     return Object.fromEntries(
       records.map(({ uri, value }) => [uri.split('/').at(-1), value['text']] as const).toReversed(),
     );
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.network.stop();
-    await this.proxy.stop();
   }
 }
 
@@ -170,16 +136,6 @@ export class App {
 
 const cidOf = async (record: object): Promise<string> =>
   (await cidForLex(jsonToLex(record as never, { strict: true }))).toString();
-
-/** An `applyWrites` that is no fence. */
-export const isWrite = ({ nsid, body }: Exchange): boolean =>
-  nsid === 'com.atproto.repo.applyWrites' && (body as { writes: unknown[] }).writes.length > 0;
-
-export const isFence = ({ nsid, body }: Exchange): boolean =>
-  nsid === 'com.atproto.repo.applyWrites' && (body as { writes: unknown[] }).writes.length === 0;
-
-export const actionsOf = ({ body }: Exchange): string[] =>
-  (body as { writes: { $type: string }[] }).writes.map(({ $type }) => $type.split('#')[1] ?? '');
 
 /** The error that a promise is rejected with. Any other than the expected is thrown on: it tells more than that it was another. */
 export async function rejection<T extends Error = Error>(

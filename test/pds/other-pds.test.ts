@@ -15,8 +15,10 @@ import {
   html,
   resetBefore,
   serverError,
+  isFence,
+  isWrite,
 } from '../support/fault-proxy.js';
-import { type App, COLLECTION, FaultyNetwork, isFence, isWrite, rejection } from './fixtures.js';
+import { type App, COLLECTION, WriterNetwork, rejection } from './fixtures.js';
 
 const FOREVER = Number.POSITIVE_INFINITY;
 const APPLY = 'com.atproto.repo.applyWrites';
@@ -28,9 +30,9 @@ const json = (status: number, error: string, message = error): Fault => answer(s
 
 /** Each row is one of docs/other-pds.md. */
 describe('RepositoryWriter at a PDS that says it in other words', () => {
-  let servers: FaultyNetwork;
+  let servers: WriterNetwork;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start();
+    servers = await WriterNetwork.start();
   });
   afterAll(() => servers[Symbol.asyncDispose]());
   beforeEach(() => servers.proxy.reset());

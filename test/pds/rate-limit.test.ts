@@ -2,8 +2,8 @@ import { LeaseLostError } from '../../lib/errors/lease-lost.error.js';
 import { XRPCError } from '@atproto/api';
 import { RateLimitedError } from '../../lib/errors/rate-limited.error.js';
 import { rateLimited } from '../../lib/pds/rate-limit.js';
-import { answer } from '../support/fault-proxy.js';
-import { COLLECTION, FaultyNetwork, isFence, isWrite, rejection } from './fixtures.js';
+import { answer, isFence, isWrite } from '../support/fault-proxy.js';
+import { COLLECTION, WriterNetwork, rejection } from './fixtures.js';
 
 const NOW = Date.parse('2026-01-01T00:00:00.000Z');
 const limited = (headers: Record<string, string>) =>
@@ -45,9 +45,9 @@ const notes = (count: number, prefix = 'r'): Record<string, string> =>
 const HOUR = 3_600_000;
 
 describe('RepositoryWriter under rate limits', () => {
-  let servers: FaultyNetwork;
+  let servers: WriterNetwork;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start({ rateLimits: true });
+    servers = await WriterNetwork.startOwn({ rateLimits: true });
   });
   afterAll(() => servers[Symbol.asyncDispose]());
 

@@ -1,10 +1,10 @@
-import { actionsOf, COLLECTION, FaultyNetwork, isWrite, rejection } from './fixtures.js';
-import { resetBefore } from '../support/fault-proxy.js';
+import { COLLECTION, WriterNetwork, rejection } from './fixtures.js';
+import { resetBefore, actionsOf, isWrite } from '../support/fault-proxy.js';
 
 describe('RepositoryWriter, undisturbed and beside others', () => {
-  let servers: FaultyNetwork;
+  let servers: WriterNetwork;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start();
+    servers = await WriterNetwork.start();
   });
   afterAll(() => servers[Symbol.asyncDispose]());
 

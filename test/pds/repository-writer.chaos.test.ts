@@ -1,6 +1,6 @@
 import { RepositoryWriter } from '../../lib/pds/repository-writer.js';
 import { dropResponse, type Fault, Held, html, resetBefore, serverError } from '../support/fault-proxy.js';
-import { COLLECTION, FaultyNetwork } from './fixtures.js';
+import { COLLECTION, WriterNetwork } from './fixtures.js';
 
 /** mulberry32: the same numbers for the same seed. */
 function random(seed: number) {
@@ -18,9 +18,9 @@ function random(seed: number) {
 }
 
 describe('RepositoryWriter under random faults', () => {
-  let servers: FaultyNetwork;
+  let servers: WriterNetwork;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start();
+    servers = await WriterNetwork.start();
   });
   afterAll(() => servers[Symbol.asyncDispose]());
 

@@ -1,6 +1,6 @@
 import { InvalidRecordError } from '../../lib/errors/invalid-record.error.js';
-import { answer, serverError } from '../support/fault-proxy.js';
-import { type App, COLLECTION, FaultyNetwork, isWrite, rejection } from './fixtures.js';
+import { answer, serverError, isWrite } from '../support/fault-proxy.js';
+import { type App, COLLECTION, WriterNetwork, rejection } from './fixtures.js';
 
 const POST = 'app.bsky.feed.post';
 const NOW = '2026-01-01T00:00:00.000Z';
@@ -13,9 +13,9 @@ const many = (count: number, value: (index: number) => string | object = (index)
   );
 
 describe('RepositoryWriter, with limits and refusals', () => {
-  let servers: FaultyNetwork;
+  let servers: WriterNetwork;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start();
+    servers = await WriterNetwork.start();
   });
   afterAll(() => servers[Symbol.asyncDispose]());
 

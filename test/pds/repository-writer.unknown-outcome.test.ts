@@ -1,13 +1,23 @@
 import { PdsUnavailableError } from '../../lib/errors/pds-unavailable.error.js';
-import { answer, delay, dropResponse, Held, html, resetBefore, serverError } from '../support/fault-proxy.js';
-import { type App, COLLECTION, FaultyNetwork, isFence, isWrite, rejection } from './fixtures.js';
+import {
+  answer,
+  delay,
+  dropResponse,
+  Held,
+  html,
+  resetBefore,
+  serverError,
+  isFence,
+  isWrite,
+} from '../support/fault-proxy.js';
+import { type App, COLLECTION, WriterNetwork, rejection } from './fixtures.js';
 
 const FOREVER = Number.POSITIVE_INFINITY;
 
 describe('RepositoryWriter, with answers that get lost', () => {
-  let servers: FaultyNetwork;
+  let servers: WriterNetwork;
   beforeAll(async () => {
-    servers = await FaultyNetwork.start();
+    servers = await WriterNetwork.startOwn();
   });
   afterAll(() => servers[Symbol.asyncDispose]());
 

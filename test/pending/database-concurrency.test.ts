@@ -121,7 +121,7 @@ for (const kind of databaseKinds) {
       });
     }
 
-    it('does with one connection', async () => {
+    it('needs no second connection in a pool of one', async () => {
       const single = await ledger.database.open({ synchronize: false, poolSize: 1 });
       const one = new DatabasePendingSyncStore({ dataSource: single, ttl: null });
       await single.transaction(async ({ queryRunner }) =>
@@ -174,7 +174,7 @@ for (const kind of databaseKinds) {
         });
       };
 
-      it('in one transaction, with the head', async () => {
+      it('in one transaction with it, which stores the head of the repository, too', async () => {
         await store.capture([aChange('a'), aChange('b')]);
         const held = await lease();
         await expect(settle(held, 'a', 7, true)).rejects.toThrow('no');

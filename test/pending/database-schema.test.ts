@@ -77,7 +77,7 @@ for (const kind of databaseKinds) {
       await runner.release();
     });
 
-    it('are asked for at start-up, with the fix', async () => {
+    it('are missed at start-up, with an error that says how to get them', async () => {
       const dataSource = await database.open();
       await expect(ensureTables(dataSource)).rejects.toMatchObject({
         code: 'INVALID_OPTIONS',
@@ -127,7 +127,7 @@ describeDatabase('postgres')('the tables of pending syncs in a schema of their o
 });
 
 describe('a DataSource of another kind', () => {
-  it('is refused with what it takes instead', async () => {
+  it('is refused with the kinds that are taken instead', async () => {
     const dataSource = { options: { type: 'mssql' } } as DataSource;
     expect(() => new DatabasePendingSyncStore({ dataSource, ttl: null })).toThrow(/better-sqlite3.*'cache'/);
   });

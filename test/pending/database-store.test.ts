@@ -307,7 +307,7 @@ for (const kind of databaseKinds) {
         expect(await store.sweep(0)).toBe(0);
       });
 
-      it('that sleeps is found among many others', async () => {
+      it('that sleeps is found by a sweep among many others', async () => {
         const dids = Array.from({ length: 1_100 }, (_, index) => `did:plc:${String(index).padStart(4, '0')}`);
         await store.capture(dids.map((did) => aChange('a', { did })));
         await wait(3);
@@ -335,7 +335,7 @@ for (const kind of databaseKinds) {
         expect(await (await ledger.peer()).sweep(0)).toBe(0);
       });
 
-      it('that is parked is not swept', async () => {
+      it('that is parked is not found by a sweep', async () => {
         await store.capture([aChange('a')]);
         await store.park(ALICE, { reason: 'revoked', sessionId: 's', code: 'OAUTH_SESSION_INVALID' });
         await wait(3);

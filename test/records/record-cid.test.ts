@@ -1,17 +1,17 @@
 import { BlobRef, type AtpAgent } from '@atproto/api';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import { prepareRecord } from '../../lib/records/record-json.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
 let network: LocalNetwork;
 let alice: Account;
 let agent: AtpAgent;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   alice = await network.createAccount({ handle: 'alice.test' });
   agent = await network.agent(alice);
 });
-afterAll(() => network?.stop());
 
 const collection = 'com.example.note';
 

@@ -13,7 +13,7 @@ describe("a mapper's result is checked against the record type", () => {
   }
   const createdAt = '2026-01-01T00:00:00.000Z';
 
-  it('without $type, which the module adds', () => {
+  it('and needs no $type, which the module adds', () => {
     class Good extends Posts {
       toRecord({ text }: Post) {
         return { text, createdAt, langs: ['en'] };
@@ -23,7 +23,7 @@ describe("a mapper's result is checked against the record type", () => {
     expect(input).toEqual({ text: 'hello', createdAt, langs: ['en'] });
   });
 
-  it('of which there may be several', () => {
+  it('and may be of several record types', () => {
     type Link = { $type: 'com.example.link'; url: string };
     type Text = { $type: 'com.example.text'; text: string };
     abstract class Either extends RecordMapper<Post, Link | Text> {
@@ -49,7 +49,7 @@ describe("a mapper's result is checked against the record type", () => {
     ]);
   });
 
-  it('when it is given later, too', async () => {
+  it('when it is a promise, too', async () => {
     class Late extends Posts {
       async toRecord({ text }: Post) {
         return { text, createdAt };

@@ -43,7 +43,7 @@ describe('a record is checked against the schema of its mapper', () => {
     });
   });
 
-  it('by anything with safeValidate()', async () => {
+  it('where the schema is anything that has safeValidate()', async () => {
     const refusing: RecordSchema = { safeValidate: () => ({ success: false }) };
     expect(() => prepareRecord({}, 'com.example.note', refusing)).toThrow(
       'does not fit the lexicon com.example.note: the schema does not say why.',

@@ -2,10 +2,14 @@ import { Logger, type INestApplication } from '@nestjs/common';
 import { LocalNetwork, type Account } from 'nestjs-parity/testing';
 import { createApp } from '../../sample-app/create-app.js';
 import { freePort } from '../../sample-app/free-port.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { Visitor } from './visitor.js';
 
-/** The sample application of the file's own, on a network of its own, with two accounts. */
-export function aBlog() {
+/**
+ * The sample application of the file's own, with two accounts.
+ * @param own servers that the file may stop
+ */
+export function aBlog({ own = false } = {}) {
   let network: LocalNetwork;
   let app: INestApplication;
   let alice: Account;
@@ -13,7 +17,7 @@ export function aBlog() {
   let origin: string;
 
   beforeAll(async () => {
-    network = await LocalNetwork.start();
+    network = own ? await LocalNetwork.start() : await sharedNetwork();
     alice = await network.createAccount({ handle: 'alice.test' });
     bob = await network.createAccount({ handle: 'bob.test' });
     const port = await freePort(0);
@@ -26,7 +30,7 @@ export function aBlog() {
 
   afterAll(async () => {
     await app?.close();
-    await network?.stop();
+    if (own) await network?.stop();
   });
 
   /** Through the login form and the PDS's own pages, as a person does. */

@@ -13,7 +13,7 @@ describe('the blog in a browser', () => {
     expect(await visitor.page('/login?returnTo=%2Fposts%2F1%2Fedit')).toContain('value="/posts/1/edit"');
 
     expect(await blog.signIn(visitor, blog.alice, '/posts/1/edit')).toBe('/posts/1/edit');
-    expect(await visitor.page('/posts')).toContain('alice.test');
+    expect(await visitor.page('/posts')).toContain(blog.alice.handle);
     expect(await blog.network.oauthSessions(blog.alice)).toBe(1);
 
     expect((await visitor.submit('/logout')).headers.get('location')).toBe('/posts');
@@ -101,7 +101,7 @@ describe('a sign-in that fails', () => {
   });
 
   it('is not completed in another browser than the one it began in', async () => {
-    const login = await blog.visitor().submit('/login', { handle: 'bob.test' });
+    const login = await blog.visitor().submit('/login', { handle: blog.bob.handle });
     const back = await blog.network.signIn(login.headers.get('location')!, blog.bob);
     const other = blog.visitor();
 
@@ -115,8 +115,8 @@ describe('a sign-in that fails', () => {
   it('is no matter for another tab of the same browser', async () => {
     const visitor = blog.visitor();
     const tabs = [
-      await visitor.submit('/login', { handle: 'alice.test' }),
-      await visitor.submit('/login', { handle: 'bob.test' }),
+      await visitor.submit('/login', { handle: blog.alice.handle }),
+      await visitor.submit('/login', { handle: blog.bob.handle }),
     ].map((login) => login.headers.get('location')!);
 
     for (const [tab, account] of [blog.alice, blog.bob].entries()) {
@@ -132,13 +132,13 @@ describe('a sign-in that fails', () => {
     const unknown = await visitor.submit('/login', { handle: 'nobody.test' });
     expect([unknown.status, await unknown.text()]).toEqual([400, expect.stringContaining('nobody.test')]);
 
-    const login = await visitor.submit('/login', { handle: 'bob.test', returnTo: '/posts/7' });
+    const login = await visitor.submit('/login', { handle: blog.bob.handle, returnTo: '/posts/7' });
     const back = await blog.network.signIn(login.headers.get('location')!, blog.bob, { deny: true });
     const denied = await visitor.page(back.pathname + back.search);
     expect(denied).toContain('did not allow');
     expect(denied).toContain('value="/posts/7"');
 
-    const away = await visitor.submit('/login', { handle: 'bob.test', returnTo: '//evil.example' });
+    const away = await visitor.submit('/login', { handle: blog.bob.handle, returnTo: '//evil.example' });
     expect(away.status).toBe(400);
   });
 });

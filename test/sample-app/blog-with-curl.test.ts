@@ -6,13 +6,13 @@ const blog = aBlog();
 describe('the blog with curl', () => {
   it('signs in through the development route and the real callback', async () => {
     const visitor = blog.visitor();
-    const answer = await visitor.json('POST', '/dev/sign-in', { handle: 'alice.test' });
+    const answer = await visitor.json('POST', '/dev/sign-in', { handle: blog.alice.handle });
     expect(answer.status).toBe(303);
 
     const { pathname, search } = new URL(answer.headers.get('location')!);
     const callback = await visitor.json('GET', pathname + search);
 
-    expect(await callback.json()).toEqual({ did: blog.alice.did, handle: 'alice.test' });
+    expect(await callback.json()).toEqual({ did: blog.alice.did, handle: blog.alice.handle });
     expect(callback.headers.get('set-cookie')).toMatch(/session=.*; HttpOnly; SameSite=Lax/);
     expect((await visitor.json('POST', '/dev/sign-in', { handle: 'eve.test' })).status).toBe(404);
   });
@@ -22,7 +22,7 @@ describe('the blog with curl', () => {
     const created = await visitor.json('POST', '/posts', { content: 'Hello', status: 'published' });
     expect(created.status).toBe(201);
     const post = (await created.json()) as Row;
-    expect(post).toMatchObject({ content: 'Hello', author: { handle: 'alice.test' }, waiting: false });
+    expect(post).toMatchObject({ content: 'Hello', author: { handle: blog.alice.handle }, waiting: false });
     expect(await blog.network.getRecord(post.uri!)).toMatchObject({ value: { text: 'Hello' } });
 
     const changed = await visitor.json('PATCH', `/posts/${post.id}`, { content: 'Hello again' });

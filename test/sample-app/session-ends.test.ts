@@ -4,7 +4,7 @@ import { until } from '../support/until.js';
 import { aBlog } from './a-blog.js';
 import { Visitor, type Row } from './visitor.js';
 
-const blog = aBlog();
+const blog = aBlog({ own: true });
 const nothingWaits = (visitor: Visitor) => until(async () => (await visitor.pending()).length === 0);
 
 describe('a session that ends, in a browser', () => {

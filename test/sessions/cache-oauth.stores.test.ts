@@ -134,7 +134,7 @@ describe('on a cache that fails', () => {
     );
   });
 
-  it('is not in memory', () => {
+  it('is not told as a store in memory', () => {
     expect(new CacheOAuthSessionStore(failing(true)).volatile).toBe(false);
   });
 });

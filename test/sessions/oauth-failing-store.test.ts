@@ -27,7 +27,7 @@ async function signedIn() {
 }
 
 describe('a store that does not take a refreshed session', () => {
-  it('is asked again, and nobody hears of it', async () => {
+  it('is asked again, and no caller hears of it', async () => {
     const { oauth, did, account, sessionStore, stored, names, lines } = await signedIn();
     const before = stored();
     makeStale(sessionStore.entries, did);
@@ -73,7 +73,7 @@ describe('a store that does not take a refreshed session', () => {
     expect(await on.network.oauthSessions(account)).toBe(1);
   }, 40_000);
 
-  it('gets it at shutdown at the latest', async () => {
+  it('gets the session at shutdown at the latest', async () => {
     const { oauth, did, sessionStore, stored } = await signedIn();
     const before = stored();
     makeStale(sessionStore.entries, did);
@@ -87,7 +87,7 @@ describe('a store that does not take a refreshed session', () => {
     await write(anApp({ sessionStore }).oauth, did);
   });
 
-  it('may not have been readable either', async () => {
+  it('gets the session at shutdown although it could not be read meanwhile', async () => {
     const { oauth, did, sessionStore, names } = await signedIn();
     makeStale(sessionStore.entries, did);
     const { set } = sessionStore;
@@ -132,7 +132,7 @@ describe('a store that does not take a refreshed session', () => {
     await write(oauth, did);
   });
 
-  it('is told of a sign-out all the same', async () => {
+  it('is told of a sign-out although it has not taken the session', async () => {
     const { oauth, did, account, sessionStore, seen } = await signedIn();
     makeStale(sessionStore.entries, did);
     sessionStore.broken.set = true;

@@ -3,25 +3,31 @@ import { buildAtprotoLoopbackClientMetadata, type NodeSavedSession } from '@atpr
 import { AtpOAuthService, type AtpOAuthConfig } from '../../lib/sessions/oauth/atp-oauth.service.js';
 import { LocalNetwork, type Account } from '../../lib/testing/network/index.js';
 import { FaultProxy } from '../support/fault-proxy.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { recordedEvents, recordedLogs } from './fixtures.js';
 
 export const SCOPE = 'atproto repo:com.example.thing';
 export const COLLECTION = 'com.example.thing';
 
-/** A network of the file's own, and what signs in to it; behind a proxy if faults are wanted. */
-export function anOAuthNetwork({ faults = false } = {}) {
+/**
+ * A network and what signs in to it.
+ * @param own servers that the file may stop
+ * @param faults servers of the file's own behind a proxy: OAuth goes where the PDS says that it is
+ */
+export function anOAuthNetwork({ own = false, faults = false } = {}) {
   let network: LocalNetwork;
   let proxy: FaultProxy | undefined;
   let accounts = 0;
 
   beforeAll(async () => {
     if (faults) proxy = await FaultProxy.start();
-    network = await LocalNetwork.start(proxy && { publicUrl: proxy.url });
+    network =
+      own || proxy ? await LocalNetwork.start(proxy && { publicUrl: proxy.url }) : await sharedNetwork();
     if (proxy) proxy.target = network.pdsUrl;
   }, 60_000);
 
   afterAll(async () => {
-    await network?.stop();
+    if (own || proxy) await network?.stop();
     await proxy?.stop();
   });
 

@@ -167,7 +167,7 @@ describe('requireDurableSessions', () => {
     expect((error as Error).message).toMatch(message);
   });
 
-  it('is a boolean', () => {
+  it('refuses what is no boolean', () => {
     expect((problem({ requireDurableSessions: 'yes' }) as Error).message).toMatch(
       /takes a boolean, got "yes"/,
     );

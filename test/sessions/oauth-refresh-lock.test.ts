@@ -61,7 +61,7 @@ for (const kind of databaseKinds) {
 }
 
 describeDatabase('postgres')('with a process of its own', () => {
-  it('does the same', async () => {
+  it('two processes that need a refresh at once refresh once, and both write', async () => {
     const { database, anotherProcess } = await aDatabase('postgres');
     const account = await anAccount();
     const { oauth, names } = await anotherProcess(true);

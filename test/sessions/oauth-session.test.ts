@@ -12,7 +12,7 @@ import { SessionInvalidated } from '../../lib/events/session-invalidated.event.j
 import { interceptedFetch, rejection } from './fixtures.js';
 import { aStore, anOAuthNetwork, makeStale, metadata } from './oauth-fixtures.js';
 
-const on = anOAuthNetwork();
+const on = anOAuthNetwork({ own: true });
 const { anAccount, anApp, signIn, write } = on;
 
 describe('losing a session', () => {

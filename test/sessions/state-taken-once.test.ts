@@ -41,7 +41,7 @@ const ONCE = Array.from({ length: ROUNDS }, (_, round) => [[`state-${round}`], [
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`a sign-in under way in ${kind}`, () => {
-    it('is taken by one', async () => {
+    it('is taken by one of many callbacks that ask at once', async () => {
       const database = await freshDataSource(kind, parityOAuthEntities);
       closing.push(() => database.cleanup());
       const encryptionKeys = [aKey()];
@@ -54,7 +54,7 @@ for (const kind of databaseKinds) {
 }
 
 describeIf('redis')('a sign-in under way in Redis', () => {
-  it('is taken by one', async () => {
+  it('is taken by one of many callbacks that ask at once', async () => {
     const keyvs = [1, 2].map(() =>
       createKeyv(serverUrl('redis').href, { namespace: `test-${process.pid}`, throwOnErrors: true }),
     );

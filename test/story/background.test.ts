@@ -1,34 +1,29 @@
 import { jest } from '@jest/globals';
-import { AppPasswordSessionProvider, RecordPublished, SyncFailed } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import { RecordPublished, SyncFailed } from 'nestjs-parity';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { CachePendingSyncStore } from '../../lib/pending/cache/cache-pending-sync.store.js';
-import { Post, PostMapper, User } from '../support/blog.js';
-import { ParityApp } from '../support/parity-app.js';
+import { Post, User, blog } from '../support/entities/blog.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
+import { passwordsOf } from '../support/sessions.js';
 
 let network: LocalNetwork;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 async function start(
   mode: 'background' | 'inline',
   handle: string,
 ): Promise<{ app: ParityApp; user: User; did: string }> {
   const { did, password } = await network.createAccount({ handle });
-  const app = await ParityApp.start({
-    entities: [User, Post],
-    parity: {
-      sessions: new AppPasswordSessionProvider({
-        service: network.pdsUrl,
-        accounts: [{ identifier: did, password }],
-      }),
-      pendingSyncs: { enabled: true },
-      sync: { mode },
-      mappers: [PostMapper],
-    },
+  const app = await aParityApp({
+    model: blog,
+    sessions: passwordsOf(network.pdsUrl, { did, password }),
+    mode,
+    storage: 'cache',
   });
   return { app, did, user: await app.repository(User).save({ did } as User) };
 }

@@ -1,8 +1,8 @@
 import { jest } from '@jest/globals';
 import { OAuthSessionInvalidError, PendingSyncManager } from 'nestjs-parity';
 import { Author, storages } from '../lanes/author.js';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Post } from '../support/blog.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Post } from '../support/entities/blog.js';
 import { describeDatabase } from '../support/databases.js';
 import { until } from '../support/until.js';
 
@@ -20,7 +20,7 @@ afterEach(() => author.app.stop());
 for (const [storage, database] of storages) {
   describeDatabase(database)(`what was asked for by hand (${storage}, ${database})`, () => {
     beforeEach(async () => {
-      author = await Author.start(servers, { pendingSyncs: { storage, autoRetry: true }, database });
+      author = await Author.start(servers, { storage, pendingSyncs: { autoRetry: true }, database });
     });
     const posts = () => author.app.repository(Post);
     const refused = (work: Promise<unknown>): Promise<void> =>

@@ -1,19 +1,17 @@
 import { jest } from '@jest/globals';
 import {
   OAuthSessionInvalidError,
-  parityEntities,
   SyncFailed,
   type ParityModuleOptions,
   type PendingSyncCache,
 } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import type { Sessions } from '../property/sessions.js';
-import { Post, PostMapper, User } from '../support/blog.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Post, User, blog } from '../support/entities/blog.js';
 import { html } from '../support/fault-proxy.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
 import { aNamespace, RedisProxy, redisKeyv } from '../support/redis.js';
 import { describeIf } from '../support/servers.js';
-import { signedIn } from '../support/signed-in.js';
+import { type Sessions, signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 jest.setTimeout(120_000);
@@ -47,14 +45,12 @@ describeIf('redis')('while the cache of pending syncs', () => {
   const start = async (sync: NonNullable<ParityModuleOptions['sync']>): Promise<void> => {
     const one = await signedIn(servers);
     sessions = one.sessions;
-    app = await ParityApp.start({
-      entities: [User, Post, ...parityEntities] as Function[],
-      parity: {
-        sessions,
-        sync,
-        pendingSyncs: { enabled: true, autoRetry: true, cache },
-        mappers: [PostMapper],
-      },
+    app = await aParityApp({
+      model: blog,
+      sessions,
+      storage: 'cache',
+      pendingSyncs: { autoRetry: true, cache },
+      parity: { sync },
     });
     user = await app.repository(User).save({ did: one.did } as User);
     // The connection is there.

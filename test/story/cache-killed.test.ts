@@ -1,12 +1,11 @@
 import { jest } from '@jest/globals';
 import { once } from 'node:events';
-import { parityEntities } from 'nestjs-parity';
 import { DataSource } from 'typeorm';
 import type { Account } from 'nestjs-parity/testing';
-import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
-import { Note, notebook, Owner } from '../property/notebook.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Note, notebook, Owner } from '../support/entities/notebook.js';
 import { freshDataSource, type FreshDatabase } from '../support/databases.js';
-import { Held } from '../support/fault-proxy.js';
+import { Held, isWrite } from '../support/fault-proxy.js';
 import { aNamespace, redisKeyv } from '../support/redis.js';
 import { describeIf } from '../support/servers.js';
 import { startSource } from '../support/source-process.js';
@@ -29,7 +28,7 @@ afterAll(() => servers[Symbol.asyncDispose]());
 beforeEach(async () => {
   namespace = aNamespace();
   account = await servers.account();
-  database = await freshDataSource('sqlite', [...notebook, ...parityEntities]);
+  database = await freshDataSource('sqlite', notebook.entities);
   dataSource = await database.open();
   await dataSource.manager.save(Object.assign(new Owner(), { id: 1, did: account.did }));
 });

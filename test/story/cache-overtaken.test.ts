@@ -1,9 +1,8 @@
 import { Keyv } from '@keyv/redis';
-import { parityEntities } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Post, PostMapper, User } from '../support/blog.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Post, User, blog } from '../support/entities/blog.js';
+import { aParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let servers: FaultyNetwork;
@@ -39,14 +38,12 @@ class Failing {
 it('a change that is captured while one that the cache has not kept is tried is published, too', async () => {
   const store = new Failing();
   const { did, sessions } = await signedIn(servers);
-  const app = await ParityApp.start({
-    entities: [User, Post, ...parityEntities] as Function[],
-    parity: {
-      sessions,
-      sync: { mode: 'background' },
-      pendingSyncs: { enabled: true, autoRetry: true, cache: new Keyv({ store }) },
-      mappers: [PostMapper],
-    },
+  const app = await aParityApp({
+    model: blog,
+    sessions,
+    mode: 'background',
+    storage: 'cache',
+    pendingSyncs: { autoRetry: true, cache: new Keyv({ store }) },
   });
   const user = await app.repository(User).save({ did } as User);
   const posts = app.repository(Post);

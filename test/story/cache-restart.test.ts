@@ -13,11 +13,13 @@ import {
   type OAuthSessionStore,
   type PendingSyncCache,
 } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
-import { Post } from '../support/blog.js';
-import { freshDataSource, type FreshDatabase } from '../support/databases.js';
+import type { LocalNetwork } from 'nestjs-parity/testing';
+import { blog, Post } from '../support/entities/blog.js';
+import type { FreshDatabase } from '../support/databases.js';
+import { aDatabaseFor } from '../support/parity-app.js';
 import { aNamespace, redisKeyv } from '../support/redis.js';
 import { describeIf } from '../support/servers.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { Story, type StoryOptions } from '../support/story.js';
 import { until } from '../support/until.js';
 
@@ -25,9 +27,8 @@ jest.setTimeout(120_000);
 
 let network: LocalNetwork;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 describeIf('redis')('a restart with pending syncs in Redis', () => {
   const namespace = aNamespace();
@@ -59,7 +60,7 @@ function theStory(openCache: () => PendingSyncCache): void {
   let sessionStore: OAuthSessionStore;
 
   beforeEach(async () => {
-    database = await freshDataSource('sqlite', Story.entities as Function[]);
+    database = await aDatabaseFor('sqlite', blog);
     const sessions = new Map<string, never>();
     sessionStore = {
       get: async (did: string) => sessions.get(did),
@@ -82,7 +83,8 @@ function theStory(openCache: () => PendingSyncCache): void {
     story = await Story.begin(network, {
       database,
       sessionStore,
-      pendingSyncs: { ...pendingSyncs, storage: 'cache', cache },
+      storage: 'cache',
+      pendingSyncs: { ...pendingSyncs, cache },
       ...(account && { account }),
     });
   };

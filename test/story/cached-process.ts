@@ -1,11 +1,12 @@
 /** An application with pending syncs in Redis, in a process of its own: it saves a note, or finds what was left. */
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
-import { AppPasswordSessionProvider, ParityService } from 'nestjs-parity';
+import { ParityService } from 'nestjs-parity';
 import { DataSource } from 'typeorm';
 import { notebookApplication } from '../kill/notebook-application.js';
-import { Note, Owner } from '../property/notebook.js';
+import { Note, Owner } from '../support/entities/notebook.js';
 import { redisKeyv } from '../support/redis.js';
 import { until } from '../support/until.js';
+import { passwordsOf } from '../support/sessions.js';
 
 export interface CachedProcessInput {
   readonly pdsUrl: string;
@@ -20,10 +21,7 @@ const input = JSON.parse(process.argv[2] ?? '{}') as CachedProcessInput;
 const { did, password } = input.account;
 const cache = redisKeyv(input.namespace);
 const app = await notebookApplication(input.database as TypeOrmModuleOptions, {
-  sessions: new AppPasswordSessionProvider({
-    service: input.pdsUrl,
-    accounts: [{ identifier: did, password }],
-  }),
+  sessions: passwordsOf(input.pdsUrl, { did, password }),
   pendingSyncs: { enabled: true, storage: 'cache', cache },
 });
 if (input.text === null) await until(async () => !(await app.get(ParityService).hasPendingSyncs(did)));

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { PendingSyncDiscarded } from 'nestjs-parity';
 import { Author, storages } from '../lanes/author.js';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { PostMapper } from '../support/blog.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { PostMapper } from '../support/entities/blog.js';
 import { describeDatabase } from '../support/databases.js';
 
 let servers: FaultyNetwork;
@@ -23,7 +23,7 @@ for (const [storage, database] of storages) {
     const reasons = (): string[] => author.app.taken(PendingSyncDiscarded).map(({ reason }) => reason);
 
     it('after too many attempts, tells how many, and the last error as far as it is kept', async () => {
-      author = await Author.start(servers, { pendingSyncs: { storage, maxAttempts: 2 }, database });
+      author = await Author.start(servers, { storage, pendingSyncs: { maxAttempts: 2 }, database });
       jest.spyOn(PostMapper.prototype, 'toRecord').mockImplementation(() => {
         throw new Error(`It is too ${'l'.repeat(3_000)}ong`);
       });
@@ -34,8 +34,8 @@ for (const [storage, database] of storages) {
       expect(reason).toBe(`2 tries failed (maxAttempts), the last with: ${pendingSync.lastError}`);
     });
 
-    it('after its ttl, names the ttl', async () => {
-      author = await Author.start(servers, { pendingSyncs: { storage, ttl: 1 }, database });
+    it('after its ttl, tells that ttl as the reason', async () => {
+      author = await Author.start(servers, { storage, pendingSyncs: { ttl: 1 }, database });
       author.sessions.revoke(author.did);
       await author.save('too old').catch(() => undefined);
       await sleep(1_100);

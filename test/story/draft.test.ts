@@ -1,11 +1,10 @@
-import { OAuthSessionInvalidError, parityEntities } from 'nestjs-parity';
+import { OAuthSessionInvalidError } from 'nestjs-parity';
 import type { Repository } from 'typeorm';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import type { Sessions } from '../property/sessions.js';
-import { Post, PostMapper, User } from '../support/blog.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Post, User, blog } from '../support/entities/blog.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { type Sessions, signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let servers: FaultyNetwork;
@@ -26,14 +25,12 @@ for (const kind of databaseKinds) {
 
     beforeEach(async () => {
       ({ did, sessions } = await signedIn(servers));
-      app = await ParityApp.start({
-        entities: [User, Post, ...parityEntities] as Function[],
+      app = await aParityApp({
+        model: blog,
+        sessions,
         database: kind,
-        parity: {
-          sessions,
-          pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-          mappers: [PostMapper],
-        },
+        storage: 'database',
+        pendingSyncs: { autoRetry: true },
       });
       posts = app.repository(Post);
       user = await app.repository(User).save({ did } as User);

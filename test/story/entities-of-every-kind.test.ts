@@ -16,15 +16,14 @@ import {
   AtpCid,
   AtpRkey,
   AutoSyncsWithAtp,
-  parityEntities,
   RecordMapper,
   RecordPublished,
-  type EntityClass,
 } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { databaseKinds, describeDatabase, type Entities } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
+import { textMapper } from '../support/entities/text-mapper.js';
 
 @Entity()
 class Person {
@@ -114,16 +113,6 @@ const schemas = [
   new EntitySchema<Bare>({ name: 'Bare', target: Bare, columns: columns as never }),
 ];
 
-function mapperOf<E extends { text: string }>(entity: EntityClass<E>): new () => RecordMapper<E> {
-  return class extends RecordMapper<E> {
-    readonly entity = entity;
-    readonly collection = `com.example.${entity.name.toLowerCase()}`;
-    toRecord({ text }: E): Record<string, unknown> {
-      return { text };
-    }
-  };
-}
-
 class LetterMapper extends RecordMapper<Letter> {
   readonly entity = Letter;
   readonly collection = 'com.example.letter';
@@ -156,16 +145,22 @@ for (const kind of databaseKinds) {
     beforeAll(async () => {
       const account = await signedIn(servers);
       ({ did } = account);
-      app = await ParityApp.start({
-        entities: [Person, Letter, Shy, Valued, ...schemas, ...parityEntities] as Entities,
-        database: kind,
-        dataSource: { poolSize: 2 },
-        parity: {
-          sessions: account.sessions,
-          pendingSyncs: { enabled: true, storage: 'database' },
-          sync: { deadlineMs: 60_000 },
-          mappers: [LetterMapper, ShyMapper, mapperOf(Valued), mapperOf(Schemed), mapperOf(Bare)],
+      app = await aParityApp({
+        model: {
+          entities: [Person, Letter, Shy, Valued, ...schemas],
+          mappers: [
+            LetterMapper,
+            ShyMapper,
+            textMapper(Valued, 'com.example.valued'),
+            textMapper(Schemed, 'com.example.schemed'),
+            textMapper(Bare, 'com.example.bare'),
+          ],
         },
+        sessions: account.sessions,
+        database: kind,
+        storage: 'database',
+        dataSource: { poolSize: 2 },
+        parity: { sync: { deadlineMs: 60_000 } },
       });
       user = await app.repository(Person).save({ did });
     });

@@ -1,4 +1,4 @@
-import { AtpMapper, AtpRecordEntity, AutoSyncsWithAtp, parityEntities, RecordMapper } from 'nestjs-parity';
+import { AtpMapper, AtpRecordEntity, AutoSyncsWithAtp, RecordMapper } from 'nestjs-parity';
 import {
   Column,
   DeleteDateColumn,
@@ -10,10 +10,10 @@ import {
   VirtualColumn,
   type Relation,
 } from 'typeorm';
-import { FaultyNetwork } from '../pds/fixtures.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
 import { describeDatabase } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 @Entity()
@@ -138,14 +138,14 @@ for (const [kind, storage] of storages) {
     beforeEach(async () => {
       const account = await signedIn(servers);
       ({ did } = account);
-      app = await ParityApp.start({
-        entities: [Person, Essay, Picture, Sign, Leaf, Shelf, ...parityEntities] as Function[],
-        database: kind,
-        parity: {
-          sessions: account.sessions,
-          pendingSyncs: storage === 'none' ? { enabled: false } : { enabled: true, storage },
+      app = await aParityApp({
+        model: {
+          entities: [Person, Essay, Picture, Sign, Leaf, Shelf],
           mappers: [EssayMapper, SignMapper, LeafMapper, ShelfMapper],
         },
+        sessions: account.sessions,
+        database: kind,
+        storage,
       });
       ann = await app.repository(Person).save({ id: 1, did, name: 'Ann' } as Person);
     });
@@ -183,7 +183,7 @@ for (const [kind, storage] of storages) {
       expect(await texts('essay')).toEqual(['one of Bob with 0']);
     });
 
-    it('is that its row has an owner', async () => {
+    it('is that its row has an owner, though it was taken from the instance since', async () => {
       const essays = app.repository(Essay);
       await app.dataSource.transaction(async (manager) => {
         const saved = await manager.save(essays.create({ id: 1, text: 'one', user: ann, pictures: [] }));

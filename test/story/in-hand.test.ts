@@ -1,10 +1,11 @@
-import { AtpMapper, AtpRecordEntity, AutoSyncsWithAtp, parityEntities, RecordMapper } from 'nestjs-parity';
+import { AtpMapper, AtpRecordEntity, AutoSyncsWithAtp, RecordMapper } from 'nestjs-parity';
 import { AfterLoad, Column, Entity, PrimaryColumn, type Repository } from 'typeorm';
-import { FaultyNetwork } from '../pds/fixtures.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
 import { describeDatabase } from '../support/databases.js';
-import { Item, ItemMapper, Member } from '../support/membership.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { Item, Member, membership } from '../support/entities/membership.js';
+import { together } from '../support/entities/model.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 @Entity()
@@ -55,14 +56,11 @@ for (const [kind, storage] of storages) {
     beforeEach(async () => {
       const account = await signedIn(servers);
       ({ did } = account);
-      app = await ParityApp.start({
-        entities: [Member, Item, Page, ...parityEntities] as Function[],
+      app = await aParityApp({
+        model: together(membership, { entities: [Page], mappers: [PageMapper] }),
+        sessions: account.sessions,
         database: kind,
-        parity: {
-          sessions: account.sessions,
-          pendingSyncs: storage === 'none' ? { enabled: false } : { enabled: true, storage },
-          mappers: [ItemMapper, PageMapper],
-        },
+        storage,
       });
       items = app.repository(Item);
       user = await app.repository(Member).save({ id: 1, did, active: true });

@@ -1,5 +1,5 @@
-import { parityEntities } from 'nestjs-parity';
-import { Bold, NoteNetwork } from '../sync/notes.js';
+import { Bold } from '../support/entities/bold-and-careful.js';
+import { NoteNetwork } from '../support/note-network.js';
 import type { ParityApp } from '../support/parity-app.js';
 
 describe('saves that join the transaction of another one (SQLite, database storage)', () => {
@@ -7,10 +7,7 @@ describe('saves that join the transaction of another one (SQLite, database stora
   let app: ParityApp;
   beforeAll(async () => {
     notes = await NoteNetwork.start();
-    app = await notes.app(
-      { pendingSyncs: { enabled: true, storage: 'database' } },
-      { entities: [Bold, ...parityEntities] as Function[] },
-    );
+    app = await notes.app({}, { storage: 'database' });
   });
   afterAll(() => notes?.stop());
 

@@ -1,11 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { parityEntities } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Card, notebook, notebookMappers, Owner, Profile } from '../property/notebook.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Card, notebook, Owner, Profile } from '../support/entities/notebook.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { Item, ItemMapper, Member } from '../support/membership.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { Item, Member, membership } from '../support/entities/membership.js';
+import { together } from '../support/entities/model.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let servers: FaultyNetwork;
@@ -22,14 +22,11 @@ for (const kind of databaseKinds) {
     beforeEach(async () => {
       const account = await signedIn(servers);
       ({ did } = account);
-      app = await ParityApp.start({
-        entities: [...notebook, Member, Item, ...parityEntities] as Function[],
+      app = await aParityApp({
+        model: together(notebook, membership),
+        sessions: account.sessions,
         database: kind,
-        parity: {
-          sessions: account.sessions,
-          pendingSyncs: { enabled: true, storage: 'database' },
-          mappers: [...notebookMappers, ItemMapper],
-        },
+        storage: 'database',
       });
     });
     afterEach(() => app.stop());

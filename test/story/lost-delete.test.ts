@@ -1,10 +1,10 @@
-import { AppPasswordSessionProvider, parityEntities } from 'nestjs-parity';
 import type { Repository } from 'typeorm';
-import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
-import { Post, PostMapper, User } from '../support/blog.js';
-import { dropResponse, resetBefore } from '../support/fault-proxy.js';
-import { ParityApp } from '../support/parity-app.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Post, User, blog } from '../support/entities/blog.js';
+import { dropResponse, resetBefore, isWrite } from '../support/fault-proxy.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
 import { until } from '../support/until.js';
+import { passwordsOf } from '../support/sessions.js';
 
 let servers: FaultyNetwork;
 beforeAll(async () => {
@@ -36,16 +36,10 @@ it.each([
   async (_back, storage, { away, back }) => {
     const account = await servers.account();
     const { did, password } = account;
-    const app = await ParityApp.start({
-      entities: [User, Post, ...parityEntities] as Function[],
-      parity: {
-        sessions: new AppPasswordSessionProvider({
-          service: servers.proxy.url,
-          accounts: [{ identifier: did, password }],
-        }),
-        pendingSyncs: { enabled: true, storage },
-        mappers: [PostMapper],
-      },
+    const app = await aParityApp({
+      model: blog,
+      sessions: passwordsOf(servers.proxy.url, { did, password }),
+      storage,
     });
     const posts = app.repository(Post);
     const user = await app.repository(User).save({ did } as User);

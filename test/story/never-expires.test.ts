@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parityEntities, PendingSyncManager } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
-import type { Sessions } from '../property/sessions.js';
+import { PendingSyncManager } from 'nestjs-parity';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Note, notebook, Owner } from '../support/entities/notebook.js';
 import { describeDatabase, type DatabaseKind } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { type Sessions, signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let servers: FaultyNetwork;
@@ -27,14 +26,12 @@ for (const [database, storage] of places) {
     let note: Note;
     beforeEach(async () => {
       ({ did, sessions } = await signedIn(servers));
-      app = await ParityApp.start({
-        entities: [...notebook, ...parityEntities] as Function[],
+      app = await aParityApp({
+        model: notebook,
+        sessions,
         database,
-        parity: {
-          sessions,
-          pendingSyncs: { enabled: true, storage, autoRetry: true, ttl: 1 },
-          mappers: notebookMappers,
-        },
+        storage,
+        pendingSyncs: { autoRetry: true, ttl: 1 },
       });
       const user = await app.repository(Owner).save(Object.assign(new Owner(), { id: 1, did }));
       note = await app.repository(Note).save(app.repository(Note).create({ text: 'a', open: true, user }));

@@ -1,12 +1,11 @@
-import { parityEntities, RecordConflictError, SyncFailed, type ParityOptions } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
+import { RecordConflictError, SyncFailed } from 'nestjs-parity';
+import { FaultyNetwork } from '../support/faulty-network.js';
 import { dropResponse } from '../support/fault-proxy.js';
 import { databaseKinds, describeDatabase, type DatabaseKind } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { aParityApp, type AppOptions, type ParityApp } from '../support/parity-app.js';
+import { type Sessions, signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
-import { PlainProfile, profileMappers, TakingProfile } from './profiles.js';
-import type { Sessions } from '../property/sessions.js';
+import { PlainProfile, profiles, TakingProfile } from './profiles.js';
 
 let servers: FaultyNetwork;
 let did: string;
@@ -22,13 +21,6 @@ beforeEach(async () => {
 });
 afterEach(() => app.stop());
 
-const start = async (database: DatabaseKind, options: ParityOptions): Promise<void> => {
-  app = await ParityApp.start({
-    entities: [PlainProfile, TakingProfile, ...parityEntities] as Function[],
-    database,
-    parity: { ...options, sessions, mappers: profileMappers },
-  });
-};
 const uri = (): string => `at://${did}/com.example.profile/self`;
 const anotherAppWrites = async (text: string): Promise<void> => {
   const agent = sessions.agents.get(did)!;
@@ -48,10 +40,13 @@ const storages: [DatabaseKind, 'cache' | 'database'][] = [
 ];
 for (const [database, storage] of storages) {
   describeDatabase(database)(`a record that another application made (${storage}, ${database})`, () => {
-    const pendingSyncs = { enabled: true, storage, autoRetry: true } as const;
+    const start = async (options: Pick<AppOptions, 'mode' | 'parity'> = {}): Promise<void> => {
+      const pendingSyncs = { autoRetry: true };
+      app = await aParityApp({ model: profiles, sessions, database, storage, pendingSyncs, ...options });
+    };
 
     it('stays when a draft of its address is removed in the background', async () => {
-      await start(database, { pendingSyncs, sync: { mode: 'background' } });
+      await start({ mode: 'background' });
       await anotherAppWrites('theirs');
       const profile = await app
         .repository(PlainProfile)
@@ -64,14 +59,14 @@ for (const [database, storage] of storages) {
     it.each(['removed', 'switched off'] as const)(
       'stays when what was to be published there is %s before the account signs in again',
       async (what) => {
-        await start(database, { pendingSyncs });
+        await start();
         await anotherAppWrites('theirs');
         sessions.revoke(did);
-        const profiles = app.repository(PlainProfile);
-        const profile = profiles.create({ did, text: 'mine', open: true });
-        await profiles.save(profile).catch(() => undefined);
-        if (what === 'removed') await profiles.remove(profile).catch(() => undefined);
-        else await profiles.save(Object.assign(profile, { open: false })).catch(() => undefined);
+        const rows = app.repository(PlainProfile);
+        const profile = rows.create({ did, text: 'mine', open: true });
+        await rows.save(profile).catch(() => undefined);
+        if (what === 'removed') await rows.remove(profile).catch(() => undefined);
+        else await rows.save(Object.assign(profile, { open: false })).catch(() => undefined);
         await signIn();
         await until(isDone);
         expect(await text()).toBe('theirs');
@@ -79,20 +74,20 @@ for (const [database, storage] of storages) {
     );
 
     it('is adopted if it is the same, and goes with its entity then', async () => {
-      await start(database, { pendingSyncs });
+      await start();
       await anotherAppWrites('same');
-      const profiles = app.repository(PlainProfile);
-      const profile = await profiles.save(profiles.create({ did, text: 'same', open: true }));
+      const rows = app.repository(PlainProfile);
+      const profile = await rows.save(rows.create({ did, text: 'same', open: true }));
       expect(profile.atpUri).toBe(uri());
-      await profiles.remove(profile);
+      await rows.remove(profile);
       expect(await text()).toBeUndefined();
     });
 
     it('is not overwritten otherwise, and the error says how to take it over', async () => {
-      await start(database, { pendingSyncs });
+      await start();
       await anotherAppWrites('theirs');
-      const profiles = app.repository(PlainProfile);
-      const profile = await profiles.save(profiles.create({ did, text: 'mine', open: true }));
+      const rows = app.repository(PlainProfile);
+      const profile = await rows.save(rows.create({ did, text: 'mine', open: true }));
       expect([profile.hasAtpRecord(), await text()]).toEqual([false, 'theirs']);
       const [{ error }] = app.taken(SyncFailed) as [SyncFailed];
       expect(error).toBeInstanceOf(RecordConflictError);
@@ -100,22 +95,22 @@ for (const [database, storage] of storages) {
     });
 
     it('is taken over where that is asked for', async () => {
-      await start(database, { pendingSyncs });
+      await start();
       await anotherAppWrites('theirs');
-      const profiles = app.repository(TakingProfile);
-      await profiles.save(profiles.create({ did, text: 'mine', open: true }));
+      const rows = app.repository(TakingProfile);
+      await rows.save(rows.create({ did, text: 'mine', open: true }));
       expect(await text()).toBe('mine');
     });
 
     it('is ours if a request of ours, whose answer was lost, had made it', async () => {
-      await start(database, { pendingSyncs, sync: { deadlineMs: 60_000 } });
+      await start({ parity: { sync: { deadlineMs: 60_000 } } });
       servers.proxy.fault('com.atproto.repo.applyWrites', dropResponse, 9);
-      const profiles = app.repository(PlainProfile);
-      const profile = profiles.create({ did, text: 'mine', open: true });
-      await profiles.save(profile);
+      const rows = app.repository(PlainProfile);
+      const profile = rows.create({ did, text: 'mine', open: true });
+      await rows.save(profile);
       expect(await text()).toBe('mine');
       servers.proxy.reset();
-      await profiles.remove(profile);
+      await rows.remove(profile);
       await app.parity.retryPendingSyncs(did);
       expect([await isDone(), await text()]).toEqual([true, undefined]);
     });

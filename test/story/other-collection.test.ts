@@ -1,9 +1,10 @@
-import { parityEntities, RecordMapper } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
-import { databaseKinds, describeDatabase, freshDataSource } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { RecordMapper } from 'nestjs-parity';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import type { Model } from '../support/entities/model.js';
+import { Note, notebook, Owner } from '../support/entities/notebook.js';
+import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { aDatabaseFor, aParityApp, type ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 class LaterMapper extends RecordMapper<Note> {
@@ -28,22 +29,20 @@ for (const kind of databaseKinds) {
     ] as const)('writes to it what was waiting (%s, %s)', async (mode, what) => {
       const isDraft = what !== 'an edit';
       const { did, sessions } = await signedIn(servers);
-      const database = await freshDataSource(kind, [...notebook, ...parityEntities]);
-      const start = (mappers: typeof notebookMappers | [typeof LaterMapper, ...typeof notebookMappers]) =>
-        ParityApp.start({
-          entities: [...notebook, ...parityEntities] as Function[],
+      const database = await aDatabaseFor(kind, notebook);
+      const start = (mappers: Model['mappers']) =>
+        aParityApp({
+          model: { ...notebook, mappers },
+          sessions,
           database,
-          parity: {
-            sessions,
-            pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-            sync: { mode },
-            mappers,
-          },
+          mode,
+          storage: 'database',
+          pendingSyncs: { autoRetry: true },
         });
       const records = async (collection: string): Promise<unknown[]> =>
         (await servers.network.listRecords(did, collection)).map(({ value }) => value['text']);
 
-      const before = await start(notebookMappers);
+      const before = await start(notebook.mappers);
       const isDone = (app: ParityApp) => async () => !(await app.parity.hasPendingSyncs(did));
       const notes = before.repository(Note);
       const user = await before.repository(Owner).save(Object.assign(new Owner(), { id: 1, did }));
@@ -54,7 +53,7 @@ for (const kind of databaseKinds) {
       if (isDraft) await before.parity.publish(note).catch(() => undefined);
       await before.stop();
 
-      const after = await start([LaterMapper, ...notebookMappers.slice(1)] as never);
+      const after = await start([LaterMapper, ...notebook.mappers.slice(1)]);
       sessions.signIn(did);
       await after.parity.sessionAvailable(did);
       await until(isDone(after));

@@ -1,5 +1,7 @@
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
-import { AtpRecordEntity, AutoSyncsWithAtp, RecordMapper, type EntityClass } from 'nestjs-parity';
+import { AtpRecordEntity, AutoSyncsWithAtp } from 'nestjs-parity';
+import type { Model } from '../support/entities/model.js';
+import { textMapper } from '../support/entities/text-mapper.js';
 
 abstract class Profile extends AtpRecordEntity {
   @PrimaryGeneratedColumn() id!: number;
@@ -21,18 +23,7 @@ export class PlainProfile extends Profile {}
 @AutoSyncsWithAtp({ onConflict: 'overwrite' })
 export class TakingProfile extends Profile {}
 
-const mapperOf = (entity: EntityClass<Profile>) =>
-  class ProfileMapper extends RecordMapper<Profile> {
-    readonly entity = entity;
-    readonly collection = 'com.example.profile';
-
-    toRecord({ text }: Profile): Record<string, unknown> {
-      return { text };
-    }
-
-    override rkey(): string {
-      return 'self';
-    }
-  };
-
-export const profileMappers = [mapperOf(PlainProfile), mapperOf(TakingProfile)];
+export const profiles: Model = {
+  entities: [PlainProfile, TakingProfile],
+  mappers: [PlainProfile, TakingProfile].map((entity) => textMapper(entity, 'com.example.profile', 'self')),
+};

@@ -6,18 +6,13 @@ import {
   PrimaryGeneratedColumn,
   TableInheritance,
 } from 'typeorm';
-import {
-  AtpRecordEntity,
-  AutoSyncsWithAtp,
-  parityEntities,
-  RecordMapper,
-  type EntityClass,
-} from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
+import { AtpRecordEntity, AutoSyncsWithAtp } from 'nestjs-parity';
+import { FaultyNetwork } from '../support/faulty-network.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
+import { textMapper } from '../support/entities/text-mapper.js';
 
 @Entity()
 @TableInheritance({ column: { type: 'varchar', name: 'kind' } })
@@ -46,18 +41,11 @@ class OldPage extends Page {}
 @AutoSyncsWithAtp()
 class NewPage extends Page {}
 
-type Text = AtpRecordEntity & { text: string };
-const mapperOf = (entity: EntityClass<Text>, collection: string) =>
-  class TextMapper extends RecordMapper<Text> {
-    readonly entity = entity;
-    readonly collection = collection;
-    toRecord = ({ text }: Text): Record<string, unknown> => ({ text });
-  };
 const mappers = [
-  mapperOf(Note, 'com.example.note'),
-  mapperOf(Card, 'com.example.card'),
-  mapperOf(OldPage, 'com.example.page'),
-  mapperOf(NewPage, 'com.example.page'),
+  textMapper(Note, 'com.example.note'),
+  textMapper(Card, 'com.example.card'),
+  textMapper(OldPage, 'com.example.page'),
+  textMapper(NewPage, 'com.example.page'),
 ];
 
 let servers: FaultyNetwork;
@@ -73,14 +61,12 @@ for (const kind of databaseKinds) {
     let sessions: Awaited<ReturnType<typeof signedIn>>['sessions'];
     beforeEach(async () => {
       ({ did, sessions } = await signedIn(servers));
-      app = await ParityApp.start({
-        entities: [Thing, Note, Card, OldPage, NewPage, ...parityEntities] as Function[],
+      app = await aParityApp({
+        model: { entities: [Thing, Note, Card, OldPage, NewPage], mappers },
+        sessions,
         database: kind,
-        parity: {
-          sessions,
-          pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-          mappers,
-        },
+        storage: 'database',
+        pendingSyncs: { autoRetry: true },
       });
     });
     afterEach(() => app.stop());

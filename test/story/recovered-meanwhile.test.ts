@@ -1,17 +1,18 @@
 import type { Agent } from '@atproto/api';
-import { AppPasswordSessionProvider, parityEntities, SessionProvider } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
-import { Post, PostMapper, User } from '../support/blog.js';
-import { ParityApp } from '../support/parity-app.js';
+import { SessionProvider } from 'nestjs-parity';
+import type { LocalNetwork } from 'nestjs-parity/testing';
+import { Post, User, blog } from '../support/entities/blog.js';
+import { aParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
+import { passwordsOf } from '../support/sessions.js';
 
 let network: LocalNetwork;
 let accounts = 0;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 /** Sessions that keep their caller waiting while the gate is closed. */
 class GatedSessions extends SessionProvider {
@@ -33,16 +34,11 @@ it.each(['none', 'cache', 'database'] as const)(
   'an entity that is recovered while its record is being deleted is published again, under a new key (pending syncs: %s)',
   async (storage) => {
     const { did, password } = await network.createAccount({ handle: `back${++accounts}.test` });
-    const sessions = new GatedSessions(
-      new AppPasswordSessionProvider({ service: network.pdsUrl, accounts: [{ identifier: did, password }] }),
-    );
-    const app = await ParityApp.start({
-      entities: [User, Post, ...parityEntities] as Function[],
-      parity: {
-        sessions,
-        pendingSyncs: storage === 'none' ? { enabled: false } : { enabled: true, storage },
-        mappers: [PostMapper],
-      },
+    const sessions = new GatedSessions(passwordsOf(network.pdsUrl, { did, password }));
+    const app = await aParityApp({
+      model: blog,
+      sessions,
+      storage,
     });
     const posts = app.repository(Post);
     const user = await app.repository(User).save({ did } as User);

@@ -1,10 +1,8 @@
-import { parityEntities } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
-import type { Sessions } from '../property/sessions.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Note, notebook, Owner } from '../support/entities/notebook.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { type Sessions, signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let servers: FaultyNetwork;
@@ -21,14 +19,12 @@ for (const kind of databaseKinds) {
     let owner: Owner;
     beforeEach(async () => {
       ({ did, sessions } = await signedIn(servers));
-      app = await ParityApp.start({
-        entities: [...notebook, ...parityEntities] as Function[],
+      app = await aParityApp({
+        model: notebook,
+        sessions,
         database: kind,
-        parity: {
-          sessions,
-          pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-          mappers: notebookMappers,
-        },
+        storage: 'database',
+        pendingSyncs: { autoRetry: true },
       });
       owner = await app.repository(Owner).save(Object.assign(new Owner(), { id: 1, did }));
     });

@@ -1,16 +1,11 @@
-import {
-  AppPasswordSessionProvider,
-  AtpMapper,
-  AtpRecordEntity,
-  AutoSyncsWithAtp,
-  parityEntities,
-  RecordMapper,
-} from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import { AtpMapper, AtpRecordEntity, AutoSyncsWithAtp, RecordMapper } from 'nestjs-parity';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 import { describeDatabase } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
+import { passwordsOf } from '../support/sessions.js';
 
 let leaving: (() => Promise<void>) | undefined;
 
@@ -39,30 +34,23 @@ class GuestMapper extends RecordMapper<Guest> {
 
 let network: LocalNetwork;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 // On SQLite nothing is written back while the transaction of the removal is open.
 describeDatabase('postgres')('an entity that is removed while its record arrives in another account', () => {
-  it('takes it along', async () => {
+  it('takes that record along', async () => {
     const accounts = [
       await network.createAccount({ handle: 'from.test' }),
       await network.createAccount({ handle: 'into.test' }),
     ] as const;
     const [from, to] = accounts.map(({ did }) => did) as [string, string];
-    const app = await ParityApp.start({
-      entities: [Guest, ...parityEntities] as Function[],
+    const app = await aParityApp({
+      model: { entities: [Guest], mappers: [GuestMapper] },
+      sessions: passwordsOf(network.pdsUrl, ...accounts),
       database: 'postgres',
-      parity: {
-        sessions: new AppPasswordSessionProvider({
-          service: network.pdsUrl,
-          accounts: accounts.map(({ did, password }) => ({ identifier: did, password })),
-        }),
-        pendingSyncs: { enabled: true, storage: 'database' },
-        sync: { mode: 'background' },
-        mappers: [GuestMapper],
-      },
+      mode: 'background',
+      storage: 'database',
     });
     const guests = app.repository(Guest);
     const idle = () =>

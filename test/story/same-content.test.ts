@@ -1,14 +1,10 @@
 import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
-import {
-  AppPasswordSessionProvider,
-  AtpRecordEntity,
-  AutoSyncsWithAtp,
-  parityEntities,
-  RecordMapper,
-} from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import { AtpRecordEntity, AutoSyncsWithAtp, RecordMapper } from 'nestjs-parity';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
+import { passwordsOf } from '../support/sessions.js';
 
 @Entity()
 @AutoSyncsWithAtp()
@@ -49,22 +45,15 @@ for (const database of databaseKinds) {
     let app: ParityApp;
 
     beforeAll(async () => {
-      network = await LocalNetwork.start();
+      network = await sharedNetwork();
     });
-    afterAll(() => network.stop());
     beforeEach(async () => {
       account = await network.createAccount({ handle: `same${Date.now()}.test` });
-      app = await ParityApp.start({
+      app = await aParityApp({
+        model: { entities: [Draft, Page], mappers: [DraftMapper, PageMapper] },
+        sessions: passwordsOf(network.pdsUrl, account),
         database,
-        entities: [Draft, Page, ...parityEntities] as Function[],
-        parity: {
-          sessions: new AppPasswordSessionProvider({
-            service: network.pdsUrl,
-            accounts: [{ identifier: account.did, password: account.password }],
-          }),
-          pendingSyncs: { enabled: true, storage: 'database' },
-          mappers: [DraftMapper, PageMapper],
-        },
+        storage: 'database',
       });
     });
     afterEach(() => app.stop());

@@ -1,16 +1,17 @@
 import { OAuthSessionInvalidError, PendingSyncManager } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
-import { Post } from '../support/blog.js';
-import { databaseKinds, describeDatabase, freshDataSource, type DatabaseKind } from '../support/databases.js';
+import type { LocalNetwork } from 'nestjs-parity/testing';
+import { blog, Post } from '../support/entities/blog.js';
+import { databaseKinds, describeDatabase, type DatabaseKind } from '../support/databases.js';
+import { aDatabaseFor } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { Story } from '../support/story.js';
 import { until } from '../support/until.js';
 
 let network: LocalNetwork;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 
 describe('signing in again, with pending syncs in the cache', () => {
   theStory('cache', 'sqlite');
@@ -20,8 +21,8 @@ for (const kind of databaseKinds) {
   describeDatabase(kind)(`signing in again, with pending syncs in the database (${kind})`, () => {
     theStory('database', kind);
 
-    it('the same across a restart of the application', async () => {
-      const database = await freshDataSource(kind, Story.entities);
+    it('what was kept runs across a restart of the application, too', async () => {
+      const database = await aDatabaseFor(kind, blog);
       const sessions = new Map<string, never>();
       const sessionStore = {
         get: async (did: string) => sessions.get(did),
@@ -31,7 +32,8 @@ for (const kind of databaseKinds) {
       const options = {
         database,
         sessionStore,
-        pendingSyncs: { storage: 'database', autoRetry: true },
+        storage: 'database',
+        pendingSyncs: { autoRetry: true },
       } as const;
       const before = await Story.begin(network, options);
       await network.revokeSessions(before.account);
@@ -54,10 +56,10 @@ for (const kind of databaseKinds) {
 }
 
 function theStory(storage: 'cache' | 'database', database: DatabaseKind): void {
-  const where = { database };
+  const where = { database, storage };
 
   it('a save that meets a revoked session is kept, and runs by itself after the account has signed in again', async () => {
-    const story = await Story.begin(network, { ...where, pendingSyncs: { storage, autoRetry: true } });
+    const story = await Story.begin(network, { ...where, pendingSyncs: { autoRetry: true } });
     const { app, account } = story;
     await story.save('before');
     expect(story.told()).toEqual(['SessionAuthenticated', 'RecordPublished']);
@@ -91,8 +93,8 @@ function theStory(storage: 'cache' | 'database', database: DatabaseKind): void {
     await app.stop();
   });
 
-  it('the same with a manual retry: new changes go through at once, the backlog waits for it', async () => {
-    const story = await Story.begin(network, { ...where, pendingSyncs: { storage, autoRetry: false } });
+  it('without autoRetry new changes go through at once after the sign-in, and the backlog waits for a retry by hand', async () => {
+    const story = await Story.begin(network, { ...where, pendingSyncs: { autoRetry: false } });
     const { app, account } = story;
     await network.revokeSessions(account);
     await expect(story.save('kept')).rejects.toBeInstanceOf(OAuthSessionInvalidError);
@@ -116,8 +118,8 @@ function theStory(storage: 'cache' | 'database', database: DatabaseKind): void {
     await app.stop();
   });
 
-  it('the same with a delete whose row is gone', async () => {
-    const story = await Story.begin(network, { ...where, pendingSyncs: { storage, autoRetry: true } });
+  it('a delete whose row is gone is kept, and runs by itself after the account has signed in again', async () => {
+    const story = await Story.begin(network, { ...where, pendingSyncs: { autoRetry: true } });
     const { app, account } = story;
     const post = await story.save('to go');
     await network.revokeSessions(account);

@@ -1,9 +1,9 @@
 import { OAuthSessionInvalidError, ParityService, SyncFailed, type ParityModuleOptions } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Post, PostMapper, User } from '../support/blog.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Post, User, blog } from '../support/entities/blog.js';
 import { html } from '../support/fault-proxy.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { aParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
 
 let servers: FaultyNetwork;
 beforeAll(async () => {
@@ -13,9 +13,10 @@ afterAll(() => servers[Symbol.asyncDispose]());
 
 async function start(sync: ParityModuleOptions['sync']) {
   const { did, sessions } = await signedIn(servers);
-  const app = await ParityApp.start({
-    entities: [User, Post],
-    parity: { sessions, ...(sync && { sync }), mappers: [PostMapper] },
+  const app = await aParityApp({
+    model: blog,
+    sessions,
+    parity: { ...(sync && { sync }) },
   });
   const user = await app.repository(User).save({ did } as User);
   const save = (content: string) => app.repository(Post).save(app.repository(Post).create({ content, user }));

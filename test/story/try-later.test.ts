@@ -4,17 +4,15 @@ import {
   AtpRecordEntity,
   AutoSyncsWithAtp,
   MapperError,
-  parityEntities,
   PendingSyncDiscarded,
   RecordMapper,
   RetryLaterError,
   SyncFailed,
 } from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import type { Sessions } from '../property/sessions.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
 import { databaseKinds, describeDatabase, type DatabaseKind } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { type Sessions, signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 type Question = 'toRecord' | 'shouldAutoSync' | 'syncAsDid';
@@ -74,16 +72,14 @@ const start = async (
   functionTimeoutMs = 10_000,
   poolSize = 10,
 ) => {
-  app = await ParityApp.start({
-    entities: [Leaf, ...parityEntities] as Function[],
+  app = await aParityApp({
+    model: { entities: [Leaf], mappers: [LeafMapper] },
+    sessions,
     database,
+    storage,
+    pendingSyncs: { autoRetry: true, maxAttempts: 2 },
     dataSource: { poolSize },
-    parity: {
-      sessions,
-      sync: { functionTimeoutMs },
-      pendingSyncs: { enabled: true, storage, autoRetry: true, maxAttempts: 2 },
-      mappers: [LeafMapper],
-    },
+    parity: { sync: { functionTimeoutMs } },
   });
 };
 const save = (text: string): Promise<Leaf> =>

@@ -1,20 +1,14 @@
 import { jest } from '@jest/globals';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  AppPasswordSessionProvider,
-  AtpRecordEntity,
-  AutoSyncsWithAtp,
-  parityEntities,
-  RecordMapper,
-  RecordPublished,
-  SyncFailed,
-} from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import { AtpRecordEntity, AutoSyncsWithAtp, RecordMapper, RecordPublished, SyncFailed } from 'nestjs-parity';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import { Column, Entity, PrimaryGeneratedColumn, type Logger, type Repository } from 'typeorm';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
 import { until } from '../support/until.js';
+import { passwordsOf } from '../support/sessions.js';
 
 @Entity()
 @AutoSyncsWithAtp()
@@ -44,10 +38,9 @@ let network: LocalNetwork;
 let account: Account;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   account = await network.createAccount({ handle: 'unchanged.test' });
 });
-afterAll(() => network.stop());
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`an edit that leaves its record as it is (${kind})`, () => {
@@ -61,20 +54,14 @@ for (const kind of databaseKinds) {
       const logger = { logQuery: (sql: string) => void statements.push(sql) } as unknown as Logger;
       for (const name of ['logQueryError', 'logQuerySlow', 'logSchemaBuild', 'logMigration', 'log'] as const)
         logger[name] = () => undefined;
-      app = await ParityApp.start({
+      app = await aParityApp({
+        model: { entities: [Note], mappers: [NoteMapper] },
+        sessions: passwordsOf(network.pdsUrl, account),
         database: kind,
-        entities: [Note, ...parityEntities] as Function[],
+        mode,
+        storage: 'database',
         // A mapper that asks the database must not wait for the connection of its own transaction.
         dataSource: { logger, poolSize: 1 } as object,
-        parity: {
-          sessions: new AppPasswordSessionProvider({
-            service: network.pdsUrl,
-            accounts: [{ identifier: account.did, password: account.password }],
-          }),
-          pendingSyncs: { enabled: true, storage: 'database' },
-          sync: { mode },
-          mappers: [NoteMapper],
-        },
       });
       notes = app.repository(Note);
     };

@@ -1,19 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
-import {
-  AtpRecordEntity,
-  AutoSyncsWithAtp,
-  parityEntities,
-  PendingSyncManager,
-  RecordMapper,
-  SyncFailed,
-  type EntityClass,
-} from 'nestjs-parity';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Owner } from '../property/notebook.js';
-import { Sessions } from '../property/sessions.js';
+import { AtpRecordEntity, AutoSyncsWithAtp, PendingSyncManager, SyncFailed } from 'nestjs-parity';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Owner } from '../support/entities/notebook.js';
+import { Sessions } from '../support/sessions.js';
 import { databaseKinds, describeDatabase, type DatabaseKind } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { textMapper } from '../support/entities/text-mapper.js';
 
 /** The account is in a related row. */
 @Entity()
@@ -144,29 +137,14 @@ class Account {
   @PrimaryColumn() did!: string;
 }
 
-type Text = AtpRecordEntity & { text: string };
-const mapperOf = (entity: EntityClass<Text>, collection: string, rkey?: string) => {
-  class TextMapper extends RecordMapper<Text> {
-    readonly entity = entity;
-    readonly collection = collection;
-    toRecord = ({ text }: Text): Record<string, unknown> => ({ text });
-  }
-  return rkey === undefined
-    ? TextMapper
-    : class extends TextMapper {
-        override rkey(): string {
-          return rkey;
-        }
-      };
-};
 const mappers = [
-  mapperOf(Post, 'com.example.post'),
-  mapperOf(Page, 'com.example.page', 'self'),
-  mapperOf(Card, 'com.example.card'),
-  mapperOf(Tenancy, 'com.example.tenancy'),
-  mapperOf(SlowTenancy, 'com.example.slow'),
-  mapperOf(Reply, 'com.example.reply'),
-  mapperOf(Mirror, 'com.example.mirror'),
+  textMapper(Post, 'com.example.post'),
+  textMapper(Page, 'com.example.page', 'self'),
+  textMapper(Card, 'com.example.card'),
+  textMapper(Tenancy, 'com.example.tenancy'),
+  textMapper(SlowTenancy, 'com.example.slow'),
+  textMapper(Reply, 'com.example.reply'),
+  textMapper(Mirror, 'com.example.mirror'),
 ];
 
 let servers: FaultyNetwork;
@@ -193,21 +171,12 @@ for (const [database, storage] of places) {
           return account.did;
         }),
       )) as [string, string];
-      app = await ParityApp.start({
-        entities: [
-          Owner,
-          Account,
-          Post,
-          Page,
-          Card,
-          Tenancy,
-          SlowTenancy,
-          Reply,
-          Mirror,
-          ...parityEntities,
-        ] as Function[],
+      app = await aParityApp({
+        model: { entities: [Owner, Account, Post, Page, Card, Tenancy, SlowTenancy, Reply, Mirror], mappers },
+        sessions,
         database,
-        parity: { sessions, pendingSyncs: { enabled: true, storage, autoRetry: true }, mappers },
+        storage,
+        pendingSyncs: { autoRetry: true },
       });
       await app.repository(Owner).save([
         { id: 1, did: own },

@@ -3,12 +3,10 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { ModuleMetadata } from '@nestjs/common';
 import type { Agent } from '@atproto/api';
-import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
-import { AtpMapper, AtpRecordEntity, AutoSyncsWithAtp, RecordMapper, SessionProvider } from 'nestjs-parity';
+import { SessionProvider } from 'nestjs-parity';
 import { freshDataSource, type Entities } from './databases.js';
+import { Note } from './entities/note.js';
 import { RecordingLogger } from './parity-app.js';
-
-export const DID = 'did:plc:ewvi7nxzyoun6zhxrhs64oiz';
 
 /** Remembers for whom an agent was asked, and gives none. */
 export class NoSessions extends SessionProvider {
@@ -17,24 +15,6 @@ export class NoSessions extends SessionProvider {
   override async agentFor(did: string): Promise<Agent> {
     this.asked.push(did);
     throw new Error('no network in this test');
-  }
-}
-
-@Entity()
-@AutoSyncsWithAtp()
-export class Note extends AtpRecordEntity {
-  @PrimaryGeneratedColumn() id!: number;
-  @Column({ default: DID }) did!: string;
-  @Column() text!: string;
-}
-
-@AtpMapper()
-export class NoteMapper extends RecordMapper<Note> {
-  readonly entity = Note;
-  readonly collection = 'com.example.note';
-
-  toRecord({ text }: Note): Record<string, unknown> {
-    return { text };
   }
 }
 

@@ -39,7 +39,8 @@ export async function freshDataSource(
   entities: NonNullable<DataSourceOptions['entities']>,
   extra: ExtraOptions = {},
 ): Promise<FreshDatabase> {
-  const place = await (kind === 'sqlite' ? sqliteFile() : serverDatabase(kind));
+  const inMemory = extra.database === ':memory:';
+  const place = inMemory ? memory : await (kind === 'sqlite' ? sqliteFile() : serverDatabase(kind));
   const opened: DataSource[] = [];
   // The union of the drivers' options cannot be put together piece by piece; the parts above are typed.
   const options = { ...place.options, entities, synchronize: true, ...extra } as DataSourceOptions;
@@ -61,6 +62,8 @@ interface Place {
   options: Partial<DataSourceOptions>;
   remove(): Promise<void>;
 }
+
+const memory: Place = { options: { type: 'better-sqlite3' }, remove: () => Promise.resolve() };
 
 async function sqliteFile(): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'parity-test-'));

@@ -39,12 +39,27 @@ interface Rule {
   times: number;
 }
 
+/** An `applyWrites` that is no fence. */
+export const isWrite = ({ nsid, body }: Exchange): boolean =>
+  nsid === 'com.atproto.repo.applyWrites' && (body as { writes: unknown[] }).writes.length > 0;
+
+export const isFence = ({ nsid, body }: Exchange): boolean =>
+  nsid === 'com.atproto.repo.applyWrites' && (body as { writes: unknown[] }).writes.length === 0;
+
+export const actionsOf = ({ body }: Exchange): string[] =>
+  (body as { writes: { $type: string }[] }).writes.map(({ $type }) => $type.split('#')[1] ?? '');
+
 /** A reverse proxy in front of a PDS that does to single requests what networks and gateways do. */
 export class FaultProxy implements AsyncDisposable {
   /** Every request so far. */
   readonly log: Exchange[] = [];
   /** Where to pass requests on to, `http://localhost:<port>`. */
   target = '';
+  /**
+   * Whether sessions are told that the PDS is here, for a PDS that calls itself by another address: clients go on
+   * where the DID document of their login says.
+   */
+  takesSessions = false;
   private rules: Rule[] = [];
 
   private constructor(private readonly server: Server) {
@@ -123,6 +138,11 @@ export class FaultProxy implements AsyncDisposable {
     };
   }
 
+  private toldHere({ status, headers, body }: Answer): Answer {
+    const here = Buffer.from(body.toString().replaceAll(this.target, this.url));
+    return { status, headers: { ...headers, 'content-length': String(here.length) }, body: here };
+  }
+
   private forward(
     method: string,
     url: string,
@@ -140,7 +160,8 @@ export class FaultProxy implements AsyncDisposable {
           incoming.on('error', reject);
           incoming.on('end', () => {
             const { 'transfer-encoding': _chunked, connection: _connection, ...kept } = incoming.headers;
-            resolve({ status: incoming.statusCode ?? 500, headers: kept, body: Buffer.concat(parts) });
+            const told = { status: incoming.statusCode ?? 500, headers: kept, body: Buffer.concat(parts) };
+            resolve(this.takesSessions && SESSION.test(url) ? this.toldHere(told) : told);
           });
         },
       );
@@ -149,6 +170,8 @@ export class FaultProxy implements AsyncDisposable {
     });
   }
 }
+
+const SESSION = /^\/xrpc\/com\.atproto\.server\.\w+Session\b/;
 
 const pass: Fault = async (exchange) => exchange.respond(await exchange.forward());
 

@@ -5,9 +5,12 @@ import type { LoggerService, ModuleMetadata } from '@nestjs/common';
 import { DataSource, type ObjectLiteral, type Repository } from 'typeorm';
 import {
   ParityModule,
+  parityEntities,
   ParityService,
   type ParityModuleExtras,
   type ParityModuleOptions,
+  type ParityOptions,
+  type SessionProvider,
 } from 'nestjs-parity';
 import {
   freshDataSource,
@@ -16,14 +19,54 @@ import {
   type ExtraOptions,
   type FreshDatabase,
 } from './databases.js';
+import type { Model } from './entities/model.js';
 
+export interface AppOptions {
+  readonly model: Model;
+  /** Of the accounts; without it `parity` has the options of OAuth. */
+  readonly sessions?: SessionProvider;
+  /** A kind of database: an empty one, removed at the end. Or one that outlives the application. Default SQLite. */
+  readonly database?: DatabaseKind | FreshDatabase;
+  readonly mode?: NonNullable<NonNullable<ParityOptions['sync']>['mode']>;
+  /** Of pending syncs; without it nothing is kept. */
+  readonly storage?: 'none' | 'cache' | 'database';
+  /** What else is said of the kept. */
+  readonly pendingSyncs?: NonNullable<ParityOptions['pendingSyncs']>;
+  readonly dataSource?: ExtraOptions;
+  /** Every other option of the module. */
+  readonly parity?: ParityModuleOptions;
+  readonly providers?: ModuleMetadata['providers'];
+}
+
+/** A running application: entities of a model, in a database, published in a mode. */
+export function aParityApp(options: AppOptions): Promise<ParityApp> {
+  const { model, sessions, mode, storage = 'none', pendingSyncs, parity, ...surroundings } = options;
+  return ParityApp.start({
+    ...surroundings,
+    entities: [...new Set([...model.entities, ...(storage === 'database' ? parityEntities : [])])],
+    parity: {
+      ...parity,
+      ...(sessions && { sessions }),
+      ...((mode ?? parity?.sync) && { sync: { ...parity?.sync, ...(mode !== undefined && { mode }) } }),
+      ...(storage !== 'none' && { pendingSyncs: { enabled: true, storage, ...pendingSyncs } }),
+      mappers: model.mappers,
+    },
+  });
+}
+
+/** A database for several applications with this model, one after the other or together. */
+export const aDatabaseFor = (
+  kind: DatabaseKind,
+  { entities }: Pick<Model, 'entities'>,
+): Promise<FreshDatabase> => freshDataSource(kind, [...entities, ...parityEntities] as Function[]);
+
+/** For what {@link aParityApp} has no word for. */
 export interface ParityAppOptions {
   readonly entities: Entities;
   readonly parity: ParityModuleOptions & ParityModuleExtras;
   /** A kind of database: an empty one, removed at the end. Or one that outlives the application. */
   readonly database?: DatabaseKind | FreshDatabase;
   readonly dataSource?: ExtraOptions;
-  readonly imports?: ModuleMetadata['imports'];
   readonly providers?: ModuleMetadata['providers'];
 }
 
@@ -52,7 +95,6 @@ export class ParityApp {
           TypeOrmModule.forRoot({ ...database.options, retryAttempts: 0 }),
           EventEmitterModule.forRoot({ wildcard: true }),
           ParityModule.forRoot(options.parity),
-          ...(options.imports ?? []),
         ],
         providers: options.providers ?? [],
       })

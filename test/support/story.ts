@@ -1,19 +1,11 @@
 import { buildAtprotoLoopbackClientMetadata } from '@atproto/oauth-client-node';
-import {
-  AtpOAuthService,
-  parityEntities,
-  type OAuthSessionStore,
-  type ParityModuleOptions,
-} from 'nestjs-parity';
+import { AtpOAuthService, parityEntities, type OAuthSessionStore } from 'nestjs-parity';
 import type { Account, LocalNetwork } from 'nestjs-parity/testing';
-import { Post, PostMapper, User } from './blog.js';
-import type { DatabaseKind, FreshDatabase } from './databases.js';
-import { ParityApp } from './parity-app.js';
+import { blog, Post, User } from './entities/blog.js';
+import { together, type Model } from './entities/model.js';
+import { aParityApp, type AppOptions, type ParityApp } from './parity-app.js';
 
-export interface StoryOptions {
-  readonly pendingSyncs?: ParityModuleOptions['pendingSyncs'];
-  readonly sync?: ParityModuleOptions['sync'];
-  readonly database?: DatabaseKind | FreshDatabase;
+export interface StoryOptions extends Pick<AppOptions, 'database' | 'mode' | 'storage' | 'pendingSyncs'> {
   /** An account that exists, instead of a new one that signs in. */
   readonly account?: Account;
   readonly sessionStore?: OAuthSessionStore;
@@ -23,7 +15,7 @@ let accounts = 0;
 
 /** An application with one account that signs in with OAuth, at a real PDS. */
 export class Story {
-  static readonly entities = [User, Post, ...parityEntities];
+  static readonly model: Model = together(blog, { entities: parityEntities, mappers: [] });
 
   private constructor(
     readonly network: LocalNetwork,
@@ -33,31 +25,24 @@ export class Story {
   ) {}
 
   static async begin(network: LocalNetwork, options: StoryOptions): Promise<Story> {
-    const account = options.account ?? (await network.createAccount({ handle: `story${++accounts}.test` }));
-    const app = await ParityApp.start({
-      entities: Story.entities as Function[],
-      database: options.database ?? 'sqlite',
-      parity: {
-        oauth: {
-          clientMetadata: buildAtprotoLoopbackClientMetadata({
-            scope: 'atproto repo:app.bsky.feed.post',
-            redirect_uris: ['http://127.0.0.1:3000/oauth/callback'],
-          }),
-          plcDirectoryUrl: network.plcUrl,
-          handleResolver: network.pdsUrl,
-          allowHttp: true,
-          ...(options.sessionStore && { sessionStore: options.sessionStore }),
-        },
-        pendingSyncs: { enabled: true, ...options.pendingSyncs },
-        ...(options.sync && { sync: options.sync }),
-        mappers: [PostMapper],
-      },
-    });
+    const { account: known, sessionStore, ...more } = options;
+    const account = known ?? (await network.createAccount({ handle: `story${++accounts}.test` }));
+    const oauth = {
+      clientMetadata: buildAtprotoLoopbackClientMetadata({
+        scope: 'atproto repo:app.bsky.feed.post',
+        redirect_uris: ['http://127.0.0.1:3000/oauth/callback'],
+      }),
+      plcDirectoryUrl: network.plcUrl,
+      handleResolver: network.pdsUrl,
+      allowHttp: true,
+      ...(sessionStore && { sessionStore }),
+    };
+    const app = await aParityApp({ model: Story.model, ...more, parity: { oauth } });
     const users = app.repository(User);
     const user =
       (await users.findOneBy({ did: account.did })) ?? (await users.save(users.create({ did: account.did })));
     const story = new Story(network, app, account, user);
-    if (!options.account) await story.signIn();
+    if (!known) await story.signIn();
     return story;
   }
 

@@ -1,9 +1,9 @@
-import { parityEntities } from 'nestjs-parity';
-import { FaultyNetwork, isWrite } from '../pds/fixtures.js';
-import { Post, PostMapper, User } from '../support/blog.js';
+import { isWrite } from '../support/fault-proxy.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Post, User, blog } from '../support/entities/blog.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let app: ParityApp;
@@ -14,15 +14,13 @@ for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
     it('is in no transaction of ours, though somebody holds the row that is to be settled', async () => {
       await using servers = await FaultyNetwork.start();
       const { did, sessions } = await signedIn(servers);
-      app = await ParityApp.start({
-        entities: [User, Post, ...parityEntities] as Function[],
+      app = await aParityApp({
+        model: blog,
+        sessions,
         database: kind,
-        parity: {
-          sessions,
-          pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-          sync: { deadlineMs: 800 },
-          mappers: [PostMapper],
-        },
+        storage: 'database',
+        pendingSyncs: { autoRetry: true },
+        parity: { sync: { deadlineMs: 800 } },
       });
       const { dataSource } = app;
       const users = app.repository(User);

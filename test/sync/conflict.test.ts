@@ -1,6 +1,7 @@
 import { RecordConflictError, RecordPublished, SyncFailed } from 'nestjs-parity';
 import type { ParityApp } from '../support/parity-app.js';
-import { Bold, BoldProfile, Careful, CarefulProfile, NoteNetwork } from './notes.js';
+import { Bold, BoldProfile, Careful, CarefulProfile } from '../support/entities/bold-and-careful.js';
+import { NoteNetwork } from '../support/note-network.js';
 
 let alice: NoteNetwork;
 let app: ParityApp;

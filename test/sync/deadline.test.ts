@@ -3,7 +3,8 @@ import { describeDatabase } from '../support/databases.js';
 import { Held } from '../support/fault-proxy.js';
 import type { ParityApp } from '../support/parity-app.js';
 import { until } from '../support/until.js';
-import { Bold, NoteNetwork } from './notes.js';
+import { Bold } from '../support/entities/bold-and-careful.js';
+import { NoteNetwork } from '../support/note-network.js';
 
 let alice: NoteNetwork;
 let app: ParityApp;
@@ -30,7 +31,7 @@ const release = async (held: Held): Promise<void> => {
 };
 
 describe('a caller waits no longer than the deadline,', () => {
-  it('and the work goes on: the record is there later, and the instance shows it', async () => {
+  it('while the work goes on: the record is there later, and the instance shows it', async () => {
     const held = holdWrite();
     const note = await app.repository(Bold).save(alice.note(Bold, 'slow'));
     expect(note.hasAtpRecord()).toBe(false);
@@ -42,7 +43,7 @@ describe('a caller waits no longer than the deadline,', () => {
     });
   });
 
-  it("and by hand is told 'pending'", async () => {
+  it("who publishes by hand is told 'pending'", async () => {
     const note = await app.repository(Bold).save(alice.note(Bold, 'slow by hand'));
     await until(() => note.hasAtpRecord());
     await note.unpublish();
@@ -56,7 +57,7 @@ describe('a caller waits no longer than the deadline,', () => {
     expect(await alice.text(note.atpUri)).toBe('slow by hand');
   });
 
-  it('and what is saved meanwhile comes after it, so that the last state stands', async () => {
+  it('what is saved meanwhile is written after it, so that the last state stands', async () => {
     const held = holdWrite();
     const note = await app.repository(Bold).save(alice.note(Bold, 'first'));
     await app.repository(Bold).save(Object.assign(note, { text: 'second' }));
@@ -65,7 +66,7 @@ describe('a caller waits no longer than the deadline,', () => {
     await until(async () => (await alice.text(note.atpUri)) === 'second');
   });
 
-  it('and shutdown waits for the work', async () => {
+  it('shutdown waits for the work that has outlived its caller', async () => {
     const closing = await alice.app({ sync: { deadlineMs: 50 } });
     const held = holdWrite();
     const note = await closing.repository(Bold).save(alice.note(Bold, 'last words'));

@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { MapperError, RecordPublished, RecordUnpublished, SyncFailed } from 'nestjs-parity';
 import { answer } from '../support/fault-proxy.js';
 import type { ParityApp } from '../support/parity-app.js';
-import { Bold, NoteNetwork } from './notes.js';
+import { Bold } from '../support/entities/bold-and-careful.js';
+import { NoteNetwork } from '../support/note-network.js';
 
 @Injectable()
 class Throwing {
@@ -77,7 +78,7 @@ describe('events', () => {
     ]);
   });
 
-  it('tell of what failed', async () => {
+  it('tell of a failed sync with its entity and its error', async () => {
     alice.proxy.fault(
       'com.atproto.repo.applyWrites',
       answer(400, { error: 'InvalidRequest', message: 'Invalid record' }),

@@ -110,7 +110,7 @@ describe('what is settled is told:', () => {
     ]);
   });
 
-  it('and what was right all along is not', async () => {
+  it('no event tells of a record that was right all along', async () => {
     const { emitted, events } = recorded();
     expect(settledOutcome(await target(row({ wanted: 'cid-old' })), undefined, events).result.status).toBe(
       'unchanged',
@@ -127,7 +127,7 @@ describe('an error', () => {
     expect(entity).toBeInstanceOf(Object);
   });
 
-  it('that several share names none of them', () => {
+  it('names no entity and no address when several changes share it', () => {
     const error = new PdsUnavailableError('away');
     for (const entityId of ['1', '2']) failedOutcome(change({ entityId }), error, undefined, true);
     const { did, uri, entityName, entityId } = error;

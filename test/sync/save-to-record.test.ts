@@ -1,17 +1,18 @@
-import { AppPasswordSessionProvider, RecordPublished, RecordUnpublished } from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
-import { Post, PostMapper, User } from '../support/blog.js';
-import { ParityApp } from '../support/parity-app.js';
+import { RecordPublished, RecordUnpublished } from 'nestjs-parity';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
+import { Post, User, blog } from '../support/entities/blog.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { sharedNetwork } from '../support/shared-network.js';
+import { passwordsOf } from '../support/sessions.js';
 
 let network: LocalNetwork;
 let alice: Account;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   alice = await network.createAccount({ handle: 'alice.test' });
 });
-afterAll(() => network.stop());
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`from save() to a record (${kind})`, () => {
@@ -19,16 +20,10 @@ for (const kind of databaseKinds) {
     let user: User;
 
     beforeAll(async () => {
-      app = await ParityApp.start({
+      app = await aParityApp({
+        model: blog,
+        sessions: passwordsOf(network.pdsUrl, alice),
         database: kind,
-        entities: [User, Post],
-        parity: {
-          sessions: new AppPasswordSessionProvider({
-            service: network.pdsUrl,
-            accounts: [{ identifier: alice.did, password: alice.password }],
-          }),
-          mappers: [PostMapper],
-        },
       });
       user = await app.repository(User).save({ did: alice.did });
     });

@@ -1,15 +1,11 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import {
-  AppPasswordSessionProvider,
-  AtpRecordEntity,
-  AutoSyncsWithAtp,
-  parityEntities,
-  RecordMapper,
-} from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import { AtpRecordEntity, AutoSyncsWithAtp, RecordMapper } from 'nestjs-parity';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { FaultProxy } from '../support/fault-proxy.js';
-import { ParityApp } from '../support/parity-app.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { sharedNetwork } from '../support/shared-network.js';
+import { passwordsOf } from '../support/sessions.js';
 
 @Entity()
 @AutoSyncsWithAtp()
@@ -36,12 +32,11 @@ class LeafMapper extends RecordMapper<Leaf> {
 let network: LocalNetwork;
 let proxy: FaultProxy;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   proxy = await FaultProxy.start();
   proxy.target = network.pdsUrl;
 });
 afterAll(async () => {
-  await network.stop();
   await proxy.stop();
 });
 
@@ -53,15 +48,11 @@ for (const kind of databaseKinds) {
     beforeAll(async () => {
       const account = await network.createAccount({ handle: `${kind}.test` });
       ({ did } = account);
-      const accounts = [{ identifier: did, password: account.password }];
-      app = await ParityApp.start({
-        entities: [Leaf, ...parityEntities] as Function[],
+      app = await aParityApp({
+        model: { entities: [Leaf], mappers: [LeafMapper] },
+        sessions: passwordsOf(proxy.url, account),
         database: kind,
-        parity: {
-          sessions: new AppPasswordSessionProvider({ service: proxy.url, accounts }),
-          pendingSyncs: { enabled: true, storage: 'database' },
-          mappers: [LeafMapper],
-        },
+        storage: 'database',
       });
     });
     afterAll(() => app?.stop());

@@ -58,7 +58,7 @@ describe('what should be at an address:', () => {
     expect((await target(entity, asked)).desired).toMatchObject(desired);
   });
 
-  it('nobody knows, when the mapper throws', async () => {
+  it('cannot be told when the mapper throws: the change fails with its error', async () => {
     const error = new Error('no such language');
     const toRecord = () => {
       throw error;
@@ -89,15 +89,17 @@ describe('a change whose key was renewed while it waited', () => {
     expect(elsewhere).toMatchObject({ address, operation: 'publish', cid: null });
   });
 
-  it('is over when it asked for the record to go', async () => {
+  it('is settled without a request when it asked for the record to go', async () => {
     expect((await target(renewed, { trigger: 'unpublish' })).elsewhere).toBeUndefined();
     expect((await target(renewed, { operation: 'unpublish', givenUp: true })).elsewhere).toBeUndefined();
   });
 });
 
 describe('the record that we know of at an address is', () => {
-  it('the one that the row names', async () => expect((await target(row())).known).toBe('cid-old'));
-  it('none for an entity without one', async () => expect((await target(unpublished())).known).toBeNull());
+  it('the record that the row names, for the address of the row', async () =>
+    expect((await target(row())).known).toBe('cid-old'));
+  it('no record, for an entity that has none', async () =>
+    expect((await target(unpublished())).known).toBeNull());
   it('the one that the change remembers once the row is gone', async () =>
     expect((await target(undefined, { cid: 'cid-gone' })).known).toBe('cid-gone'));
   it('the one that this very run wrote, which no row took up', async () =>

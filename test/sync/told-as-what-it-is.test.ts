@@ -1,11 +1,10 @@
-import { DatabaseError, parityEntities, SyncFailed, UnexpectedError } from 'nestjs-parity';
+import { DatabaseError, SyncFailed, UnexpectedError } from 'nestjs-parity';
 import { QueryFailedError } from 'typeorm';
 import { classifyFailure, classifyLocalFailure } from '../../lib/pds/failure.js';
-import { FaultyNetwork } from '../pds/fixtures.js';
-import { Note, notebook, notebookMappers, Owner } from '../property/notebook.js';
-import { Sessions } from '../property/sessions.js';
-import { ParityApp } from '../support/parity-app.js';
-import { signedIn } from '../support/signed-in.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
+import { Note, notebook, Owner } from '../support/entities/notebook.js';
+import { aParityApp, type ParityApp } from '../support/parity-app.js';
+import { Sessions, signedIn } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 const DID = 'did:plc:ewvi7nxzyoun6zhxrhs64oiz';
@@ -13,7 +12,7 @@ const DID = 'did:plc:ewvi7nxzyoun6zhxrhs64oiz';
 describe('a failure that no PDS had a part in is told as what it is:', () => {
   const refused = new QueryFailedError('SELECT 1', [], new Error('no such table: note'));
 
-  it('an error of the database', () => {
+  it('an error of the database is transient and names the database', () => {
     for (const failure of [
       classifyLocalFailure(refused, { did: DID }),
       classifyFailure(refused, { did: DID }),
@@ -24,7 +23,7 @@ describe('a failure that no PDS had a part in is told as what it is:', () => {
     }
   });
 
-  it('an error of the module', () => {
+  it('an error of the module is unexpected, and keeps its message', () => {
     const { kind, error } = classifyLocalFailure(new TypeError('x is undefined'), { did: DID });
     expect([kind, error.code, error.message]).toEqual([
       'transient',
@@ -45,13 +44,11 @@ describe('while something other than the PDS is away', () => {
   afterAll(() => servers[Symbol.asyncDispose]());
   beforeEach(async () => {
     ({ did, sessions } = await signedIn(servers));
-    app = await ParityApp.start({
-      entities: [...notebook, ...parityEntities] as Function[],
-      parity: {
-        sessions,
-        pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
-        mappers: notebookMappers,
-      },
+    app = await aParityApp({
+      model: notebook,
+      sessions,
+      storage: 'database',
+      pendingSyncs: { autoRetry: true },
     });
     await app.repository(Owner).save(Object.assign(new Owner(), { id: 1, did }));
   });

@@ -1,5 +1,6 @@
 import { answer } from '../support/fault-proxy.js';
-import { Bold, NoteNetwork } from './notes.js';
+import { Bold } from '../support/entities/bold-and-careful.js';
+import { NoteNetwork } from '../support/note-network.js';
 
 const APPLY = 'com.atproto.repo.applyWrites';
 

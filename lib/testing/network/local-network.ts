@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { AtpAgent } from '@atproto/api';
 import { AuthorizationPages, type AuthorizationDecision } from './authorization-pages.js';
 import { LocalNetworkError } from './local-network.error.js';
-import type { NetworkReady, RepositoryCommit } from './network-protocol.js';
+import type { NetworkReady, NetworkServers, RepositoryCommit } from './network-protocol.js';
 import { NetworkProcess } from './network-process.js';
 import { NetworkXrpc } from './network-xrpc.js';
 
@@ -42,12 +42,13 @@ export interface StoredRecord {
  * Needs the optional peers `@atproto/pds` and `@did-plc/server`.
  */
 export class LocalNetwork implements AsyncDisposable {
-  readonly #process: NetworkProcess;
+  readonly #servers: NetworkServers;
   readonly #ready: NetworkReady;
   readonly #xrpc: NetworkXrpc;
 
-  private constructor(process: NetworkProcess, ready: NetworkReady) {
-    this.#process = process;
+  /** For a subclass whose servers something else has started; everybody else calls {@link LocalNetwork.start}. */
+  protected constructor(servers: NetworkServers, ready: NetworkReady) {
+    this.#servers = servers;
     this.#ready = ready;
     this.#xrpc = new NetworkXrpc(this.pdsUrl, ready);
   }
@@ -80,12 +81,12 @@ export class LocalNetwork implements AsyncDisposable {
 
   /** Process id of the servers, for a test that wants to kill them. */
   get pid(): number {
-    return this.#process.pid;
+    return this.#servers.pid;
   }
 
   /** Ends both servers and removes their data. Calling it again does nothing. */
   stop(): Promise<void> {
-    return this.#process.stop();
+    return this.#servers.stop();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -134,17 +135,17 @@ export class LocalNetwork implements AsyncDisposable {
 
   /** How many OAuth sessions the server knows of this account. */
   oauthSessions(account: Pick<Account, 'did'>): Promise<number> {
-    return this.#process.request('oauthSessions', account.did);
+    return this.#servers.request('oauthSessions', account.did);
   }
 
   /** Ends all OAuth sessions of the account, as its owner can on the account page. Returns how many there were. */
   revokeSessions(account: Pick<Account, 'did'>): Promise<number> {
-    return this.#process.request('revokeSessions', account.did);
+    return this.#servers.request('revokeSessions', account.did);
   }
 
   /** Makes the server refuse the current OAuth access tokens, as if expired, without their clients knowing; they can refresh. */
   expireAccessTokens(account: Pick<Account, 'did'>): Promise<number> {
-    return this.#process.request('expireAccessTokens', account.did);
+    return this.#servers.request('expireAccessTokens', account.did);
   }
 
   /** All records of a collection, newest rkey first; none for an empty or unknown collection. */
@@ -184,7 +185,7 @@ export class LocalNetwork implements AsyncDisposable {
    * the account. Needs the PDS to run.
    */
   commits(did: string): Promise<RepositoryCommit[]> {
-    return this.#process.request('commits', did);
+    return this.#servers.request('commits', did);
   }
 
   /**
@@ -194,12 +195,12 @@ export class LocalNetwork implements AsyncDisposable {
    * have a second to finish
    */
   stopPds(how: { readonly abruptly?: boolean } = {}): Promise<void> {
-    return this.#process.request('stopPds', how.abruptly ?? false);
+    return this.#servers.request('stopPds', how.abruptly ?? false);
   }
 
   /** Brings the PDS back, at the same port, with the same data. */
   startPds(): Promise<void> {
-    return this.#process.request('startPds');
+    return this.#servers.request('startPds');
   }
 
   async restartPds(): Promise<void> {
@@ -209,11 +210,11 @@ export class LocalNetwork implements AsyncDisposable {
 
   /** Takes the PLC directory away: DIDs can no longer be resolved. */
   stopPlc(): Promise<void> {
-    return this.#process.request('stopPlc');
+    return this.#servers.request('stopPlc');
   }
 
   startPlc(): Promise<void> {
-    return this.#process.request('startPlc');
+    return this.#servers.request('startPlc');
   }
 
   /** Takes the account down, as its host's moderators can. */

@@ -5,9 +5,10 @@
  * Node runs this file as it is, also from source by stripping the types: erasable syntax only, and no relative
  * imports but of types, since their ending would differ between `lib/` and `dist/`.
  */
-import { randomBytes } from 'node:crypto';
+import crypto, { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,6 +64,17 @@ Object.assign(Server.prototype, {
     return listenAt.call(this, { port, host: '127.0.0.1' }, ...rest);
   },
 });
+
+/**
+ * The PDS hashes passwords so that whoever steals them needs long to guess: most of the time that an account or a
+ * login takes. Here the passwords are gone with the network.
+ */
+const { scrypt } = crypto;
+Object.assign(crypto, {
+  scrypt: (...[password, salt, length, done]: Parameters<typeof scrypt>): void =>
+    scrypt(password, salt, length, { cost: 2 }, done as never),
+});
+syncBuiltinESMExports();
 
 /**
  * Ports from below the range that Linux and macOS use for outgoing connections: nobody's connection can take the

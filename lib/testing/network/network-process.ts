@@ -10,13 +10,12 @@ import type {
   NetworkMessage,
   NetworkReady,
   NetworkRequest,
+  NetworkServers,
 } from './network-protocol.js';
 
 const START_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 8_000;
 const STDERR_KEPT = 8_000;
-
-type Result<K extends keyof NetworkCommands> = Awaited<ReturnType<NetworkCommands[K]>>;
 
 interface Waiting {
   resolve(result: unknown): void;
@@ -24,7 +23,7 @@ interface Waiting {
 }
 
 /** The parent's side of `network-child`: starts it, asks it for things, ends it. */
-export class NetworkProcess {
+export class NetworkProcess implements NetworkServers {
   readonly #child: ChildProcess;
   readonly #ready: Promise<NetworkReady>;
   #settleReady!: { resolve(ready: NetworkReady): void; reject(error: Error): void };
@@ -79,7 +78,7 @@ export class NetworkProcess {
   async request<K extends keyof NetworkCommands>(
     command: K,
     ...args: Parameters<NetworkCommands[K]>
-  ): Promise<Result<K>> {
+  ): Promise<Awaited<ReturnType<NetworkCommands[K]>>> {
     if (!this.#child.connected) throw new LocalNetworkError('The local network has been stopped.');
     const id = ++this.#requests;
     const answer = new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
@@ -89,7 +88,7 @@ export class NetworkProcess {
     this.#child.send(request, (error) => {
       if (error) this.#receive({ reply: id, error: error.message });
     });
-    return (await answer) as Result<K>;
+    return (await answer) as Awaited<ReturnType<NetworkCommands[K]>>;
   }
 
   /** Ends the child and waits until it is gone, with its temporary folder; by force after some seconds. */

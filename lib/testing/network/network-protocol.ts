@@ -50,6 +50,16 @@ export interface NetworkCommands {
   stop(): Promise<void>;
 }
 
+/** The process of the servers: asked for what XRPC has no method for, and ended. */
+export interface NetworkServers {
+  readonly pid: number;
+  request<K extends keyof NetworkCommands>(
+    command: K,
+    ...args: Parameters<NetworkCommands[K]>
+  ): Promise<Awaited<ReturnType<NetworkCommands[K]>>>;
+  stop(): Promise<void>;
+}
+
 export interface NetworkRequest {
   readonly id: number;
   readonly command: keyof NetworkCommands;

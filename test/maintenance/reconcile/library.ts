@@ -1,9 +1,7 @@
 import {
-  AppPasswordSessionProvider,
   AtpMapper,
   AtpRecordEntity,
   AutoSyncsWithAtp,
-  parityEntities,
   RecordMapper,
   type ParityModuleOptions,
 } from 'nestjs-parity';
@@ -18,7 +16,9 @@ import {
   type Relation,
 } from 'typeorm';
 import type { DatabaseKind, FreshDatabase } from '../../support/databases.js';
-import { ParityApp } from '../../support/parity-app.js';
+import type { Model } from '../../support/entities/model.js';
+import { aParityApp, type ParityApp } from '../../support/parity-app.js';
+import { passwordsOf } from '../../support/sessions.js';
 import { until } from '../../support/until.js';
 
 @Entity()
@@ -99,7 +99,7 @@ export class Library {
     readonly shelf: Shelf,
   ) {}
 
-  static readonly entities = [Shelf, Book, Loan, ...parityEntities] as Function[];
+  static readonly model: Model = { entities: [Shelf, Book, Loan], mappers: [BookMapper, LoanMapper] };
 
   static async open(
     network: LocalNetwork,
@@ -108,19 +108,13 @@ export class Library {
   ): Promise<Library> {
     const account = await network.createAccount({ handle: `library${++accounts}-${process.pid}.test` });
     const { did, password } = account;
-    const app = await ParityApp.start({
-      entities: Library.entities,
+    const app = await aParityApp({
+      model: Library.model,
+      sessions: passwordsOf(service, { did, password: options.password ?? password }),
       database,
-      parity: {
-        sessions: new AppPasswordSessionProvider({
-          service,
-          accounts: [{ identifier: did, password: options.password ?? password }],
-        }),
-        pendingSyncs: { enabled: true, storage: 'database', ...options.pendingSyncs },
-        ...(options.sync && { sync: options.sync }),
-        ...(options.pds && { pds: options.pds }),
-        mappers: [BookMapper, LoanMapper],
-      },
+      storage: 'database',
+      ...(options.pendingSyncs && { pendingSyncs: options.pendingSyncs }),
+      parity: { ...(options.sync && { sync: options.sync }), ...(options.pds && { pds: options.pds }) },
     });
     const shelves = app.repository(Shelf);
     return new Library(network, app, did, await shelves.save(shelves.create({ did })));

@@ -1,7 +1,8 @@
 import { jest } from '@jest/globals';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import type { ReconcileProgress } from 'nestjs-parity';
 import { databaseKinds, describeDatabase } from '../../support/databases.js';
+import { sharedNetwork } from '../../support/shared-network.js';
 import { Book, Library, Loan, mapping, Shelf } from './library.js';
 import { partsOf } from '../../support/pending-parts.js';
 
@@ -9,9 +10,8 @@ let network: LocalNetwork;
 let library: Library;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 afterEach(async () => {
   mapping.prefix = '';
   await library.close();

@@ -1,18 +1,18 @@
 import { AuthenticationError, PendingSyncManager } from 'nestjs-parity';
-import { LocalNetwork } from 'nestjs-parity/testing';
+import type { LocalNetwork } from 'nestjs-parity/testing';
 import { Book, Library } from '../reconcile/library.js';
 import { databaseKinds, describeDatabase } from '../../support/databases.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { partsOf } from '../../support/pending-parts.js';
 import { leaseOf } from '../../pending/database-fixtures.js';
+import { sharedNetwork } from '../../support/shared-network.js';
 
 let network: LocalNetwork;
 let library: Library;
 
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
 });
-afterAll(() => network.stop());
 afterEach(() => library.close());
 
 const statusOf = (book: Book) => library.app.parity.statusOf(book);

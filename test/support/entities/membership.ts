@@ -1,5 +1,6 @@
 import { AtpMapper, AtpRecordEntity, AutoSyncsWithAtp, RecordMapper } from 'nestjs-parity';
 import { Column, Entity, ManyToOne, PrimaryColumn } from 'typeorm';
+import type { Model } from './model.js';
 
 @Entity()
 export class Member {
@@ -23,7 +24,7 @@ export class Item extends AtpRecordEntity {
 }
 
 @AtpMapper()
-export class ItemMapper extends RecordMapper<Item> {
+class ItemMapper extends RecordMapper<Item> {
   readonly entity = Item;
   readonly collection = 'com.example.item';
 
@@ -31,3 +32,5 @@ export class ItemMapper extends RecordMapper<Item> {
     return { text };
   }
 }
+
+export const membership: Model = { entities: [Member, Item], mappers: [ItemMapper] };

@@ -12,6 +12,7 @@ import {
   type Relation,
 } from 'typeorm';
 import { AtpMapper, AtpRecordEntity, AutoSyncsWithAtp, RecordMapper } from 'nestjs-parity';
+import type { Model } from './model.js';
 
 @Entity()
 export class User {
@@ -49,3 +50,5 @@ export class PostMapper extends RecordMapper<Post, AppBskyFeedPost.Record> {
     return { text: post.content, createdAt: '2026-01-01T00:00:00.000Z' };
   }
 }
+
+export const blog: Model = { entities: [User, Post], mappers: [PostMapper] };
