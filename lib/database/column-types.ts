@@ -11,8 +11,8 @@ export interface ColumnType {
 }
 
 /**
- * - Keys compare byte by byte: record keys, DIDs and state keys are case-sensitive, which MySQL's default is not,
- *   and a linguistic collation costs PostgreSQL time at each capture.
+ * - Keys compare byte by byte: record keys, DIDs and state keys are case-sensitive, which MySQL's default is
+ *   not, and a linguistic collation costs PostgreSQL time at each capture.
  * - Keys are ASCII, so that three of them fit the longest key that MySQL takes.
  * - Times are microseconds since 1970, which do not depend on the time zone of a database session.
  */

@@ -1,7 +1,9 @@
 import type { QueryRunner } from 'typeorm';
 import type { QueryResult, Statement, SqlScript } from './sql-script.js';
 
-/** Runs one statement. Parameters are `$1`, `$2`, ... in any order and as often as wanted; `$now` is the time. */
+/**
+ * Runs one statement. Parameters are `$1`, `$2`, ... in any order and as often as wanted; `$now` is the time.
+ */
 export type Query = (sql: string, parameters?: readonly unknown[]) => Promise<QueryResult>;
 
 /**

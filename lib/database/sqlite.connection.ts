@@ -39,11 +39,11 @@ interface PreparedStatement {
 }
 
 /**
- * All callers share one connection; a second one to the same file would block the whole process while it waits
- * for the file's lock. A statement of the module waits until no transaction is open. Then it runs on the driver's
- * handle in the same turn, so that no caller can begin a transaction in between and roll the statement back with
- * it. If the transaction stays open, a read runs all the same, because the transaction may be its caller's; a
- * write throws.
+ * All callers share one connection; a second one to the same file would block the whole process while it
+ * waits for the file's lock. A statement of the module waits until no transaction is open. Then it runs on
+ * the driver's handle in the same turn, so that no caller can begin a transaction in between and roll the
+ * statement back with it. If the transaction stays open, a read runs all the same, because the transaction
+ * may be its caller's; a write throws.
  */
 export class SqliteConnection implements Connection {
   private readonly prepared = new Map<string, PreparedStatement>();
@@ -113,7 +113,8 @@ export class SqliteConnection implements Connection {
     if (this.options.logs) this.dataSource.logger.logQuery(text, [...parameters]);
     const statement = this.prepare(text);
     if (statement.reader) {
-      // The driver's arrays belong to the realm that loaded it first, which under a test runner is another one.
+      // The driver's arrays belong to the realm that loaded it first, which under a test runner is another
+      // one.
       const rows = [...statement.all(...parameters)];
       return { rows, affected: rows.length, insertId: 0 };
     }
@@ -121,7 +122,8 @@ export class SqliteConnection implements Connection {
   }
 
   /**
-   * The same statement once per row: binding a prepared statement again costs less than reading rows from JSON.
+   * The same statement once per row: binding a prepared statement again costs less than reading rows from
+   * JSON.
    *
    * @returns the row that each execution returned
    */
@@ -141,7 +143,10 @@ export class SqliteConnection implements Connection {
     return this.database.inTransaction || rows.length === 1 ? run() : this.database.transaction(run)();
   }
 
-  /** The machine's clock, raised by a microsecond per call, so that captures within a millisecond keep their order. */
+  /**
+   * The machine's clock, raised by a microsecond per call, so that captures within a millisecond keep their
+   * order.
+   */
   private now(): number {
     const time = Date.now() * 1_000;
     const setBack = this.time - time > 1_000_000;

@@ -1,6 +1,8 @@
 import type { DataSource } from 'typeorm';
 
-/** Where a table is: in the schema of the DataSource, under the name that its naming strategy and prefix give. */
+/**
+ * Where a table is: in the schema of the DataSource, under the name that its naming strategy and prefix give.
+ */
 export function tablePath(dataSource: DataSource, name: string): string {
   const known = dataSource.entityMetadatas.find(({ givenTableName }) => givenTableName === name);
   if (known) return known.tablePath;

@@ -6,7 +6,10 @@ import { publisherOf } from './entity-publisher.js';
 import { AtpCid, AtpRkey, AtpSyncedAt, AtpUri } from './record-column.decorators.js';
 import { recordStateOf } from '../metadata/record-state.js';
 
-/** The record columns and the methods that {@link AtpRecordEntity} and {@link withAtpRecord} give to an entity. */
+/**
+ * The record columns and the methods that {@link AtpRecordEntity} and {@link withAtpRecord} give to an
+ * entity.
+ */
 export interface AtpRecordMembers extends SyncHooks {
   /** Only the module writes these columns; a value that is assigned here is never stored. */
   atpUri: string | null;
@@ -44,7 +47,10 @@ export interface AtpRecordMembers extends SyncHooks {
 // oxlint-disable-next-line typescript/no-explicit-any
 type Constructor<T> = abstract new (...args: any[]) => T;
 
-/** Gives the record columns and methods to an entity that has a base class: `class Post extends withAtpRecord(Base)`. */
+/**
+ * Gives the record columns and methods to an entity that has a base class: `class Post extends
+ * withAtpRecord(Base)`.
+ */
 export function withAtpRecord<B extends Constructor<object>>(Base: B): B & Constructor<AtpRecordMembers> {
   abstract class AtpRecord extends Base implements AtpRecordMembers {
     @AtpUri() atpUri!: string | null;

@@ -27,8 +27,9 @@ export interface EntityFunctionsOptions {
 }
 
 /**
- * What the application's own code says of the entities of one class: the three sync functions and the mapper. An
- * error of theirs becomes a MapperError that names the function, the entity and the relations that it lacked.
+ * What the application's own code says of the entities of one class: the three sync functions and the mapper.
+ * An error of theirs becomes a MapperError that names the function, the entity and the relations that it
+ * lacked.
  */
 export class EntityFunctions {
   private readonly cids = new KnownCids();
@@ -170,8 +171,8 @@ export class EntityFunctions {
   }
 
   /**
-   * Names the relations that the application's code may have missed, as a mapper has to declare them; '' where
-   * no relation is lacking, or the code failed for another reason.
+   * Names the relations that the application's code may have missed, as a mapper has to declare them; ''
+   * where no relation is lacking, or the code failed for another reason.
    *
    * @param cause what the code threw; undefined where its `syncAsDid` gave no account
    */

@@ -2,7 +2,9 @@ import { In, type DataSource, type EntityMetadata, type FindOptionsWhere } from 
 import type { ColumnMetadata } from 'typeorm/metadata/ColumnMetadata.js';
 import { isPlainObject } from './plain-object.js';
 
-/** The primary key of one entity class, in memory and as a string: the id by which the module names its rows. */
+/**
+ * The primary key of one entity class, in memory and as a string: the id by which the module names its rows.
+ */
 export class EntityKey {
   constructor(
     private readonly dataSource: DataSource,

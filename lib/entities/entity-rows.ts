@@ -65,16 +65,16 @@ export class EntityRows {
   }
 
   /**
-   * Whether something is computed when a row is loaded. An instance that was written lacks it, or has the value
-   * of the row before.
+   * Whether something is computed when a row is loaded. An instance that was written lacks it, or has the
+   * value of the row before.
    */
   get hasLoadHooks(): boolean {
     return this.isComputed || this.dataSource.subscribers.some(({ afterLoad }) => afterLoad);
   }
 
   /**
-   * Whole instances by id, soft-deleted ones included. Soft-deleted rows that are related to an instance which is
-   * not soft-deleted are left out.
+   * Whole instances by id, soft-deleted ones included. Soft-deleted rows that are related to an instance
+   * which is not soft-deleted are left out.
    */
   async load(ids: readonly string[], manager: EntityManager): Promise<Map<string, object>> {
     const found = new Map<string, object>();

@@ -114,7 +114,9 @@ export class SyncedEntity {
     return this.rows.hasLoadHooks;
   }
 
-  /** Whether the columns of a row tell the account that owns it; otherwise related rows may have to be read. */
+  /**
+   * Whether the columns of a row tell the account that owns it; otherwise related rows may have to be read.
+   */
   isOwnerInRow(row: object): boolean {
     if (!this.hasRelations) return true;
     const did = this.metadata.findColumnWithPropertyName('did')?.getEntityValue(row) as unknown;
@@ -168,8 +170,8 @@ export class SyncedEntity {
   }
 
   /**
-   * Whether the address depends on the account that owns the entity now. A record stays where it is, unless it
-   * follows its owner.
+   * Whether the address depends on the account that owns the entity now. A record stays where it is, unless
+   * it follows its owner.
    */
   asksOwner(entity: object): boolean {
     if (parseAtUri(recordStateOf(entity).uri)) return this.sync.followOwner;
@@ -177,8 +179,8 @@ export class SyncedEntity {
   }
 
   /**
-   * The address that the entity claims if `owner` owns it: the place of its record, unless the record moves, or
-   * else the address that is reserved for it.
+   * The address that the entity claims if `owner` owns it: the place of its record, unless the record moves,
+   * or else the address that is reserved for it.
    */
   addressIn(entity: object, owner: string | null): Address | null {
     const { uri, rkey } = recordStateOf(entity);

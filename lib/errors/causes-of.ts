@@ -3,7 +3,7 @@ const causeOf = (error: unknown): unknown => (error as { readonly cause?: unknow
 /**
  * An error, its cause, the cause's cause ...; ends at a circle.
  *
- * @param next what an error was caused by
+ * @param next gives the cause of an error
  */
 export function* causesOf(error: unknown, next = causeOf): Generator<unknown> {
   const seen = new Set<unknown>();

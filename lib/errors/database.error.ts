@@ -1,6 +1,6 @@
 import { ParityError } from './parity.error.js';
 
-/** The database failed while something was synced, not the PDS; the sync is tried again. */
+/** The database, and not the PDS, failed during a sync; the sync is tried again. */
 export class DatabaseError extends ParityError {
   readonly code = 'DATABASE_FAILED';
 }

@@ -4,7 +4,7 @@ import { ParityError, type ParityErrorContext } from './parity.error.js';
 export class InvalidRecordError extends ParityError {
   readonly code = 'INVALID_RECORD';
 
-  /** Where in the record, such as `$.embed.images[0].alt`; undefined where the PDS does not say. */
+  /** The place in the record, such as `$.embed.images[0].alt`; undefined where the PDS does not say. */
   declare readonly path: string | undefined;
 
   constructor(message: string, context: ParityErrorContext = {}, path?: string) {

@@ -1,7 +1,7 @@
 import { AuthenticationError } from './authentication.error.js';
 import type { ParityErrorContext } from './parity.error.js';
 
-/** The session lives, but the user did not grant what this write needs. */
+/** The session lives, but the user did not grant a scope that this write needs. */
 export class MissingScopeError extends AuthenticationError {
   override readonly code = 'MISSING_SCOPE';
 

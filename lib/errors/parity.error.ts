@@ -1,4 +1,4 @@
-/** What a `ParityError` knows about the sync that it belongs to; all of it optional, none of it secret. */
+/** What a `ParityError` knows about its sync; all of it is optional, and none is secret. */
 export interface ParityErrorContext {
   readonly did?: string | undefined;
   readonly uri?: string | undefined;
@@ -11,7 +11,7 @@ export interface ParityErrorContext {
 /** Base of every error that this package throws. `code` is stable; the message is for people. */
 export abstract class ParityError extends Error {
   abstract readonly code: string;
-  // Declared only: a dump of the error shows what is known, and no list of what is not.
+  // Only declared: a dump of the error shows the known properties, and no list of unknown ones.
   declare did: string | undefined;
   declare uri: string | undefined;
   declare entityName: string | undefined;

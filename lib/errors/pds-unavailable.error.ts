@@ -1,9 +1,12 @@
 import { ParityError, type ParityErrorContext } from './parity.error.js';
 
-/** The PDS (or what resolves it) did not answer, or answered with something that is no XRPC response. */
+/**
+ * The PDS (or a service that resolves it) did not answer, or answered with something that is no XRPC
+ * response.
+ */
 export class PdsUnavailableError extends ParityError {
   readonly code = 'PDS_UNAVAILABLE';
-  /** The server itself does not do its part, for any account. */
+  /** The server itself fails, for any account. */
   readonly outage: boolean;
 
   constructor(

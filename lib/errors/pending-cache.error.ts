@@ -1,8 +1,7 @@
 import { ParityError } from './parity.error.js';
 
 /**
- * The cache in which pending syncs are kept failed, did not answer in time, or holds a value that this version
- * cannot read.
+ * The cache of pending syncs failed, did not answer in time, or holds a value that this version cannot read.
  */
 export class PendingCacheError extends ParityError {
   readonly code = 'PENDING_CACHE_FAILED';

@@ -5,8 +5,8 @@ export class RateLimitedError extends ParityError {
   readonly code = 'RATE_LIMITED';
 
   /**
-   * @param retryAt when the limit is over, from `Retry-After` or `RateLimit-Reset`
-   * @param limitOf whom the limit concerns: every account of that PDS host, or this account
+   * @param retryAt when the limit ends, from `Retry-After` or `RateLimit-Reset`
+   * @param limitOf what the limit applies to: every account of that PDS host, or this account
    */
   constructor(
     message: string,

@@ -1,2 +1,2 @@
-/** What an error says, for a message that goes on with it. */
+/** The text of an error, for the middle of another message. */
 export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,6 +1,6 @@
 import { ParityError } from './parity.error.js';
 
-/** Somebody else created, changed or deleted the record at this address, and `onConflict` is 'fail'. */
+/** Another client created, changed or deleted the record at this address, and `onConflict` is 'fail'. */
 export class RecordConflictError extends ParityError {
   readonly code = 'RECORD_CONFLICT';
 }

@@ -1,13 +1,13 @@
 import { ParityError, type ParityErrorContext } from './parity.error.js';
 
 /**
- * Not now: the same may work later as it is. A mapper, `shouldAutoSync`, `shouldAutoUnsync` or `syncAsDid`
- * throws it when what they ask is away (a service, a file); the sync is then kept and tried again, and spends
- * no attempt. It holds up no other entity.
+ * The same sync may work later. A mapper, `shouldAutoSync`, `shouldAutoUnsync` or `syncAsDid` throws it when
+ * a service or file that it needs is away. The sync is then kept and tried again, and spends no attempt. It
+ * delays no other entity.
  */
 export class RetryLaterError extends ParityError {
   readonly code = 'RETRY_LATER';
-  /** Not tried again by itself before; undefined: the module waits longer each time. */
+  /** The earliest time of an automatic retry; undefined: the module waits longer each time. */
   declare readonly retryAt: Date | undefined;
 
   constructor(

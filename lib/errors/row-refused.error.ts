@@ -1,8 +1,8 @@
 import { ParityError } from './parity.error.js';
 
 /**
- * The database refuses to write to a row what became of its record (a trigger, a check): that has to be
- * mended there.
+ * The database refuses the write to the row that tells of its record (a trigger, a check), and has to be
+ * mended.
  */
 export class RowRefusedError extends ParityError {
   readonly code = 'ROW_REFUSED';

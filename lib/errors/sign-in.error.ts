@@ -8,7 +8,7 @@ import { ParityError, type ParityErrorContext } from './parity.error.js';
  * - `other-browser`: the browser that came back is not the one that began: let the user start again in it
  * - `identity-unavailable`: the account exists, but its identity or its host cannot be used to sign in
  * - `unsafe-return-to`: `returnTo` would leave the application
- * - `other`: the authorization server refused; the log has its words
+ * - `other`: the authorization server refused; the log has its reason
  */
 export type SignInFailureReason =
   | 'handle-not-found'
@@ -19,7 +19,7 @@ export type SignInFailureReason =
   | 'unsafe-return-to'
   | 'other';
 
-/** A sign-in did not come about; whatever session the account had before is as it was unless an event says otherwise. */
+/** A sign-in failed. A session that the account had before is unchanged, unless an event says otherwise. */
 export class SignInError extends ParityError {
   readonly code = 'SIGN_IN_FAILED';
 

@@ -4,8 +4,9 @@ type ListenerFn = (...values: unknown[]) => unknown;
 type EventClass = { readonly event: string };
 
 /**
- * Tells what happened, and no more: a listener that throws or rejects is logged and changes nothing. Each is called by itself:
- * `emit` and `emitAsync` would let one that throws keep the others from hearing, and leave the rejections of those before it to nobody.
+ * Emits events. A listener that throws or rejects is logged and changes nothing. Each listener is called by
+ * itself: with `emit` and `emitAsync`, one that throws would keep the others from being called, and
+ * rejections of those before it would be unhandled.
  */
 export class ParityEvents {
   constructor(
@@ -15,7 +16,7 @@ export class ParityEvents {
 
   emit(event: object): void {
     const name = (event.constructor as unknown as EventClass).event;
-    // Copies: a listener that wants to hear once takes itself off the emitter's own list.
+    // A copy, because a `once` listener removes itself from the emitter's own list.
     for (const listener of this.emitter.listenersAny().slice()) void this.tell(name, listener, name, event);
     for (const listener of this.emitter.listeners(name).slice()) void this.tell(name, listener, event);
   }

@@ -1,6 +1,6 @@
 import type { PendingSync } from '../model/pending-sync.js';
 
-/** A change was kept for later because a try failed or its account has to sign in again. */
+/** A change was kept for later because an attempt failed, or its account has to sign in again. */
 export class PendingSyncCaptured {
   static readonly event = 'parity.pending-sync.captured';
 

@@ -1,6 +1,6 @@
 import type { PendingSync } from '../model/pending-sync.js';
 
-/** The try of a pending sync failed for another reason than authentication. */
+/** An attempt of a pending sync failed for another reason than authentication. */
 export class PendingSyncFailed {
   static readonly event = 'parity.pending-sync.failed';
 

@@ -1,26 +1,34 @@
 import type { AuthenticationError } from '../errors/authentication.error.js';
 import { checkNames, oneOf, wrong } from '../model/option-checks.js';
 
-/** What is known when a user has to be sent to sign in. */
+/** The account and the page of a user who has to sign in. */
 export interface SignInContext {
-  /** Whose account has to act: the owner of the record, who need not be the one who made the request. */
+  /**
+   * The account that has to sign in: the owner of the record, who may be another user than the one of the
+   * request.
+   */
   readonly did: string | null;
-  /** Where the user was: a path of this application, safe to redirect to. */
+  /** The page that the user came from: a path of this application, safe to redirect to. */
   readonly returnTo: string;
   readonly error: AuthenticationError;
 }
 
 export interface ParityHttpOptions {
   /**
-   * How a request is answered whose account has to sign in again: 'json' with 401 and the URL in the body, 'redirect'
-   * with 303 to it, 'auto' (default) with the redirect for clients that prefer HTML, and JSON for all others.
+   * The answer to a request whose account has to sign in again: 'json' is 401 with the URL in the body,
+   * 'redirect' is 303 to it, 'auto' (default) is the redirect for clients that prefer HTML, and JSON for all
+   * others.
    */
   readonly respond?: 'auto' | 'json' | 'redirect';
   /**
-   * Where a sign-in begins. A path or URL such as '/login' gets `did` and `returnTo` added to its query; what a
-   * function gives is taken as it is. Default: the URL of `AtpOAuthService.authorize(did, { returnTo })`, which leads
-   * straight to the account's PDS. An application that binds sign-ins to browsers, as it should, names its own page, which
-   * sets the cookie.
+   * Where a sign-in begins.
+   *
+   * - A path or URL such as '/login' gets `did` and `returnTo` added to its query; the result of a function
+   *   is taken as it is.
+   * - Default: the URL of `AtpOAuthService.authorize(did, { returnTo })`, which leads straight to the
+   *   account's PDS.
+   * - An application that binds sign-ins to browsers, as it should, names its own page, which sets the
+   *   cookie.
    */
   readonly signInUrl?: string | ((context: SignInContext) => string | Promise<string>);
 }

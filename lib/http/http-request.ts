@@ -1,8 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** What the requests of Express and Fastify have in common. */
+/** The part that requests of Express and Fastify share. */
 export interface HttpRequest {
   readonly headers: IncomingHttpHeaders;
-  /** Host and port as the client named them; behind a proxy that the platform trusts, as it told the proxy. */
+  /**
+   * Host and port as the client named them; behind a proxy that the platform trusts, as the proxy reports
+   * them.
+   */
   readonly host?: string;
 }

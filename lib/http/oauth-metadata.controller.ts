@@ -12,9 +12,15 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { AtpOAuthService } from '../sessions/oauth/atp-oauth.service.js';
 
 /**
- * Serves what a PDS asks an OAuth client for: `GET /client-metadata.json`, whose URL has to be the `client_id`, and
- * `GET /jwks.json`, whose URL has to be the `jwks_uri` of a confidential client. List it in the `controllers` of one of
- * your modules. PDSes come without a session: let them pass your guards. For other paths, extend it:
+ * Serves the documents of an OAuth client: `GET /client-metadata.json`, whose URL has to be the `client_id`,
+ * and `GET /jwks.json`, whose URL has to be the `jwks_uri` of a confidential client.
+ *
+ * - List it in the `controllers` of one of your modules.
+ * - PDSes come without a session: let them pass your guards.
+ * - A PDS asks at the `client_id` and the `jwks_uri`. Where a global prefix or a version moves the routes
+ *   elsewhere, both are also served at the paths of those URLs.
+ *
+ * For other paths, extend it:
  *
  * ```ts
  * @Controller()
@@ -22,9 +28,6 @@ import { AtpOAuthService } from '../sessions/oauth/atp-oauth.service.js';
  *   @Get('oauth-client-metadata.json') override clientMetadata() { return super.clientMetadata(); }
  * }
  * ```
- *
- * A PDS asks at the `client_id` and the `jwks_uri`, so both are also served at the paths of those URLs where a
- * global prefix or a version moves the routes elsewhere.
  *
  * See https://atproto.com/specs/oauth#clients.
  */
@@ -34,7 +37,9 @@ export class OAuthMetadataController implements OnModuleInit {
 
   constructor(@Optional() private readonly oauth?: AtpOAuthService) {}
 
-  /** Behind the routes of the application, which are there by now, and before what answers 404. */
+  /**
+   * Adds the routes behind those of the application, which exist by now, and before the one that answers 404.
+   */
   onModuleInit(): void {
     if (!this.oauth) return;
     const { client_id: id, jwks_uri: keys } = this.oauth.clientMetadata;
@@ -49,7 +54,7 @@ export class OAuthMetadataController implements OnModuleInit {
     return this.service().clientMetadata;
   }
 
-  /** The public keys; none (`{ "keys": [] }`) for a public client. */
+  /** The public keys; an empty list (`{ "keys": [] }`) for a public client. */
   @Get('jwks.json')
   @Version(VERSION_NEUTRAL)
   jwks(): AtpOAuthService['jwks'] {
@@ -67,7 +72,7 @@ export class OAuthMetadataController implements OnModuleInit {
         return adapter.reply(response, document(), 200);
       });
     } catch (error) {
-      // Fastify has one route for a path: that of the application.
+      // Fastify allows one route for a path, and the application has one.
       if ((error as { code?: string }).code !== 'FST_ERR_DUPLICATED_ROUTE') throw error;
     }
   }

@@ -25,21 +25,24 @@ import { wantsPage } from './wants-page.js';
 /** The body of the 401 that programs get. */
 export interface ReauthenticationRequired {
   readonly error: 'reauthentication_required';
-  /** Whose account has to act. */
+  /** The account that has to sign in. */
   readonly did: string | null;
-  /** Where the user signs in (a path if `http.signInUrl` is one); null while that cannot be said: try again later. */
+  /**
+   * Where the user signs in (a path if `http.signInUrl` is one); null while that cannot be told: try again
+   * later.
+   */
   readonly authorizeUrl: string | null;
   /** The rows of the request are in the database; only their records are missing. */
   readonly saved: true;
-  /** What the user did not grant, where that is the reason. */
+  /** The scope that the user did not grant, where that is the reason. */
   readonly scope?: string;
 }
 
-/** The body of the 400 for a sign-in that did not come about. */
+/** The body of the 400 for a sign-in that failed. */
 export interface SignInFailed {
   readonly error: 'sign_in_failed';
   readonly reason: SignInFailureReason;
-  /** For the user; pages get it as text. It tells nothing of what lies behind. */
+  /** For the user; pages get it as text. It tells nothing of internal causes. */
   readonly message: string;
 }
 
@@ -55,13 +58,15 @@ const PAGE = 'Your change is saved, but it is not published: sign in again, then
 type Answered = AuthenticationError | SignInError | PdsUnavailableError | SessionStoreError;
 
 /**
- * Answers a request that met an account which has to sign in again: programs get 401 with a
- * {@link ReauthenticationRequired}, people are redirected (303) to the sign-in; see `ParityHttpOptions`. A sign-in that
- * fails is answered with 400 and {@link SignInFailed}, an outage with 503 and {@link TemporarilyUnavailable}.
- * For `@UseFilters()`, `APP_FILTER`, or `app.useGlobalFilters(app.get(ParityExceptionFilter))`.
+ * Answers a request that met an account which has to sign in again.
  *
- * Other transports (GraphQL, microservices) get what Nest gives them without this filter. Keep it off WebSocket
- * gateways: there, a filter that is asked is the only one that could answer.
+ * - Programs get 401 with a {@link ReauthenticationRequired}; people are redirected (303) to the sign-in; see
+ *   `ParityHttpOptions`.
+ * - A sign-in that fails is answered with 400 and {@link SignInFailed}, an outage with 503 and {@link
+ *   TemporarilyUnavailable}.
+ * - Bind it with `@UseFilters()`, `APP_FILTER`, or `app.useGlobalFilters(app.get(ParityExceptionFilter))`.
+ * - Other transports (GraphQL, microservices) get what Nest gives them without this filter.
+ * - Keep it off WebSocket gateways: a gateway asks one filter only, and this one would not answer.
  */
 @Injectable()
 @Catch(AuthenticationError, SignInError, PdsUnavailableError, SessionStoreError)
@@ -78,17 +83,17 @@ export class ParityExceptionFilter implements ExceptionFilter<Answered> {
 
   catch(error: Answered, context: ArgumentsHost): void | Promise<void> {
     if (context.getType() === 'http') return this.answer(error, context);
-    // Nothing is "not handled" to Nest, which goes on by itself; only a gateway's clients would never hear of it.
+    // Nest would go on by itself, and the clients of a gateway would never be answered.
     if (context.getType() === 'ws')
       this.logger.error(`${error.message} (Not answered: this filter answers HTTP.)`);
   }
 
-  /** Never throws: Nest does not look after a filter's promise, and an unhandled rejection ends the process. */
+  /** Never throws: Nest does not await a filter's promise, and an unhandled rejection ends the process. */
   private async answer(error: Answered, context: ArgumentsHost): Promise<void> {
     const { httpAdapter } = this.host;
     const request = context.switchToHttp().getRequest<HttpRequest>();
     const response = context.switchToHttp().getResponse<unknown>();
-    // Whoever began to answer has thrown since: nobody else would end it.
+    // The handler has begun to answer and then thrown, so only this filter can end the response.
     if (httpAdapter.isHeadersSent(response)) return void httpAdapter.end(response);
     if (!(error instanceof AuthenticationError)) return this.tellFailure(error, request, response);
     const method = String(httpAdapter.getRequestMethod(request));
@@ -106,7 +111,7 @@ export class ParityExceptionFilter implements ExceptionFilter<Answered> {
     request: HttpRequest,
     response: unknown,
   ): void {
-    // Who runs the application hears of it here alone.
+    // This log is the only place where the operator learns of it.
     if (error instanceof SessionStoreError) this.logger.error(error.message);
     const [status, body]: [HttpStatus, SignInFailed | TemporarilyUnavailable] =
       error instanceof SignInError
@@ -125,7 +130,7 @@ export class ParityExceptionFilter implements ExceptionFilter<Answered> {
     const { httpAdapter } = this.host;
     httpAdapter.setHeader(response, 'Cache-Control', 'no-store');
     if (body !== undefined) {
-      // The handler may have set a type for what it wanted to answer.
+      // The handler may have set a type for the answer that it wanted to give.
       const type = typeof body === 'string' ? 'text/plain' : 'application/json';
       httpAdapter.setHeader(response, 'Content-Type', `${type}; charset=utf-8`);
     }

@@ -13,22 +13,23 @@ import { within } from '../runtime/within.js';
 import { SHUTDOWN_LIMIT } from '../sync/shutdown-limit.js';
 import { AwaitsSync } from './awaits-sync.decorator.js';
 
-/** What `@Sse()` leaves on its handler. The constant for it moved between Nest 11 and 12. */
+/** The metadata that `@Sse()` sets on its handler. Nest 11 and 12 export its name from different places. */
 const SSE = '__sse__';
 
 /**
  * One unit of work per HTTP request: what the handler commits is written together, one write per account,
- * after the handler and before the response. An account that has to sign in again becomes the answer: the
- * error is thrown, for `ParityExceptionFilter`. An error of the handler's own stays as it is, and what was
- * committed before it is synced.
+ * after the handler and before the response.
  *
- * Bound to all handlers by `sync.mode: 'request'`; in other modes bind it with
- * `@UseInterceptors(ParityInterceptor)`. See `@AwaitsSync(false)` for handlers whose response is not to wait.
- *
- * Values pass through as they come, and only the end waits, which Nest awaits before it answers. Without a
- * unit, each save by itself: `@Sse()` handlers, whose end may never come, and everything that is no HTTP
- * request. A stream that the handler returned is sent after the unit. A handler that answers by itself
- * (`@Res()`) does not wait for the sync.
+ * - If an account has to sign in again, the error is thrown, for `ParityExceptionFilter`.
+ * - An error of the handler stays as it is, and what was committed before it is synced.
+ * - `sync.mode: 'request'` binds it to all handlers; in other modes bind it with
+ *   `@UseInterceptors(ParityInterceptor)`.
+ * - Values pass through as they come. Only the end waits, which Nest awaits before it answers.
+ * - `@AwaitsSync(false)` marks handlers whose response is not to wait.
+ * - `@Sse()` handlers, whose end may never come, and everything that is no HTTP request have no unit: each
+ *   save is synced by itself.
+ * - A stream that the handler returned is sent after the unit.
+ * - A handler that answers by itself (`@Res()`) does not wait for the sync.
  */
 @Injectable()
 export class ParityInterceptor implements NestInterceptor, BeforeApplicationShutdown {
@@ -50,11 +51,10 @@ export class ParityInterceptor implements NestInterceptor, BeforeApplicationShut
       let isHandled = false;
       const unit = unitOfWork(() => {
         const { promise, resolve, reject } = Promise.withResolvers<void>();
-        // The client has gone, or somebody lost patience: what was committed until now is synced all the
-        // same.
+        // The client has gone, or a timeout has fired. What was committed until now is synced all the same.
         subscription.add(resolve);
         subscription.add(
-          // Not before the unit is there: Nest binds the handler to the async context of this call.
+          // Nest binds the handler to the async context of this call, so the unit has to exist first.
           next.handle().subscribe({
             next: (value) => subscriber.next(value),
             error: (error) => {
@@ -72,7 +72,7 @@ export class ParityInterceptor implements NestInterceptor, BeforeApplicationShut
       }).then(
         () => subscriber.complete(),
         (error: unknown) => {
-          // Thrown there, it would cut off what the handler is still sending.
+          // An error that is thrown now would cut off what the handler is still sending.
           const isAnswered = !awaits || this.host.httpAdapter.isHeadersSent(response);
           if (!isHandled || !isAnswered) return subscriber.error(error);
           this.logger.warn(`${(error as Error).message} (Not the answer: the request was answered before.)`);
@@ -85,7 +85,7 @@ export class ParityInterceptor implements NestInterceptor, BeforeApplicationShut
     });
   }
 
-  /** What nobody waits for any more ends before the DataSources close. */
+  /** Syncs that no response waits for end before the DataSources close. */
   async beforeApplicationShutdown(): Promise<void> {
     await within(SHUTDOWN_LIMIT, Promise.all(this.running));
   }

@@ -2,8 +2,9 @@ import { safeReturnTo } from '../sessions/oauth/return-to.js';
 import type { HttpRequest } from './http-request.js';
 
 /**
- * Where the user is to go after the sign-in: back to the page that was asked for, or, since a form cannot be sent again
- * by a redirect, to the page that sent it. Always a path of this application; '/' where there is none that is safe.
+ * Where the user is to go after the sign-in: back to the page that was asked for, or, since a redirect cannot
+ * send a form again, to the page with the form. Always a path of this application; '/' where there is no safe
+ * one.
  *
  * @param url the request's path and query
  */
@@ -18,10 +19,11 @@ export function returnPath(request: HttpRequest, method: string, url: string): s
 
 function refererPath({ headers, host = headers.host }: HttpRequest): string {
   const { referer = '' } = headers;
-  // Another site's page must not choose where its victim lands here, even if it is a path of ours.
+  // A page of another site must not choose where its victim arrives here, not even a path of this
+  // application.
   const site = headers['sec-fetch-site'] ?? 'same-origin';
   if (site !== 'same-origin' || !URL.canParse(referer)) return '/';
   const page = new URL(referer);
-  // Not the scheme: behind a proxy that ends TLS, the request says http and its page https.
+  // The scheme is not compared: behind a proxy that ends TLS, the request says http and its page https.
   return page.host === host?.toLowerCase() ? page.pathname + page.search : '/';
 }

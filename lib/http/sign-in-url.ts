@@ -3,14 +3,14 @@ import type { AtpOAuthService } from '../sessions/oauth/atp-oauth.service.js';
 import type { ResolvedHttpOptions, SignInContext } from './http-options.js';
 
 const BASE = 'http://sign-in.invalid';
-/** The request has waited for its record already. */
+/** In ms; the request has waited for its record before. */
 const PATIENCE = 5_000;
 
 /**
- * Where the user signs in: as the options say, else at the account's PDS.
+ * Where the user signs in: as the options say, otherwise at the account's PDS.
  *
- * @returns null where nobody can say: no option, and no OAuth or no DID
- * @throws Error when the PDS, or what the options name, does not answer in time or fails
+ * @returns null without the option where there is no OAuth, or no DID
+ * @throws Error when the PDS, or a function of the options, fails or does not answer in time
  */
 export async function signInUrl(
   option: ResolvedHttpOptions['signInUrl'],
@@ -24,7 +24,7 @@ export async function signInUrl(
   return (await inTime(oauth.authorize(did, { returnTo }))).href;
 }
 
-/** Fit for a header, whatever characters it has; a path stays a path. */
+/** Makes any text fit for a header; a path stays a path. */
 function encoded(target: string, query: Record<string, string> = {}): string {
   const url = new URL(target, BASE);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);

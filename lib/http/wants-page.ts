@@ -4,8 +4,9 @@ const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json$/;
 const PAGE_TYPE = /^(?:text\/html|application\/xhtml\+xml)$/;
 
 /**
- * Whether a person waits for a page: whoever prefers HTML to JSON. A client that takes anything (`fetch`, curl) is a
- * program, because only programs do not ask for HTML; and so is one that sends JSON, or says that it is a script.
+ * Whether a person waits for a page, which is so for a client that prefers HTML to JSON. A client that takes
+ * anything (`fetch`, curl) is a program, because only programs do not ask for HTML; so is one that sends
+ * JSON, or says that it is a script.
  */
 export function wantsPage({ headers }: HttpRequest): boolean {
   const [contentType = ''] = (headers['content-type'] ?? '').split(';');

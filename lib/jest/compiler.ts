@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-/** Makes CommonJS of an ES module. */
+/** Translates an ES module to CommonJS. */
 export interface Compiler {
-  /** With its version. */
+  /** Includes its version. */
   readonly name: string;
   toCommonJs(source: string, path: string): string;
 }
@@ -15,7 +15,7 @@ interface Swc {
 
 interface TypeScript {
   version: string;
-  /** TypeScript 7 lacks it. */
+  /** Missing in TypeScript 7. */
   transpileModule?(
     source: string,
     options: { fileName: string; compilerOptions: object },
@@ -23,8 +23,9 @@ interface TypeScript {
 }
 
 /**
- * The compiler that the project has: swc or TypeScript, which its own tests are compiled with.
- * @throws Error with neither
+ * The compiler that the project compiles its own tests with: swc or TypeScript.
+ *
+ * @throws Error if the project has neither
  */
 export function compilerOf(rootDir: string): Compiler {
   const require = createRequire(join(rootDir, 'package.json'));
@@ -52,7 +53,7 @@ function swcCompiler({ version, transformSync }: Swc): Compiler {
     toCommonJs: (source, filename) =>
       transformSync(source, {
         filename,
-        // The project's own .swcrc is about its own sources.
+        // The project's .swcrc is only for its own sources.
         swcrc: false,
         configFile: false,
         sourceMaps: 'inline',

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Compiler, compilerOf } from './compiler.js';
 
-/** What jest tells a transformer of the project. */
+/** The part of jest's options for a transformer that is used here. */
 interface TransformOptions {
   config: { rootDir: string };
   configString: string;
@@ -12,7 +12,7 @@ interface TransformOptions {
 
 const packageTypes = new Map<string, string>();
 
-/** The `type` of the package.json next above, as Node looks it up. */
+/** The `type` of the nearest package.json above, as Node looks it up. */
 function packageType(folder: string): string {
   const known = packageTypes.get(folder);
   if (known !== undefined) return known;
@@ -41,10 +41,10 @@ function compilerFor({ config: { rootDir } }: TransformOptions): Compiler {
   return compiler;
 }
 
-// Without it jest would go on using what an earlier version of this package has made.
+// Without the version, jest would go on using the cached output of an earlier version of this package.
 const version = readFileSync(new URL('../../package.json', import.meta.url));
 
-/** A transformer of jest: makes CommonJS of ES modules, and leaves CommonJS as it is. */
+/** A transformer for jest that translates ES modules to CommonJS, and leaves CommonJS as it is. */
 const transformer = {
   getCacheKey(source: string, path: string, options: TransformOptions): string {
     const { configString, instrument } = options;

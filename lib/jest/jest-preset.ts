@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
 /**
- * A jest preset with which tests that run as CommonJS load this package and all others that are ES modules only:
+ * A jest preset with which tests that run as CommonJS load this package and others that are ES modules only:
  * `"preset": "nestjs-parity/jest"`.
  */
 const preset = {

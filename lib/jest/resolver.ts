@@ -4,9 +4,9 @@ interface ResolverOptions {
 }
 
 /**
- * A resolver of jest. Once an ES module is CommonJS, jest resolves its imports with the condition `require`, which some
- * of the packages that it imports do not have. The export has a name because jest 29 takes no default export of an
- * ES module.
+ * A resolver for jest. It resolves the imports of an ES module that was translated to CommonJS with the
+ * condition `require`, which some of the imported packages lack. The export has a name because jest 29 takes
+ * no default export of an ES module.
  */
 export function sync(request: string, options: ResolverOptions): string {
   const { defaultResolver, conditions = [] } = options;

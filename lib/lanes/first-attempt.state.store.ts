@@ -2,8 +2,8 @@ import { type RepositoryState, RepositoryStateStore } from '../pds/repository-st
 import type { PendingEntry } from '../pending/pending-entry.js';
 
 /**
- * The state of a repository in the first try of some changes, where the store of pending syncs outlives the process and
- * does not know them yet: they are captured before the first request that may carry them is sent.
+ * The state of a repository in the first try of some changes, where the store of pending syncs outlives the
+ * process and does not know them yet: they are captured before the first request that may carry them is sent.
  */
 export class FirstAttemptState extends RepositoryStateStore {
   /** By at-uri; undefined while nothing was sent. */

@@ -8,8 +8,8 @@ export interface DeadLetterDeskConfig {
 }
 
 /**
- * What was given up, and what can be done about it. With database storage only: with 'cache', or without pending syncs, there
- * never are any, `requeue` says false and `purge` 0.
+ * What was given up, and what can be done about it. With database storage only: with 'cache', or without
+ * pending syncs, there never are any, `requeue` says false and `purge` 0.
  */
 export class DeadLettersService implements DeadLetterStore {
   constructor(private readonly config: DeadLetterDeskConfig) {}

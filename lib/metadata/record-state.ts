@@ -7,15 +7,15 @@ export interface RecordState {
   readonly syncedAt: unknown;
 }
 
-/** By class: looking it up along the prototypes takes longer than all the rest. */
+/** Per class: looking the names up along the prototypes takes longer than all the rest. */
 const namesOf = new WeakMap<object, RecordColumnNames>();
 
-/** What an instance says of its record, under whatever property names its class uses. */
+/** The record columns of an instance, whatever property names its class uses. */
 export function recordStateOf(entity: object): RecordState {
   let names = namesOf.get(entity.constructor);
   if (!names) {
     names = recordColumnNamesOf(entity.constructor);
-    // Those of an EntitySchema are known once the module has started.
+    // The names of an EntitySchema are known once the module has started.
     if (names.uri !== undefined) namesOf.set(entity.constructor, names);
   }
   const { uri, cid, rkey, syncedAt } = names;

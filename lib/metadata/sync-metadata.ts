@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 
-/** What a class can do; each level includes the one before it. */
+/** What can be done with a class; each level includes the one before it. */
 export type SyncLevel = 'has-record' | 'publishes' | 'auto';
 
 type MaybePromise<T> = T | Promise<T>;
@@ -10,7 +10,10 @@ type MaybePromise<T> = T | Promise<T>;
  * decorator's options.
  */
 export interface SyncFunctions<E> {
-  /** The DID of the account that owns the record; nothing for "no account, so nothing to sync". */
+  /**
+   * The DID of the account that owns the record; undefined or null where there is no account, and nothing is
+   * synced.
+   */
   syncAsDid?(entity: E): MaybePromise<string | null | undefined>;
   /** Whether the entity should have a record now. Default: true. */
   shouldAutoSync?(entity: E): MaybePromise<boolean>;
@@ -19,12 +22,15 @@ export interface SyncFunctions<E> {
 }
 
 /**
- * The same as methods of the entity, all of them optional. `AtpRecordEntity` and `withAtpRecord()` declare
- * them; an entity with columns of its own says `class Note implements SyncHooks`. A method is found by its
- * name alone, so write `override`, or `implements`, and let the compiler see to the spelling.
+ * The same functions as methods of the entity, all of them optional. `AtpRecordEntity` and `withAtpRecord()`
+ * declare them; an entity with columns of its own says `class Note implements SyncHooks`. A method is found
+ * by its name alone, so write `override`, or `implements`, and the compiler checks the spelling.
  */
 export interface SyncHooks {
-  /** The DID of the account that owns the record; nothing for "no account, so nothing to sync". */
+  /**
+   * The DID of the account that owns the record; undefined or null where there is no account, and nothing is
+   * synced.
+   */
   syncAsDid?(): MaybePromise<string | null | undefined>;
   /** Whether the entity should have a record now. Default: true. */
   shouldAutoSync?(): MaybePromise<boolean>;
@@ -46,7 +52,7 @@ export interface AutoSyncBehaviour {
 }
 
 export interface SyncMetadata extends AutoSyncBehaviour {
-  /** Under which the entity's changes are kept; undefined: its table tells. */
+  /** The name under which the entity's changes are kept; undefined: that of its table. */
   readonly name: string | undefined;
   readonly level: SyncLevel;
   readonly functions: SyncFunctions<object>;
@@ -60,7 +66,7 @@ export interface RecordColumnNames {
   readonly syncedAt?: string;
 }
 
-/** The names of the properties, where nobody chose others. */
+/** The property names of classes that choose no others. */
 export const DEFAULT_RECORD_COLUMNS = {
   uri: 'atpUri',
   cid: 'atpCid',
@@ -72,14 +78,14 @@ const SYNC = Symbol('parity:sync');
 const COLUMNS = Symbol('parity:columns');
 const MAPPER = Symbol('parity:mapper');
 
-/** Reads walk the prototype chain of the class, so a subclass inherits what its base was marked with. */
+/** Reads walk the prototype chain of the class, so a subclass inherits the mark of its base. */
 export const defineSyncMetadata = (target: object, metadata: SyncMetadata): void =>
   Reflect.defineMetadata(SYNC, metadata, target);
 
 export const syncMetadataOf = (target: unknown): SyncMetadata | undefined =>
   typeof target === 'function' ? (Reflect.getMetadata(SYNC, target) as SyncMetadata | undefined) : undefined;
 
-/** The name that the class itself was given: a subclass that inherited it would pass for its base. */
+/** The name that the class itself was given. A subclass that inherited it would be taken for its base. */
 export const ownSyncNameOf = (target: object): string | undefined =>
   (Reflect.getOwnMetadata(SYNC, target) as SyncMetadata | undefined)?.name;
 

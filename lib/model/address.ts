@@ -1,6 +1,6 @@
 import { isAtUriString } from '@atproto/syntax';
 
-/** Where a record lives: `at://did/collection/rkey`. */
+/** The place of a record: `at://did/collection/rkey`. */
 export interface Address {
   readonly did: string;
   readonly collection: string;

@@ -1,4 +1,4 @@
-/** The name that a misspelled one was probably meant to be; undefined where none of them is near. */
+/** The name that a misspelled one was probably meant to be; undefined where none is near. */
 export function nearestName(given: string, names: readonly string[]): string | undefined {
   let nearest: string | undefined;
   let least = Infinity;
@@ -11,7 +11,9 @@ export function nearestName(given: string, names: readonly string[]): string | u
 
 const plain = (name: string): string => name.replaceAll(/[_-]/g, '').toLowerCase();
 
-/** Characters that are missing, added, wrong, or changed places with the next one (optimal string alignment). */
+/**
+ * Counts characters that are missing, added, wrong, or swapped with the next one (optimal string alignment).
+ */
 function slipsBetween(one: string, other: string): number {
   const rows: number[][] = [Array.from({ length: other.length + 1 }, (_, index) => index)];
   const at = (row: number, column: number): number => rows[row]?.[column] ?? Infinity;

@@ -1,14 +1,17 @@
 import { ParityOptionsError } from '../errors/parity-options.error.js';
 import { nearestName } from './nearest-name.js';
 
-/** The names of all options of `T`. The compiler asks for a new option here, so none is refused by mistake. */
+/**
+ * The names of all options of `T`. The compiler demands each new option here, so that none is refused by
+ * mistake.
+ */
 export type OptionNames<T> = Readonly<Record<keyof T, true>>;
 
 /**
- * A misspelled option would be left out without a word, and its default would apply.
+ * Refuses misspelled options, which would be ignored silently.
  *
- * @param whose the options are, for people
- * @throws ParityOptionsError for what is no object, or has a name that no option has
+ * @param whose the options are, for the message
+ * @throws ParityOptionsError for a value that is no object, or has a name that no option has
  */
 export function checkNames<T>(whose: string, value: unknown, names: OptionNames<T>): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))

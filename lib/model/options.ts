@@ -25,8 +25,9 @@ export interface PendingSyncOptions {
   readonly storage?: 'cache' | 'database';
   /**
    * Where storage 'cache' keeps them: `createCache({ stores })` of cache-manager, or a Keyv, such as
-   * `createKeyv(url, { namespace })` of `@keyv/redis`. They survive a restart if the cache does. It is made to throw
-   * its errors (`throwOnErrors`), and is yours to disconnect. Default: the memory of the process.
+   * `createKeyv(url, { namespace })` of `@keyv/redis`. They survive a restart if the cache does. The module
+   * makes it throw its errors (`throwOnErrors`), and leaves disconnecting it to the application. Default: the
+   * memory of the process.
    */
   readonly cache?: PendingSyncCache | undefined;
   /**
@@ -39,8 +40,8 @@ export interface PendingSyncOptions {
   readonly autoRetry?: boolean;
   /**
    * What the caller of a change gets whose account has to sign in first (with `sync.mode` 'inline' or
-   * 'request'). 'throw' (default): the same error as the change that found it out, so that its user is sent
-   * to sign in. 'keep': nothing. The change is kept in both cases.
+   * 'request'). 'throw' (default): the error that the first such change has met, so that the application can
+   * send the user to sign in. 'keep': no error. The change is kept in both cases.
    */
   readonly whenParked?: 'throw' | 'keep';
   /**
@@ -55,16 +56,18 @@ export type SyncMode = 'inline' | 'request' | 'background';
 
 export interface SyncOptions {
   /**
-   * 'inline' (default): `save()` resolves after the record is written. 'request': what one HTTP request
-   * changes is written together, after the handler and before the response. 'background': `save()` resolves
-   * at once, and a worker in the process does the rest; needs pending syncs.
+   * - 'inline' (default): `save()` resolves after the record is written.
+   * - 'request': the changes of one HTTP request are written together, after the handler and before the
+   *   response.
+   * - 'background': `save()` resolves at once, and a worker in the process does the rest; needs pending
+   *   syncs.
    */
   readonly mode?: SyncMode;
   /** Milliseconds that a caller waits for the record; the work goes on without it. Default 5000. */
   readonly deadlineMs?: number;
   /**
    * Milliseconds that a mapper and the functions `syncAsDid`, `shouldAutoSync` and `shouldAutoUnsync` have
-   * for an answer; then the try has failed. Default 10000.
+   * for an answer; after that the attempt has failed. Default 10000.
    */
   readonly functionTimeoutMs?: number;
   /**
@@ -84,12 +87,12 @@ export interface PdsOptions {
   /** Milliseconds until one request to a PDS is given up. Default 15000. */
   readonly timeoutMs?: number;
   /**
-   * What a PDS lets one account write; it is kept from this side, because a refused write costs its points
-   * too. Default: 5,000 points in an hour and 35,000 in a day, as the reference PDS has it. Empty: no limit
-   * is kept.
+   * The writes that a PDS allows one account. The module keeps the limit itself, because a refused write
+   * costs its points, too. Default: 5,000 points in an hour and 35,000 in a day, as the reference PDS has it.
+   * Empty: no limit.
    */
   readonly writeLimits?: readonly WriteLimit[];
-  /** The part of each limit that `reconcile()` may use; the rest is for what users do now. Default 0.8. */
+  /** The part of each limit that `reconcile()` may use; the rest is for the changes of users. Default 0.8. */
   readonly backfillShare?: number;
 }
 
@@ -115,7 +118,7 @@ export interface ParityOptions {
   readonly dataSources?: readonly string[];
 }
 
-/** A cache is optional here, too: without one they are in memory. */
+/** A cache is optional here, too; without one, pending syncs are in memory. */
 export type ResolvedPendingSyncOptions = Required<Omit<PendingSyncOptions, 'cache'>> &
   Pick<PendingSyncOptions, 'cache'>;
 
@@ -141,7 +144,8 @@ export const PARITY_OPTION_NAMES: OptionNames<ParityOptions> = {
 };
 
 /**
- * Every option with its value: given in code, else from the environment, else the default.
+ * Every option with its value: given in code, otherwise from the environment, otherwise the default.
+ *
  * @throws ParityOptionsError that names the option, what it got, and what it takes
  */
 export function resolveOptions(options: ParityOptions, env: NodeJS.ProcessEnv): ResolvedOptions {
@@ -231,7 +235,7 @@ function checkVariables(env: NodeJS.ProcessEnv, known: readonly string[]): void 
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith(VARIABLE_PREFIX) || known.includes(variable)) continue;
     const nearest = nearestName(variable, known);
-    // Another program may have set it: Kubernetes names the address of a service so.
+    // Another program may have set it: Kubernetes names the addresses of services like this.
     if (!nearest) continue;
     throw new ParityOptionsError(
       `The environment variable ${variable} is none of nestjs-parity's; did you mean ${nearest}? They are ${known.join(', ')}.`,
@@ -242,7 +246,7 @@ function checkVariables(env: NodeJS.ProcessEnv, known: readonly string[]): void 
 function cacheOf(value: unknown, storage: 'cache' | 'database'): PendingSyncCache | undefined {
   if (value === undefined) return undefined;
   if (!isKeyv(value) && !isCache(value)) {
-    // Not the value itself: the URL of a Redis may hold its password.
+    // The value itself is not quoted: the URL of a Redis may hold its password.
     const given =
       value === null ? 'null' : `a ${typeof value === 'object' ? value.constructor?.name : typeof value}`;
     throw new ParityOptionsError(
@@ -255,7 +259,10 @@ function cacheOf(value: unknown, storage: 'cache' | 'database'): PendingSyncCach
   );
 }
 
-/** Not by its class: the application may have another copy of it. An adapter alone writes no values, only text. */
+/**
+ * Recognised without its class, of which the application may have another copy. A bare adapter is refused,
+ * because it takes only text.
+ */
 const isKeyv = (value: unknown): value is Exclude<PendingSyncCache, Cache> =>
   has(value, 'store', 'opts') &&
   [value['get'], value['set'], value['delete']].every((one) => typeof one === 'function');
@@ -287,7 +294,7 @@ const share = (name: string, value: unknown): number => {
   throw wrong(name, value, 'a number above 0, and at most 1');
 };
 
-/** What one create costs has to fit. */
+/** A limit has to allow one create. */
 const isLimit = (one: Partial<WriteLimit> | null): boolean =>
   Number.isSafeInteger(one?.points) &&
   Number(one?.points) >= 3 &&

@@ -1,11 +1,11 @@
 export type SyncOperation = 'publish' | 'republish' | 'unpublish';
 
 /**
- * A change that is kept because it is not done yet; at most one per address. Immutable and serialisable.
- * What to do is decided from the entity when it is tried; `operation` is what was due when it was captured.
+ * A change that is kept until it is synced; at most one per address. Immutable and serialisable. Each attempt
+ * decides from the entity what to do; `operation` is what was due when the change was captured.
  */
 export interface PendingSync {
-  /** Names this pending sync for `find` and `remove`; equal to `uri`, as there is one per address. */
+  /** Names this pending sync for `find` and `remove`; equal to `uri`. */
   readonly id: string;
   readonly did: string;
   readonly collection: string;
@@ -15,7 +15,7 @@ export interface PendingSync {
   /** The primary key as a string (a single key as it is, a composite key as JSON). */
   readonly entityId: string;
   readonly operation: SyncOperation;
-  /** Tries in which the record itself failed; a dead session or an outage spends none. */
+  /** Attempts in which the record itself failed; a lost session or an outage does not count. */
   readonly attempts: number;
   /** ISO 8601. */
   readonly createdAt: string;

@@ -3,20 +3,20 @@ export type SyncStatus = 'published' | 'unchanged' | 'unpublished' | 'pending' |
 export interface SyncResultFields {
   readonly uri?: string | undefined;
   readonly cid?: string | undefined;
-  /** Why it failed, or what the pending sync met. */
+  /** Why the sync failed, or what its first attempt met. */
   readonly error?: Error | undefined;
   /** For people: why it was skipped, is pending, or failed. */
   readonly reason?: string | undefined;
 }
 
 /**
- * What became of one sync.
+ * The outcome of one sync.
  *
  * - `published`: the record was created or updated.
- * - `unchanged`: the record already was what it should be; no write was made.
+ * - `unchanged`: the record already was as it should be; no write was made.
  * - `unpublished`: the record was deleted.
  * - `pending`: kept as a pending sync, or still going on when the caller's deadline was over.
- * - `skipped`: nothing is to be done (not eligible, no DID).
+ * - `skipped`: there was nothing to do (not eligible, no DID).
  * - `failed`: see `error`.
  */
 export class SyncResult implements SyncResultFields {
@@ -35,7 +35,7 @@ export class SyncResult implements SyncResultFields {
     this.reason = fields.reason ?? fields.error?.message;
   }
 
-  /** The record is what it should be now (nothing that failed, and nothing that still has to be done). */
+  /** Whether the record is as it should be: no failure, and nothing left to do. */
   isSuccess(): boolean {
     return this.status !== 'failed' && this.status !== 'pending';
   }

@@ -190,7 +190,7 @@ function answer(error: XRPCError, context: FailureContext): Failure {
     return failure('auth', 'not-applied', new AuthenticationError(message, { did, cause: error }));
   }
   if (isInvalidSwap(error)) {
-    return transient('not-applied', 'somebody else keeps writing to this repository', context, error);
+    return transient('not-applied', 'another client keeps writing to this repository', context, error);
   }
   if (isRecordRefused(error)) return failure('permanent', 'not-applied', invalidRecord(error, { did }));
   return transient('unknown', answered(error, context), context, error);

@@ -130,6 +130,8 @@ async function pause(milliseconds: number, signal: AbortSignal | undefined): Pro
   await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
 }
 
-/** Up to 50, 100, 200 ... ms, at random, so that two clients that lose against each other don't meet again. */
+/**
+ * Up to 50, 100, 200 ... ms, at random, so that two clients that lose against each other don't meet again.
+ */
 export const pauseAtRandom = (round: number, signal: AbortSignal | undefined): Promise<void> =>
   pause(Math.random() * 25 * 2 ** round, signal);

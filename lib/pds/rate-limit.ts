@@ -51,7 +51,10 @@ function retryAfter(headers: Headers, now: number): number | null {
   return date > now ? date : null;
 }
 
-/** `RateLimit-Reset`: seconds since the epoch by the clock of the PDS, or from now (IETF draft), as their size tells. */
+/**
+ * `RateLimit-Reset`: seconds since the epoch by the clock of the PDS, or from now (IETF draft), as their size
+ * tells.
+ */
 function reset(headers: Headers, now: number): number | null {
   const value = headers['ratelimit-reset']?.trim() ?? '';
   if (!NUMBER.test(value)) return null;

@@ -19,14 +19,16 @@ export interface LostWrites {
 }
 
 /**
- * The requests of one call of the writer whose outcome the PDS did not tell. Each is fenced before anything else
- * is sent: a request that lands after a newer one would undo it.
+ * The requests of one call of the writer whose outcome the PDS did not tell. Each is fenced before anything
+ * else is sent: a request that lands after a newer one would undo it.
  */
 export class UnansweredRequests {
   private readonly fences: Fences;
   /** Since the last progress. */
   private count = 0;
-  /** A write was refused for its 500s. A second one before any other succeeds shows that the PDS is the cause. */
+  /**
+   * A write was refused for its 500s. A second one before any other succeeds shows that the PDS is the cause.
+   */
   private isSuspicious = false;
   /** The failure of such a write, where nothing shows that the PDS takes other commits. */
   private unproven: Failure | null = null;

@@ -8,7 +8,9 @@ export type SpentPoints = readonly (readonly [at: number, points: number])[];
 
 export interface WriteBudgetOptions {
   readonly limits: readonly WriteLimit[];
-  /** The part of every limit that a backfill may use; the rest is for what users do now. Above 0, at most 1. */
+  /**
+   * The part of every limit that a backfill may use; the rest is for what users do now. Above 0, at most 1.
+   */
   readonly backfillShare: number;
 }
 

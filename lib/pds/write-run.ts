@@ -77,8 +77,8 @@ export class WriteRun {
       await this.memory.save();
       return { committed: this.committed, refused: this.refusals.byUri, found, head: this.memory.head };
     } catch (error) {
-      // If the store fails as well, it keeps an older state, which costs requests and is safe. After a lost lease
-      // the worker that holds it has stored a newer one.
+      // If the store fails as well, it keeps an older state, which costs requests and is safe. After a lost
+      // lease the worker that holds it has stored a newer one.
       if (!(error instanceof LeaseLostError)) await this.memory.save().catch(() => undefined);
       throw error;
     }
@@ -110,7 +110,9 @@ export class WriteRun {
     return writes.filter(({ address }) => !this.refusals.byUri.has(atUri(address)));
   }
 
-  /** Reads the head before the records, which are then at least as new as the head that the write will demand. */
+  /**
+   * Reads the head before the records, which are then at least as new as the head that the write will demand.
+   */
   private async look(): Promise<void> {
     await this.head();
     this.memory.learn(await currentCids(this.request.agent, this.memory.unread(), this.call));
@@ -198,7 +200,10 @@ export class WriteRun {
     }
   }
 
-  /** Asks for the head before a refusal is believed: a PDS may call a lost race something else than `InvalidSwap`. */
+  /**
+   * Asks for the head before a refusal is believed: a PDS may call a lost race something else than
+   * `InvalidSwap`.
+   */
   private async wasOvertaken(head: string, error: unknown, { kind, sessionLost }: Failure): Promise<boolean> {
     const isBelieved =
       kind === 'permanent'

@@ -28,7 +28,10 @@ export interface DeadLetterQuery {
 export interface DeadLetterStore {
   /** Empty: there are none. */
   list(query?: DeadLetterQuery): Promise<DeadLetterPage>;
-  /** Makes a pending sync of it again, with all its attempts, and wakes its lane. False if there is none of this id. */
+  /**
+   * Makes a pending sync of it again, with all its attempts, and wakes its lane. False if there is none of
+   * this id.
+   */
   requeue(id: string): Promise<boolean>;
   /** Forgets those that were given up before `olderThan`. Returns how many. */
   purge(olderThan: Date): Promise<number>;

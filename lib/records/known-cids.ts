@@ -1,6 +1,9 @@
 import { Recent } from '../runtime/recent.js';
 
-/** CIDs by the JSON of records of one collection and one schema. An edit that is not in the record makes the same one again. */
+/**
+ * CIDs by the JSON of records, of one collection and one schema. An edit of a column that is not in the
+ * record gives the same JSON.
+ */
 export class KnownCids {
   private readonly recent = new Recent<string, string>(200);
 

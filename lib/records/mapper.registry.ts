@@ -70,7 +70,10 @@ export class MapperRegistry {
   }
 }
 
-/** Members of the right name that cannot be used; what each of them would fail is every sync. */
+/**
+ * @throws ParityOptionsError for members that have the right name and cannot be used: with them every sync
+ *   would fail
+ */
 function checkMembers(mapper: RecordMapper): void {
   const { toRecord, rkey, relations, schema } = mapper as Partial<RecordMapper>;
   const of = (member: string): string => `${member} of ${mapper.constructor.name}`;

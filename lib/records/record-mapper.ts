@@ -5,15 +5,17 @@ export type EntityClass<E extends object = object> = abstract new (...args: neve
 
 declare const NAMES: unique symbol;
 
-/** The properties that a type names, without an index signature, which would let every misspelled one pass. */
+/**
+ * The properties that a type names, without its index signature, which would let every misspelled one pass.
+ */
 type Named<R> = {
   [K in keyof R as string extends K ? never : number extends K ? never : symbol extends K ? never : K]: R[K];
 };
 
 /**
- * A record as a mapper gives it: `$type` is added from the mapper's collection. As the declared result of
- * `toRecord` it gives completion, and an error for a property that the record type does not name. A record
- * type that names none, such as `Record<string, unknown>`, takes any.
+ * A record as a mapper gives it, without `$type`, which is added from the mapper's collection. As the
+ * declared result of `toRecord` it gives completion, and an error for a property that the record type does
+ * not name. A record type that names none, such as `Record<string, unknown>`, takes any.
  */
 export type RecordInput<R extends object> = R extends unknown
   ? [NamesOf<R>] extends [never]
@@ -21,10 +23,10 @@ export type RecordInput<R extends object> = R extends unknown
     : { [K in keyof Named<R> as K extends '$type' ? never : K]: R[K] }
   : never;
 
-/** Of each member of a union. */
+/** The names in each member of a union. */
 type NamesOf<R> = R extends unknown ? Exclude<keyof Named<R>, '$type'> : never;
 
-/** The collection that a record type names with its `$type`; any, if it names none. */
+/** The collection that a record type names with its `$type`; any string, if it names none. */
 export type CollectionOf<R extends object> =
   Named<R> extends { readonly $type?: infer T }
     ? [T & string] extends [never]
@@ -32,7 +34,9 @@ export type CollectionOf<R extends object> =
       : T & string
     : string;
 
-/** What a mapper may declare to have its records checked before the network: a schema of `@atproto/lex`, or anything with this method. */
+/**
+ * A schema that checks records before they are sent: one of `@atproto/lex`, or any object with this method.
+ */
 export interface RecordSchema {
   safeValidate(value: unknown): { readonly success: boolean; readonly reason?: Error | undefined };
 }
@@ -44,20 +48,24 @@ export interface RecordSchema {
  * @typeParam R the record type, such as `AppBskyFeedPost.Record`
  */
 export abstract class RecordMapper<E extends object = object, R extends object = Record<string, unknown>> {
-  /** For the compiler alone: {@link AtpMapper} compares what `toRecord` gives with it. */
+  /** Only for the compiler: {@link AtpMapper} compares the result of `toRecord` with it. */
   declare readonly [NAMES]?: [NamesOf<R>] extends [never] ? PropertyKey : NamesOf<R> | '$type';
 
   abstract readonly entity: EntityClass<E>;
   /** NSID of the collection (https://atproto.com/specs/nsid). */
   abstract readonly collection: CollectionOf<R>;
-  /** What `toRecord` and the entity's three sync functions need loaded, as in TypeORM's `find({ relations })`. */
+  /**
+   * The relations that `toRecord` and the entity's three sync functions need, as in TypeORM's `find({
+   * relations })`.
+   */
   readonly relations: FindOptionsRelations<E> = {};
   /** Checks every record before it is sent. */
   readonly schema?: RecordSchema;
 
   /**
-   * The record of an entity: plain JSON data, where a `Date` becomes an ISO 8601 string, and an undefined property is left out.
-   * Gets a whole instance with `relations` loaded. It may be called often: depend on nothing but the entity.
+   * The record of an entity: plain JSON data, where a `Date` becomes an ISO 8601 string, and an undefined
+   * property is left out. It gets a complete instance with `relations` loaded. It may be called often, so its
+   * result must depend on the entity alone.
    */
   abstract toRecord(entity: E): RecordInput<R> | Promise<RecordInput<R>>;
 
@@ -65,7 +73,10 @@ export abstract class RecordMapper<E extends object = object, R extends object =
   rkey?(entity: E): string;
 }
 
-/** What `toRecord` gives, whose result is inferred, and the record type does not name: most likely misspelled. */
+/**
+ * The properties that `toRecord`, whose result is inferred, gives and the record type does not name; most
+ * likely misspelled.
+ */
 type Unnamed<M> = M extends { readonly [NAMES]?: infer N; toRecord(entity: never): infer Result }
   ? Exclude<KeyOfEach<Awaited<Result>>, N>
   : never;
@@ -78,7 +89,7 @@ type Checked<M> = [Unnamed<M>] extends [never]
 
 /**
  * Marks a provider as mapper; the module finds it wherever it is provided. A property that `toRecord` gives
- * and the record type does not name does not compile: one that is meant is added to the record type,
+ * and the record type does not name does not compile. Add an intended one to the record type:
  * `RecordMapper<Post, AppBskyFeedPost.Record & { 'com.example.mood': string }>`.
  */
 export const AtpMapper = (): (<T extends abstract new (...args: never[]) => RecordMapper<object, object>>(

@@ -1,17 +1,20 @@
-/** In a log line; what a checker says of its own accord is shorter. */
+/** Length of a rule in a log line; the rules of known checkers are shorter. */
 const LONGEST = 200;
-/** Of what a checker says, before its rule is looked for: a PDS may say anything, and these searches are no faster than its square. */
+/**
+ * Length of the text in which the rule is looked for. A PDS may answer anything, and these searches take time
+ * that grows with its square.
+ */
 const LOOKED_AT = 1_000;
-/** A value as short as that is found in other words as well. */
+/** Shorter values are found in other words as well. */
 const TELLING = 6;
 
-/** What is in quotes or brackets, with the word before it. */
+/** Text in quotes or brackets, with the word before it. */
 const QUOTED = /(\w+ )?("(?:[^"\\]|\\.)*("|$)|'(?:[^'\\]|\\.)*'|`[^`]*(`|$)|[{[].*([}\]]|$))/gs;
-/** What comes before a name, or a word that the lexicon allows. */
+/** The words before a name, or before a word that the lexicon allows. */
 const NAMES = /^(key|property|field|properties|fields|expected|of|or|type|lexicon|scope) $/i;
 
 /**
- * What a checker of records asks for, without what it quotes of the record: that belongs in no log.
+ * The rule that a checker of records reports, without what it quotes of the record, which belongs in no log.
  *
  * @param record whose values the message may hold without quotes
  */
@@ -26,7 +29,10 @@ export function ruleOf(message: string, record?: unknown): string {
   return (rule.length > LONGEST ? `${rule.slice(0, LONGEST)}…` : rule).replace(/[.\s]+$/, '');
 }
 
-/** The texts in a record, `$type` and the like aside; the longest first, as they may hold one another. */
+/**
+ * The texts in a record, except `$type` and the like. The longest comes first, because one may contain
+ * another.
+ */
 function valuesOf(record: unknown): string[] {
   const values: string[] = [];
   const collect = (value: unknown): void => {

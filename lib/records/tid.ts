@@ -4,8 +4,9 @@ import { TID } from '@atproto/common-web';
 let last = 0;
 
 /**
- * A new record key (https://atproto.com/specs/tid). Microseconds and clock id are random, because clock ids chosen once
- * per process collide between processes; within this process the microseconds only grow, so a bulk insert gets no key twice.
+ * A new record key (https://atproto.com/specs/tid). Microseconds and clock id are random, because clock ids
+ * that are chosen once per process collide between processes. Within this process the microseconds only grow,
+ * so a bulk insert gets no key twice.
  */
 export function newTid(): string {
   const random = randomInt(1000 * 1024);

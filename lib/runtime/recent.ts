@@ -1,6 +1,6 @@
 /** Keeps the entries that were used last. */
 export class Recent<K, V> {
-  // A Map keeps the order of insertion: what is used goes to the end.
+  // A Map keeps the order of insertion, so a used entry is inserted again, at its end.
   private readonly entries = new Map<K, V>();
 
   /** @param limit of entries */

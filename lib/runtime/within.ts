@@ -1,8 +1,8 @@
 /**
- * Waits until the work has ended, or for so many milliseconds; then the work goes on.
+ * Waits until the work has ended, or for so many milliseconds; then the work goes on by itself.
  *
- * @returns whether it has ended
- * @throws what the work threw in that time
+ * @returns whether the work has ended
+ * @throws the error of the work within that time
  */
 export async function within(milliseconds: number, work: PromiseLike<unknown>): Promise<boolean> {
   const { promise: over, resolve } = Promise.withResolvers<false>();

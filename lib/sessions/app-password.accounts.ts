@@ -13,7 +13,7 @@ export interface AppPasswordCredentials {
   readonly password: string;
 }
 
-/** Finds the credentials of an account; null for an account that it does not know. */
+/** Finds the credentials of an account; null for an unknown account. */
 export type CredentialsLookup = (did: string) => Promise<AppPasswordCredentials | null>;
 
 export interface AppPasswordAccounts {
@@ -22,7 +22,7 @@ export interface AppPasswordAccounts {
 }
 
 /**
- * A lookup in a fixed list. The DIDs of handles are asked for once, without spending a login.
+ * A lookup in a fixed list. It asks for the DIDs of handles once, which costs no login.
  *
  * @throws ParityOptionsError that names the entry; passwords are never quoted
  */
@@ -51,7 +51,7 @@ export function lookupIn(
     if (isValidDid(identifier)) return identifier;
     const known = dids.get(identifier);
     if (known !== undefined) return known;
-    // A handle that nobody has any more must not keep the other accounts from their sessions.
+    // A handle that no account has any more must not keep the other accounts from their sessions.
     const did = await resolveHandle(service, identifier, fetch, AbortSignal.timeout(RESOLVE_TIMEOUT));
     if (did !== null) dids.set(identifier, did);
     return did;

@@ -17,7 +17,7 @@ import { SessionProvider } from './session-provider.js';
 import { inStore } from './store-failure.js';
 
 interface AppPasswordSettings {
-  /** Told of logins and of lost sessions; without it nobody is. */
+  /** Gets the events of logins and lost sessions; without it there are none. */
   readonly events?: ParityEvents;
   readonly logger?: SessionLogger;
   /** Default: the global `fetch`. */
@@ -41,8 +41,8 @@ const LOGIN_TIMEOUT = 20_000;
 const REFUSALS = new Set(['AuthenticationRequired', 'AuthFactorTokenRequired']);
 
 /**
- * Sessions for scripts and bots: logs in with an app password when a session is first needed, refreshes it,
- * and logs in again when it ends. Keeps nothing but memory.
+ * Sessions for scripts and bots. Logs in with an app password when a session is first needed, refreshes it,
+ * and logs in again when it ends. Keeps everything in memory only.
  */
 export class AppPasswordSessionProvider extends SessionProvider {
   readonly #credentials: CredentialsLookup;
@@ -54,7 +54,7 @@ export class AppPasswordSessionProvider extends SessionProvider {
   readonly #logins = new Map<string, Promise<CredentialSession>>();
   readonly #refusals = new Map<string, Refusal>();
   readonly #agents = new Map<string, Agent>();
-  /** DIDs that had a session and have not got another since. */
+  /** DIDs whose session has expired and was not replaced since. */
   readonly #expired = new Set<string>();
   /** By DID, the id of its present credentials. */
   readonly #ids = new Map<string, { readonly credentials: string; readonly id: Promise<string> }>();
@@ -65,7 +65,7 @@ export class AppPasswordSessionProvider extends SessionProvider {
     const fetch = config.fetch ?? globalThis.fetch;
     this.#fetch = async (input, init) =>
       // The session sends API calls, which have their caller's signal, as a Request, and its own calls as URL
-      // and init; these would hold everybody up for as long as a PDS keeps silent.
+      // and init. Without a time limit these would hold up all callers for as long as a PDS keeps silent.
       input instanceof Request
         ? fetch(input)
         : fetch(input, { ...init, signal: AbortSignal.timeout(LOGIN_TIMEOUT) });
@@ -94,8 +94,9 @@ export class AppPasswordSessionProvider extends SessionProvider {
   }
 
   /**
-   * Names the credentials rather than the login, alike in every process that has them: an expired session is
-   * replaced without anybody being asked, while a refused password stays refused until it is another one.
+   * Names the credentials rather than the login, and is the same in every process that has them. An expired
+   * session is replaced by a new login. A refused password stays refused until the application gives another
+   * one.
    */
   override async sessionId(did: string): Promise<string | null> {
     const credentials = await this.#credentials(did);
@@ -106,13 +107,13 @@ export class AppPasswordSessionProvider extends SessionProvider {
     const session = await this.#session(did);
     const response = await session.fetchHandler(path, init);
     const expired = !session.hasSession && (response.status === 400 || response.status === 401);
-    // A stream is spent by the first try.
+    // The first request has used up a stream.
     if (!expired || init.body instanceof ReadableStream) return response;
     await response.body?.cancel();
     return (await this.#session(did)).fetchHandler(path, init);
   }
 
-  /** One login at a time for each DID, shared by all who need it. */
+  /** One login at a time for each DID, shared by all callers. */
   #session(did: string): Promise<CredentialSession> {
     const present = this.#sessions.get(did);
     if (present) return Promise.resolve(present);
@@ -194,10 +195,7 @@ export class AppPasswordSessionProvider extends SessionProvider {
   }
 }
 
-/**
- * Slow, and salted with the DID: ids are stored, and whoever reads them there must not find a password by
- * trying.
- */
+/** Slow, and salted with the DID: ids are stored, and a reader of them must not find a password by trying. */
 async function idOf(did: string, credentials: string): Promise<string> {
   const key = (await scryptAsync(credentials, `nestjs-parity app password of ${did}`, 32)) as Buffer;
   return key.toString('base64url');
@@ -205,7 +203,7 @@ async function idOf(did: string, credentials: string): Promise<string> {
 
 const scryptAsync = promisify<string, string, number, unknown>(scrypt);
 
-/** The PDS answered, and would answer the same again; without headers there was no answer at all. */
+/** Whether the PDS has answered, and would answer the same again; without headers there was no answer. */
 function isAnswer(error: unknown): boolean {
   return error instanceof XRPCError && error.headers !== undefined && error.status < 500;
 }

@@ -3,8 +3,8 @@ import { Agent, XRPCError } from '@atproto/api';
 /**
  * Asks a service (a PDS) which DID a handle has.
  *
- * @returns null where nobody has the handle
- * @throws XRPCError when the service does not answer, or is none
+ * @returns null where no account has the handle
+ * @throws XRPCError when the service does not answer, or is no such service
  */
 export async function resolveHandle(
   service: string | URL,

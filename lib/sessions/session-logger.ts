@@ -1,4 +1,7 @@
-/** What session providers write to; Nest's `Logger` is one. They never pass a token, key, password or code. */
+/**
+ * The log of session providers; Nest's `Logger` is one. Providers never pass a token, key, password or code
+ * to it.
+ */
 export interface SessionLogger {
   debug(message: string): void;
   log(message: string): void;

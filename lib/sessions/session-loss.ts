@@ -3,7 +3,7 @@ import { TokenInvalidError, TokenRefreshError, TokenRevokedError } from '@atprot
 import { causesOf } from '../errors/causes-of.js';
 import { OAuthSessionInvalidError } from '../errors/oauth-session-invalid.error.js';
 
-/** What a PDS answers to a token that will never be accepted again. */
+/** Answers of a PDS to a token that it will never accept again. */
 const LOST_BY_ANSWER: ReadonlySet<string> = new Set([
   'invalid_token', // OAuth: the client has tried to refresh by now
   'InvalidToken', // password: malformed, or signed with a key that the PDS no longer has
@@ -12,8 +12,8 @@ const LOST_BY_ANSWER: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Why the session behind `error` is gone for good, from anywhere in its chain of causes; null when the session
- * may still live, as in an outage. The account has to sign in again for any reason given here.
+ * Why the session behind `error` is gone for good, from anywhere in its chain of causes; null when the
+ * session may still live, as in an outage. For any reason given here the user has to sign in again.
  */
 export function sessionLoss(error: unknown): string | null {
   for (const cause of causesOf(error)) {
@@ -26,7 +26,7 @@ export function sessionLoss(error: unknown): string | null {
 function lossOf(error: unknown): string | null {
   if (error instanceof XRPCError) return lossByAnswer(error);
   if (!(error instanceof Error)) return null;
-  // The client's guess; in most cases it was this application that deleted it.
+  // A guess of the client; in most cases this application has deleted the session.
   if (error instanceof TokenRefreshError && error.message === 'The session was deleted by another process')
     return 'it was revoked, or its user has signed out';
   if (
@@ -53,12 +53,12 @@ function lossOf(error: unknown): string | null {
 }
 
 function lossByAnswer({ error, headers, message, status }: XRPCError): string | null {
-  // Without headers nobody answered: the status was made up by the client.
+  // Without headers there was no answer: the client made up the status.
   if (headers === undefined || (status !== 400 && status !== 401)) return null;
   if (LOST_BY_ANSWER.has(error)) return 'the PDS no longer accepts its token';
   if (error === 'ExpiredToken' && message === 'Token has been revoked') return 'its token was revoked';
   return null;
 }
 
-/** The words are an authorization server's. */
+/** The text comes from an authorization server. */
 const oneLine = (text: string): string => text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, 200);

@@ -5,12 +5,16 @@ const PLAIN = /^[\w.-]{1,60}$/;
 
 /** @param what failed, as the subject of a sentence: 'The session store' */
 export function storeFailure(what: string, error: unknown, did?: string): ParityError {
-  // Ours say what to do, and quote nothing.
+  // Errors of this package say what to do, and quote nothing.
   if (error instanceof ParityError) return error;
   return new SessionStoreError(`${what} failed (${nameOf(error)}).`, { did });
 }
 
-/** Runs `fn`. @throws SessionStoreError instead of an error in a store's own words */
+/**
+ * Runs `fn`.
+ *
+ * @throws SessionStoreError instead of the store's own error, whose text may hold secrets
+ */
 export async function inStore<T>(what: string, fn: () => T | PromiseLike<T>, did?: string): Promise<T> {
   try {
     return await fn();

@@ -4,7 +4,9 @@ import type { SettlementLedger } from './settlement-ledger.js';
 
 /** How one run of the engine goes about its changes. */
 export interface SyncRun {
-  /** The caller's connection after its commit, for as long as the caller waits; undefined: one of the pool. */
+  /**
+   * The caller's connection after its commit, for as long as the caller waits; undefined: one of the pool.
+   */
   readonly runner?: () => QueryRunner | undefined;
   /** Where the changes are kept, if that is in the database of their entities. */
   readonly ledger?: SettlementLedger;

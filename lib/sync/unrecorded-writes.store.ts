@@ -1,8 +1,9 @@
 import { type RepositoryState, RepositoryStateStore } from '../pds/repository-state.store.js';
 
 /**
- * A repository's state together with what was written to addresses whose rows could not take it up. Until that is undone no row and no
- * ledger knows of it, and a try that fails, or a crash, must not forget it: it counts as a request without an answer.
+ * A repository's state together with what was written to addresses whose rows could not take it up. Until
+ * that is undone no row and no ledger knows of it, and a try that fails, or a crash, must not forget it: it
+ * counts as a request without an answer.
  */
 export class UnrecordedWritesState extends RepositoryStateStore {
   private kept: RepositoryState | undefined;

@@ -151,7 +151,7 @@ describe('RepositoryWriter, undisturbed and beside others', () => {
     );
     const error = await rejection(app.save({ b: 'one' }));
     expect(error).toMatchObject({ code: 'PDS_UNAVAILABLE', did: app.did });
-    expect(error.message).toContain('somebody else keeps writing');
+    expect(error.message).toContain('another client keeps writing');
     expect(await app.state.load(app.did)).toMatchObject({ inFlight: null });
     servers.proxy.reset();
     await app.save({ b: 'one' });

@@ -1,6 +1,8 @@
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 
-/** Where a run is: its class, whether it looks at rows or at the ledger, and the last one it has looked at. */
+/**
+ * Where a run is: its class, whether it looks at rows or at the ledger, and the last one it has looked at.
+ */
 export interface ReconcilePlace {
   readonly entityName: string;
   readonly phase: 'rows' | 'ledger';

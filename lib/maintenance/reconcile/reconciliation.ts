@@ -3,7 +3,10 @@ import { boolean, checkNames, positive, wrong } from '../../model/option-checks.
 export interface ReconcileOptions {
   /** Counts what would be done, and does nothing. Default false. */
   readonly dryRun?: boolean;
-  /** Also deletes the records of entities that are no longer eligible, where `whenNotEligible` would keep them. Default false. */
+  /**
+   * Also deletes the records of entities that are no longer eligible, where `whenNotEligible` would keep
+   * them. Default false.
+   */
   readonly unpublishIneligible?: boolean;
   /** Rows looked at, and writes enqueued, at a time. Default 200. */
   readonly pageSize?: number;
@@ -37,7 +40,10 @@ export function checkReconcileOptions(options: ReconcileOptions): void {
 export interface ReconcileFigures {
   /** Rows looked at. */
   readonly checked: number;
-  /** Records to create, update, delete: enqueued, or with `dryRun` only counted. A record that moves is a create and a delete. */
+  /**
+   * Records to create, update, delete: enqueued, or with `dryRun` only counted. A record that moves is a
+   * create and a delete.
+   */
   readonly creates: number;
   readonly updates: number;
   readonly deletes: number;
@@ -55,7 +61,9 @@ export interface ReconcileFigures {
   }[];
   /** Write points, as a PDS counts them: create 3, update 2, delete 1. */
   readonly points: number;
-  /** How long the account with most of them has to wait at least for its write points; see the options `pds`. */
+  /**
+   * How long the account with most of them has to wait at least for its write points; see the options `pds`.
+   */
   readonly minutes: number;
 }
 

@@ -29,8 +29,9 @@ export type EntityStatus =
   /** The PDS did not do its part, or asked to wait. */
   | { readonly status: 'retrying'; readonly uri: string; readonly at: Date; readonly error: string | null }
   /**
-   * Nothing happens by itself: `attempts` failed, and the next change tries again; it was given up, with the dead letter `deadLetter`
-   * (for `deadLetters.requeue`); or it is out of step and nobody keeps it for later, which `touch` and `reconcile` see to.
+   * Nothing happens by itself: `attempts` failed, and the next change tries again; it was given up, with the
+   * dead letter `deadLetter` (for `deadLetters.requeue`); or it is out of step and nobody keeps it for later,
+   * which `touch` and `reconcile` see to.
    */
   | {
       readonly status: 'failed';

@@ -73,17 +73,24 @@ export class AtpOAuthService extends SessionProvider {
     checkDurability({ stateStore, sessionStore }, config, this.#logger);
     if (config.allowHttp && process.env['NODE_ENV'] === 'production') {
       this.#logger.warn(
-        'oauth.allowHttp is true: whoever signs in can make this server ask addresses of its own network. It is for development.',
+        'oauth.allowHttp is true: any visitor can make this server send requests to addresses of its own network. It is for development.',
       );
     }
   }
 
-  /** Once, before the first use. @throws ParityOptionsError if the stores miss something, such as their tables */
+  /**
+   * To be called once, before the first use.
+   *
+   * @throws ParityOptionsError if the stores miss something, such as their tables
+   */
   async start(): Promise<void> {
     await this.#stores.ensureTables?.();
   }
 
-  /** Once, after the last use: stores what could not be stored before, and closes the connections of the stores. */
+  /**
+   * To be called once, after the last use. Stores what could not be stored before, and closes the connections
+   * of the stores.
+   */
   async close(): Promise<void> {
     await this.#retrying.close();
     await this.#stores.close?.();
@@ -94,7 +101,9 @@ export class AtpOAuthService extends SessionProvider {
     return this.#client.clientMetadata;
   }
 
-  /** The public keys of a confidential client, to be served as JSON at `jwks_uri`; none for a public client. */
+  /**
+   * The public keys of a confidential client, to be served as JSON at `jwks_uri`; none for a public client.
+   */
   get jwks(): NodeOAuthClient['jwks'] {
     return this.#client.jwks;
   }
@@ -102,10 +111,12 @@ export class AtpOAuthService extends SessionProvider {
   /**
    * Begins a sign-in.
    *
-   * @param handle as the user types or pastes it: `alice.example.com`, with `@` or `at://`, a profile's address, or a DID
+   * @param handle as the user types or pastes it: `alice.example.com`, with `@` or `at://`, the address of a
+   *   profile page, or a DID
    * @returns the URL to send the browser to, and the `binding` for its cookie
-   * @throws SignInError when the handle has no account, the account cannot sign in, or `returnTo` leaves the application
-   * @throws PdsUnavailableError when the PDS, or what leads to it, does not answer
+   * @throws SignInError when the handle has no account, the account cannot sign in, or `returnTo` leaves the
+   *   application
+   * @throws PdsUnavailableError when the PDS, or a service that leads to it, does not answer
    * @throws SessionStoreError when the store of sign-ins fails
    */
   async authorize(handle: string, options: AuthorizeOptions = {}): Promise<SignInUrl> {
@@ -139,15 +150,18 @@ export class AtpOAuthService extends SessionProvider {
   }
 
   /**
-   * Completes a sign-in, and emits `SessionAuthenticated` once the session is stored. A session that the account had
-   * before is ended, without an event of its own. Of several requests with one callback URL, in whatever process, one
-   * completes the sign-in; the others get 'unknown-state', and its session lives.
+   * Completes a sign-in, and emits `SessionAuthenticated` once the session is stored.
+   *
+   * - A session that the account had before is ended, without an event of its own.
+   * - Of several requests with one callback URL, in whatever process, one completes the sign-in. The others
+   *   get 'unknown-state', and its session lives.
    *
    * @param params the query of the request to the redirect URI
-   * @param options the browser's binding; compared before anything is stored, and the sign-in stays as it is if it differs
-   * @throws SignInError when the user refused ('access-denied'), no sign-in under way matches ('unknown-state'), or
-   *   another browser began it ('other-browser')
-   * @throws PdsUnavailableError when the PDS, or what leads to it, does not answer
+   * @param options the browser's binding. It is compared before anything is stored; if it differs, the
+   *   sign-in stays under way.
+   * @throws SignInError when the user refused ('access-denied'), no sign-in under way matches
+   *   ('unknown-state'), or another browser began it ('other-browser')
+   * @throws PdsUnavailableError when the PDS, or a service that leads to it, does not answer
    * @throws SessionStoreError when a store fails
    */
   async callback(
@@ -170,8 +184,9 @@ export class AtpOAuthService extends SessionProvider {
   }
 
   /**
-   * @throws OAuthSessionInvalidError when the account has no session, or has lost it; what the client throws for any
-   * other reason (the PDS or the PLC directory is down); SessionStoreError when the store is
+   * @throws OAuthSessionInvalidError when the account has no session, or has lost it
+   * @throws SessionStoreError when a store fails
+   * @throws what the client throws for any other reason (the PDS or the PLC directory is down)
    */
   override async agentFor(did: string): Promise<Agent> {
     for (;;) {
@@ -183,7 +198,7 @@ export class AtpOAuthService extends SessionProvider {
       } catch (error) {
         const loss = sessionLoss(error);
         if (loss === null) throw error;
-        // A sign-in may have ended between the look and the use; what is lost then is the session before it.
+        // A sign-in may have ended meanwhile; then the session before it is lost, and the new one is good.
         const present = await this.sessionId(did);
         if (present !== null && present !== sessionIdOf(session)) continue;
         throw new OAuthSessionInvalidError(
@@ -194,15 +209,16 @@ export class AtpOAuthService extends SessionProvider {
     }
   }
 
-  /** The thumbprint of the session's key: stays over refreshes, is new with each sign-in. */
+  /** The thumbprint of the session's key, which stays over refreshes and is new with each sign-in. */
   override async sessionId(did: string): Promise<string | null> {
     const session = await this.#sessions.get(did);
     return session ? sessionIdOf(session) : null;
   }
 
   /**
-   * Ends the session of `did`, here and on the server, and emits `SessionInvalidated`; nothing without a session.
-   * Where the server cannot be reached, the session ends here, and there by its own lifetime.
+   * Ends the session of `did`, here and on the server, and emits `SessionInvalidated`; does nothing without a
+   * session. Where the server cannot be reached, the session ends here at once, and there by its own
+   * lifetime.
    */
   async signOut(did: string): Promise<void> {
     const activity: SignOut = { kind: 'sign-out', ended: false };

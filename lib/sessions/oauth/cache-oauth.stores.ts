@@ -9,13 +9,13 @@ import { createCache, type Cache } from 'cache-manager';
 const STATE_PREFIX = 'parity:oauth:state:';
 const SESSION_PREFIX = 'parity:oauth:session:';
 const STATE_TTL = 60 * 60 * 1_000;
-/** Overrides a default ttl of the cache: to forget a session is to sign its user out. */
+/** Overrides a default ttl of the cache: forgetting a session would sign its user out. */
 const NO_TTL = 0;
 
 /**
- * Uses the cache's Keyv stores themselves: `cache.get` turns every error into "not there", which would read as
- * "signed out", and `cache.set` takes a failed write for a success.
- * A Keyv hides errors of reads too, unless it is made with `throwOnErrors: true`: do so for a cache on a network.
+ * Uses the cache's Keyv stores themselves. `cache.get` turns every error into "not there", which would read
+ * as "signed out", and `cache.set` takes a failed write for a success. A Keyv hides errors of reads, too,
+ * unless it is made with `throwOnErrors: true`; a cache on a network needs that.
  */
 class CacheEntries<V> {
   readonly volatile: boolean;
@@ -51,7 +51,7 @@ class CacheEntries<V> {
     const value = await this.get(key);
     if (value === undefined) return undefined;
     const deleted = await this.#delete(key);
-    // The last of several stores is the one that processes share; it tells who has deleted the entry.
+    // Processes share the last of several stores, which therefore tells which of them has deleted the entry.
     return deleted.at(-1) ? value : undefined;
   }
 
@@ -61,8 +61,8 @@ class CacheEntries<V> {
 }
 
 /**
- * Sign-ins under way, on cache-manager; each ends by itself an hour after it began. Processes that share them need a
- * cache whose `delete` tells whether there was something, as Redis does.
+ * Sign-ins under way, on cache-manager; each expires an hour after it began. Processes that share them need a
+ * cache whose `delete` tells whether there was an entry, as Redis does.
  */
 export class CacheOAuthStateStore implements NodeSavedStateStore {
   /** Whether its entries end with the process. */
@@ -94,7 +94,7 @@ export class CacheOAuthStateStore implements NodeSavedStateStore {
     return this.#entries.take(key);
   }
 
-  /** A Keyv in memory frees an expired entry only when it is read, and nobody reads an abandoned sign-in. */
+  /** A Keyv in memory frees an expired entry only when it is read, and abandoned sign-ins are never read. */
   async #sweep(added: string): Promise<void> {
     const now = Date.now();
     for (const [key, begun] of this.#begun) {
@@ -105,7 +105,7 @@ export class CacheOAuthStateStore implements NodeSavedStateStore {
   }
 }
 
-/** Sessions by DID, on cache-manager, without an end of their own. */
+/** Sessions by DID, on cache-manager; they do not expire by themselves. */
 export class CacheOAuthSessionStore implements NodeSavedSessionStore {
   /** Whether its sessions end with the process. */
   readonly volatile: boolean;

@@ -3,9 +3,9 @@ import type { SessionLogger } from '../session-logger.js';
 import type { OAuthOptions } from './oauth-options.js';
 
 /**
- * @param stores those in use, defaults included
- * @param requestLock as given: whoever gives the lock within one process by name has decided so
- * @throws ParityOptionsError if durable sessions are required and these are none
+ * @param stores the stores in use, defaults included
+ * @param requestLock as given; an application that names the lock within one process has decided so
+ * @throws ParityOptionsError if durable sessions are required and these are not durable
  */
 export function checkDurability(
   stores: Pick<OAuthOptions, 'stateStore' | 'sessionStore'>,
@@ -26,7 +26,7 @@ function problemOf(
 ): string | null {
   if (stateStore?.volatile || sessionStore?.volatile) {
     return (
-      'OAuth sessions are kept in memory: everybody is signed out when this process ends, and other processes do ' +
+      'OAuth sessions are kept in memory: all users are signed out when this process ends, and other processes do ' +
       "not see them. Give oauth.storage (kind 'database'), or oauth.stateStore and oauth.sessionStore, for production."
     );
   }

@@ -1,11 +1,11 @@
 /**
- * The scopes of `requested` that `granted` lacks. A PDS drops what it does not support without a word, and users may
- * take scopes away at the consent page.
+ * The scopes of `requested` that `granted` lacks. A PDS silently drops scopes that it does not support, and
+ * users may refuse some at the consent page.
  *
- * Permission sets (`include:`) are left out: the server answers with what they stand for, not with their names.
+ * Permission sets (`include:`) are left out: the server answers with their contents, not with their names.
  *
  * @param requested scopes separated by spaces
- * @param granted as the token response has them
+ * @param granted the scopes of the token response
  */
 export function missingScopes(requested: string, granted: string): string[] {
   const has = new Set(split(granted).map(canonical));
@@ -16,7 +16,10 @@ function split(scope: string): string[] {
   return [...new Set(scope.split(' ').filter(Boolean))];
 }
 
-/** Servers may answer in another spelling: parameters in another order, or `repo:a` for `repo?collection=a`. */
+/**
+ * One spelling of a scope: servers may order parameters differently, or write `repo:a` for
+ * `repo?collection=a`.
+ */
 function canonical(scope: string): string {
   const [resource = '', query = ''] = scope.split('?', 2);
   const [prefix = '', ...rest] = resource.split(':');
@@ -34,7 +37,7 @@ function decode(text: string): string {
   }
 }
 
-/** What the part after the colon is short for: https://atproto.com/specs/permission */
+/** The parameter that the part after the colon stands for: https://atproto.com/specs/permission */
 const POSITIONAL: Readonly<Record<string, string>> = {
   repo: 'collection',
   rpc: 'lxm',

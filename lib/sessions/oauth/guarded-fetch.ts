@@ -1,14 +1,17 @@
 import { safeFetchWrap } from '@atproto-labs/fetch-node';
 import { causesOf } from '../../errors/causes-of.js';
 
-/** A refresh may take as long, in ms; one that is given up sooner ends a session whose new token is on the way. */
+/** In ms, which a refresh may take. Giving up sooner ends a session whose new token is under way. */
 const TIMEOUT = 30_000;
 
 /**
- * A `fetch` for addresses that a visitor can name: a DID document, the PDS that it names, the endpoints of the
- * authorization server that the PDS names. It reaches public hosts only, by name, over HTTPS; a redirect or a name that
- * leads to a private address ends the request before a connection is made. Documents are limited in time and size.
- * Calls with a token are not: a repository may be large, and the caller has a time limit of its own.
+ * A `fetch` for addresses that a visitor can name: a DID document, the PDS that it names, the endpoints of
+ * the authorization server that the PDS names.
+ *
+ * - It reaches public hosts only, by name, over HTTPS. A redirect or a name that leads to a private address
+ *   ends the request before a connection is made.
+ * - Documents are limited in time and size. Calls with a token are not: a repository may be large, and the
+ *   caller has a time limit of its own.
  */
 export function guardedFetch(fetch: typeof globalThis.fetch): typeof globalThis.fetch {
   const guard = { fetch, allowCustomPort: true, allowIpHost: false, allowImplicitRedirect: true };
@@ -20,10 +23,10 @@ export function guardedFetch(fetch: typeof globalThis.fetch): typeof globalThis.
   };
 }
 
-/** Whether an error is the guard's, rather than that of a host that does not answer. */
+/** Whether the guard has refused the address; otherwise the host did not answer. */
 export function isRefusedAddress(error: unknown): boolean {
   const causes = [...causesOf(error)] as { readonly message?: unknown; readonly code?: unknown }[];
-  // Node's errors have a code such as ENOTFOUND, which the library tells as 'Invalid hostname', too.
+  // Node's errors have a code such as ENOTFOUND, and the library reports them as 'Invalid hostname', too.
   if (causes.some(({ code }) => typeof code === 'string' && /^[A-Z]/.test(code))) return false;
   return causes.some(({ message }) =>
     /^(?:Hostname |Blocked by url policy|Forbidden |Invalid hostname$)/.test(String(message)),

@@ -5,7 +5,7 @@ import type { KeyedQueue } from '../../runtime/keyed-queue.js';
 import type { RetryingSessionStore } from './retrying-session.store.js';
 import { sessionIdOf } from './session-id.js';
 
-/** The use of one session: an API call, or the look whether it is still good. */
+/** The use of one session: an API call, or a check whether it is still good. */
 interface Use {
   readonly kind: 'use';
   readonly sessionId: string;
@@ -14,7 +14,7 @@ interface Use {
 /** A sign-in that is being completed; the client ends the account's session before it stores the new one. */
 export interface SignIn {
   readonly kind: 'sign-in';
-  /** DIDs whose session the client ended to make room. */
+  /** DIDs whose session the client ended to store the new one. */
   readonly replaced: Set<string>;
   /** The scope of the stored session, once there is one. */
   grantedScope: string;
@@ -22,24 +22,27 @@ export interface SignIn {
 
 export interface SignOut {
   readonly kind: 'sign-out';
-  /** Whether there was a session, which is gone now. */
+  /** Whether there was a session, which has ended now. */
   ended: boolean;
 }
 
 type Activity = Use | SignIn | SignOut;
 
 /**
- * The session store as the OAuth client sees it. The client deletes sessions on every sign-in, and tells of deletions
- * of sessions that never were; only here can be seen whether an account really lost what it had.
+ * The session store as the OAuth client sees it.
  *
- * It also keeps sessions apart. The client knows a session by its DID alone, so a call that began with one session and
- * ends after a sign-in would send the new session's token with the old session's key, be refused, and delete the new
- * session. Within `use`, another session is therefore not there: it is neither read, replaced nor deleted.
- * (Between processes this takes a store that compares; the calls below are one at a time in this process.)
+ * It tells real losses. The client deletes sessions on every sign-in, and reports deletions of sessions that
+ * never existed; only this store can see whether an account lost the session that it had.
+ *
+ * It keeps sessions apart. The client knows a session by its DID alone. A call that began with one session
+ * and ends after a sign-in would send the new session's token with the old session's key, be refused, and
+ * delete the new session. Within `use`, another session is therefore invisible: it is neither read, replaced
+ * nor deleted. (Between processes this takes a store that compares; in this process the calls below run one
+ * at a time.)
  */
 export class GuardedSessionStore implements NodeSavedSessionStore {
   readonly #activity = new AsyncLocalStorage<Activity>();
-  /** Deleted, but the client has not told the cause yet. */
+  /** DIDs whose session is deleted, while the client has not reported the cause yet. */
   readonly #deleted = new Set<string>();
 
   constructor(
@@ -66,11 +69,12 @@ export class GuardedSessionStore implements NodeSavedSessionStore {
       const activity = this.#activity.getStore();
       if (activity?.kind === 'use') {
         const present = await this.#read(did);
-        // The client revokes on the server what it cannot store, which is right for tokens that nobody holds any more.
+        // The client revokes on the server what it cannot store, which is right for tokens that no process
+        // holds any more.
         if (present === undefined || (present && this.#isAnother(present))) {
           throw new Error(`The session of ${did} ended while it was being refreshed.`);
         }
-        // Another process was faster, and what it stored is what the client was given.
+        // Another process was faster, and the client was given what that process has stored.
         if (present?.tokenSet.refresh_token === session.tokenSet.refresh_token) return;
         await this.inner.setRefreshed(did, session, present);
         return;
@@ -111,7 +115,10 @@ export class GuardedSessionStore implements NodeSavedSessionStore {
     return activity?.kind === 'use' && activity.sessionId !== sessionIdOf(session);
   }
 
-  /** null where the store cannot be read: if it deletes all the same, rather one event too many than a loss unheard. */
+  /**
+   * @returns null where the store cannot be read: if it deletes all the same, one event too many is better
+   *   than a loss that is not told
+   */
   async #read(did: string): Promise<NodeSavedSession | undefined | null> {
     try {
       return await this.inner.get(did);

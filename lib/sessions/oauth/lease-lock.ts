@@ -3,28 +3,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RuntimeLock } from '@atproto/oauth-client-node';
 import { SessionStoreError } from '../../errors/session-store.error.js';
 
-/** Where leases are kept that all processes see. */
+/** A place for leases that all processes see. */
 export interface Leases {
-  /** Takes the lease of `name` for `ttlMs` if nobody has it or its time is over; atomic, and timed by one clock. */
+  /** Takes the lease of `name` for `ttlMs` if it is free or has ended; atomic, and timed by one clock. */
   tryAcquire(name: string, token: string, ttlMs: number): Promise<boolean>;
-  /** Ends the lease of `name` if it still is the one with this token. */
+  /** Ends the lease of `name` if it still has this token. */
   release(name: string, token: string): Promise<void>;
 }
 
 export interface LeaseLockOptions {
   /**
-   * Milliseconds until a lease ends by itself, as when its process died; longer than a refresh can take, which is given up after 30
-   * seconds. Default: 60,000.
+   * Milliseconds until a lease ends by itself, as when its process died. It has to be longer than a refresh,
+   * which is given up after 30 seconds. Default: 60,000.
    */
   readonly ttlMs?: number;
-  /** Milliseconds until one who waits gives up. Default: 30,000. */
+  /** Milliseconds until a waiting caller gives up. Default: 30,000. */
   readonly waitMs?: number;
 }
 
 const FIRST_PAUSE = 20;
 const LONGEST_PAUSE = 250;
 
-/** A lock for several processes. Whoever waits looks again after pauses of random length, so that none of many is left behind. */
+/**
+ * A lock for several processes. A waiting caller looks again after pauses of random length, so that each of
+ * many gets its turn.
+ */
 export function leaseLock(
   leases: Leases,
   { ttlMs = 60_000, waitMs = 30_000 }: LeaseLockOptions = {},
@@ -44,7 +47,7 @@ export function leaseLock(
     try {
       return await fn();
     } finally {
-      // What was done is done; a lease that cannot be ended ends by itself.
+      // The work is done; a lease that cannot be ended ends by itself.
       await leases.release(name, token).catch(() => undefined);
     }
   };

@@ -4,7 +4,7 @@ const ACTIONS = ['create', 'update', 'delete'];
  * The scopes that writing to these collections needs and that client metadata does not ask for.
  *
  * @param scope of the client metadata, separated by spaces. One that includes permission sets (`include:`)
- *   lacks nothing that could be told here: only the server knows what they stand for.
+ *   counts as complete, because only the server knows their contents.
  * @see https://atproto.com/specs/permission
  */
 export function lackingScopes(scope: string, collections: readonly string[]): string[] {

@@ -3,7 +3,7 @@ import type { NodeOAuthClient, NodeSavedSession } from '@atproto/oauth-client-no
 import type { GuardedSessionStore } from './guarded-session.store.js';
 import { sessionIdOf } from './session-id.js';
 
-/** Sooner than this the client refreshes a token by itself (10 to 40 seconds before its end). */
+/** In ms. The client refreshes a token by itself 10 to 40 seconds before its end. */
 const FRESH_FOR = 60_000;
 const MAX_AGENTS = 1_000;
 
@@ -25,7 +25,7 @@ export class OAuthAgents {
     if (known?.sessionId === sessionId) return known.agent;
     const manager: Agent['sessionManager'] & { readonly dispatchUrl: URL } = {
       did: restored.did,
-      // Where an AtpAgent has the URL of its PDS, by which limits and outages of one host are told apart.
+      // An AtpAgent has the URL of its PDS here, too; limits and outages of a host are told apart by it.
       dispatchUrl: new URL(session.tokenSet.aud),
       fetchHandler: (path, init) => this.sessions.use(sessionId, () => restored.fetchHandler(path, init)),
     };

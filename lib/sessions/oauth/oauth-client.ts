@@ -39,7 +39,7 @@ export function createOAuthClient(options: OAuthOptions, stores: Stores): NodeOA
   checkUrl(options.plcDirectoryUrl, 'plcDirectoryUrl');
   const { handleResolver, plcDirectoryUrl = PLC_DIRECTORY, allowHttp = false } = options;
   const { requestLock = requestLocalLock, fetch: own = globalThis.fetch } = options;
-  // The directory and a handle resolver are named by the application; everything else by whoever signs in.
+  // The application names the directory and a handle resolver; visitors name all other addresses.
   const fetch = allowHttp ? own : guardedFetch(own);
   if (typeof handleResolver === 'string' || handleResolver instanceof URL) {
     checkUrl(handleResolver, 'handleResolver');
@@ -86,7 +86,10 @@ export function createOAuthClient(options: OAuthOptions, stores: Stores): NodeOA
   }
 }
 
-/** The client's own resolver takes the answer 'HandleNotFound' for an outage. */
+/**
+ * Tells a handle that has no account from an outage; the client's own resolver takes 'HandleNotFound' for
+ * one.
+ */
 function resolverOf(
   handleResolver: string | URL | HandleResolver,
   fetch: typeof globalThis.fetch,
@@ -116,7 +119,7 @@ function keysetOf(keys: OAuthOptions['keyset']): Keyset | undefined {
   }
 }
 
-/** Nothing of a key goes into an error, neither its value nor the parser's error, which may quote it. */
+/** No part of a key goes into an error, neither its value nor the parser's error, which may quote it. */
 function keyOf(input: Jwk | Key, name: string): Key {
   let key: Key | undefined;
   if (input instanceof Key) key = input;
@@ -151,7 +154,7 @@ function metadataProblem(error: unknown, metadata: object): string {
       (at, key) => (at as Record<string | number, unknown> | undefined)?.[key],
       metadata,
     );
-    // Whoever puts private keys there by mistake should not find them in a log.
+    // Private keys that were put there by mistake must not appear in a log.
     const got = path[0] === 'jwks' ? '' : `, got ${show(value)}`;
     return `${path.join('.') || 'document'}: ${message}${got}`;
   });

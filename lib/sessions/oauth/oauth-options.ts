@@ -11,11 +11,13 @@ import type {
 import { checkNames } from '../../model/option-checks.js';
 import type { EncryptionOptions } from './encryption/cipher.js';
 
-/** Where sign-ins under way are kept, by a random key. Entries that were not deleted are to end after about an hour. */
+/**
+ * Keeps sign-ins under way, by a random key. Entries that were not deleted are to end after about an hour.
+ */
 export type OAuthStateStore = NodeSavedStateStore & {
   /**
-   * Gives the entry and removes it in one step: of several that ask for it at once, in whatever process, one gets it.
-   * A store without it is read and then deleted under `requestLock`.
+   * Gives the entry and removes it in one step: of several callers that ask for it at once, in whatever
+   * process, one gets it. A store without it is read and then deleted under `requestLock`.
    */
   take?(key: string): Promise<NodeSavedState | undefined>;
   /** Whether the entries end with the process (a warning in production). */
@@ -23,23 +25,24 @@ export type OAuthStateStore = NodeSavedStateStore & {
 };
 
 /**
- * Where sessions are kept, by DID. Entries are JSON and hold private keys and tokens: encrypt them at rest.
+ * Keeps sessions, by DID. Entries are JSON and hold private keys and tokens: encrypt them at rest.
  *
- * `get` answers `undefined` only where there is no session, and throws where it cannot tell: the account counts as
- * signed out otherwise. `set` resolves once the session will be found again; when it throws, the client revokes the
- * session on the server, since its refresh token is spent.
+ * - `get` answers `undefined` only where there is no session, and throws where it cannot tell; otherwise the
+ *   account would count as signed out.
+ * - `set` resolves once the session will be found again. When it throws, the client revokes the session on
+ *   the server, since its refresh token is used up.
  */
 export type OAuthSessionStore = NodeSavedSessionStore & {
   /** Whether the sessions end with the process (a warning in production). */
   readonly volatile?: boolean;
 };
 
-/** What of an `oauth` configuration belongs together: where sessions are, and who may refresh them. */
+/** The stores of sessions and the lock that belong together. */
 export interface OAuthStores {
   readonly stateStore?: OAuthStateStore;
   readonly sessionStore?: OAuthSessionStore;
   readonly requestLock?: RuntimeLock;
-  /** Called at start-up: throws if the stores cannot work. */
+  /** Called at start-up; throws if the stores cannot work. */
   ensureTables?(): Promise<void>;
   /** Called at shutdown, after the last use. */
   close?(): Promise<void>;
@@ -50,7 +53,7 @@ export interface DatabaseOAuthStorage extends EncryptionOptions {
   readonly kind: 'database';
   /** Name of the DataSource. Default: the one without a name. */
   readonly dataSource?: string;
-  /** Connections of their own that sessions take (not on SQLite, where they share the application's). Default: 2. */
+  /** Connections of their own that sessions take (on SQLite they share the application's). Default: 2. */
   readonly poolSize?: number;
 }
 
@@ -58,48 +61,59 @@ export interface DatabaseOAuthStorage extends EncryptionOptions {
 export interface OAuthOptions extends OAuthStores {
   /**
    * The client metadata document. For development: `buildAtprotoLoopbackClientMetadata()` of
-   * `@atproto/oauth-client-node`. Its `scope` (separated by spaces) must contain `atproto`, and a `repo:` scope for
-   * each collection that is written. The first of the `redirect_uris` is where `callback()` is reached.
+   * `@atproto/oauth-client-node`.
+   *
+   * - Its `scope` (separated by spaces) must contain `atproto`, and a `repo:` scope for each collection that
+   *   is written.
+   * - `callback()` is reached at the first of its `redirect_uris`.
    */
   readonly clientMetadata: Readonly<OAuthClientMetadataInput>;
   /**
-   * Private signing keys of a confidential client (`token_endpoint_auth_method: 'private_key_jwt'`), as JWKs or
-   * `JoseKey`s, each with a `kid`, at least one for ES256. Sessions are tied to the key that they began with: keep old
-   * keys in the list when you add a new one.
+   * Private signing keys of a confidential client (`token_endpoint_auth_method: 'private_key_jwt'`), as JWKs
+   * or `JoseKey`s, each with a `kid`, at least one for ES256. A session needs the key that it began with:
+   * keep old keys in the list when you add a new one.
    */
   readonly keyset?: readonly (Jwk | Key)[];
   /**
-   * Keeps sessions, sign-ins under way and the lock in the application's database:
-   * `storage: { kind: 'database', encryptionKeys: [process.env.SESSION_KEY] }`. Instead of the three options that follow.
+   * Keeps sessions, sign-ins under way and the lock in the application's database: `storage: { kind:
+   * 'database', encryptionKeys: [process.env.SESSION_KEY] }`. It replaces the three options that follow.
    */
   readonly storage?: DatabaseOAuthStorage;
   /** Default: cache-manager, in memory. */
   readonly stateStore?: OAuthStateStore;
-  /** Default: cache-manager, in memory: everybody is signed out when the process ends. */
+  /** Default: cache-manager, in memory: all users are signed out when the process ends. */
   readonly sessionStore?: OAuthSessionStore;
   /**
-   * Runs `fn` while nobody else holds the lock `name`, in any process that shares the session store; gives back what
-   * `fn` does, and throws if it cannot have the lock. Taken before a refresh token is spent, since one that is spent twice
-   * ends its session. Held for up to 45 seconds; not re-entrant. Default: a lock within this process.
+   * Runs `fn` while no other caller holds the lock `name`, in any process that shares the session store.
+   * Gives what `fn` gives, and throws if it cannot have the lock.
+   *
+   * - It is taken before a refresh token is sent, since sending one twice ends its session.
+   * - It is held for up to 45 seconds, and is not re-entrant.
+   * - Default: a lock within this process.
    */
   readonly requestLock?: RuntimeLock;
   /**
-   * Whether to refuse to start with sessions that end with the process, or with no `requestLock` given. Default: false, which
-   * warns of either where `NODE_ENV` is 'production'.
+   * Whether to refuse to start with sessions that end with the process, or without a `requestLock`. Default:
+   * false, which warns of either where `NODE_ENV` is 'production'.
    */
   readonly requireDurableSessions?: boolean;
   /** Default: `https://plc.directory`. */
   readonly plcDirectoryUrl?: string | URL;
-  /** A service that resolves handles (the URL of a PDS), or a resolver. Default: DNS and HTTPS, as the protocol says. */
+  /**
+   * A service that resolves handles (the URL of a PDS), or a resolver. Default: DNS and HTTPS, as the
+   * protocol says.
+   */
   readonly handleResolver?: string | URL | HandleResolver;
   /**
-   * For development with a PDS of your own network: whether what a visitor names (PDSes, authorization servers, DID
-   * documents) may be reached over plain HTTP and at private addresses. Default: false: public hosts over HTTPS only.
+   * For development with a PDS of your own network: whether hosts that a visitor names (PDSes, authorization
+   * servers, DID documents) may be reached over plain HTTP and at private addresses. Default: false: public
+   * hosts over HTTPS only.
    */
   readonly allowHttp?: boolean;
   /**
-   * Default: the global `fetch`. Without `allowHttp` it is asked for public addresses only; it is given a `dispatcher` (of
-   * undici) that refuses names of private ones, and one that replaces it, by a proxy's, has to refuse them itself.
+   * Default: the global `fetch`. Without `allowHttp` it is only called for public addresses, with a
+   * `dispatcher` (of undici) that refuses names of private ones. A `fetch` that replaces the dispatcher, for
+   * a proxy, has to refuse them itself.
    */
   readonly fetch?: typeof globalThis.fetch;
 }

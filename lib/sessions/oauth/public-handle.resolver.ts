@@ -11,14 +11,15 @@ import { causesOf } from '../../errors/causes-of.js';
 import { isRefusedAddress } from './guarded-fetch.js';
 
 /**
- * Resolves handles as the protocol says, by DNS and HTTPS, and reaches public hosts only. The client's resolver gives
- * null for every failure, so that a machine without network would tell its visitors that their accounts do not exist.
+ * Resolves handles as the protocol says, by DNS and HTTPS, and reaches public hosts only. The client's
+ * resolver gives null for every failure, so a machine without network would tell its visitors that their
+ * accounts do not exist.
  */
 export class PublicHandleResolver implements HandleResolver {
   readonly #failures = new AsyncLocalStorage<{ error?: unknown }>();
   readonly #inner: AtprotoHandleResolverNode;
 
-  /** @param knownHost a host that has a name wherever there is a network */
+  /** @param knownHost a host whose name resolves wherever there is a network */
   constructor(
     fetch: typeof globalThis.fetch,
     private readonly knownHost: string,
@@ -36,15 +37,15 @@ export class PublicHandleResolver implements HandleResolver {
     throw new HandleResolverError(`The host of ${handle} does not answer`, { cause: failure.error });
   }
 
-  /** Whether the failure says that nothing is there, rather than that nobody could look. */
+  /** Whether the failure says that the handle does not exist, rather than that it could not be looked up. */
   async #isAbsence(failure: unknown): Promise<boolean> {
     if (failure instanceof HandleResolverError) return !/ HTTP (?:5\d\d|429) /.test(failure.message);
     const causes = [...causesOf(failure)] as { readonly message?: string; readonly code?: unknown }[];
     const code = causes.map((cause) => cause.code).find((each) => typeof each === 'string');
-    // A network that is away may look like a name that does not exist.
+    // A network outage may look like a name that does not exist.
     if (code === 'ENOTFOUND') return this.#isOnline();
     if (code !== undefined) return /CERT|TLS|SSL/.test(String(code));
-    // The protocol allows no redirect there.
+    // The protocol allows no redirect for this document.
     return isRefusedAddress(failure) || causes.some(({ message = '' }) => message.includes('redirect'));
   }
 

@@ -1,7 +1,10 @@
 import type { RuntimeLock } from '@atproto/oauth-client-node';
 import { leaseLock, type LeaseLockOptions } from './lease-lock.js';
 
-/** What is used of a Redis client: node-redis (`redis`, `@redis/client`, the `client` of a `@keyv/redis` store) has it. */
+/**
+ * The part of a Redis client that is used here: node-redis (`redis`, `@redis/client`, the `client` of a
+ * `@keyv/redis` store) has it.
+ */
 export interface RedisLockClient {
   set(key: string, value: string, options: { NX: true; PX: number }): Promise<unknown>;
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
@@ -12,14 +15,16 @@ export interface RedisRequestLockOptions extends LeaseLockOptions {
   readonly prefix?: string;
 }
 
-/** Another process may have the lease by now. */
+/** Compares the token first: another process may have the lease by now. */
 const RELEASE =
   "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
 
 /**
- * `oauth.requestLock` for several processes that share one Redis: `requestLock: redisRequestLock(client)`. The client has to be
- * connected. A failover to a replica that has not yet heard of the lease gives it away twice: sessions in a Redis that may lose
- * writes are better kept in the database, with its lock.
+ * `oauth.requestLock` for several processes that share one Redis: `requestLock: redisRequestLock(client)`.
+ * The client has to be connected.
+ *
+ * A failover to a replica that has not yet received a lease gives it out twice. Keep the sessions of a Redis
+ * that may lose writes in the database instead, with its lock.
  */
 export function redisRequestLock(
   client: RedisLockClient,

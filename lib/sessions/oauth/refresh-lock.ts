@@ -2,15 +2,15 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { NodeSavedSession, RuntimeLock } from '@atproto/oauth-client-node';
 import { storeFailure } from '../store-failure.js';
 
-/** How long the authorization server may take for a refresh, in ms: the lock's lease lasts longer. */
+/** In ms, which the authorization server may take for a refresh. The lock's lease lasts longer. */
 const REFRESH_TIMEOUT = 30_000;
 
-/** What the client does at a time: it reads the session, refreshes it if it must, and stores it. */
+/** One pass of the client: it reads the session, refreshes it if it must, and stores it. */
 interface Turn {
   readonly name: string;
   held: Promise<void> | null;
   free: () => Promise<void>;
-  /** When the authorization server has had its time, a second request because of its nonce included. */
+  /** Fires when the time of the authorization server is over, including a second request for a nonce. */
   deadline: AbortSignal | null;
 }
 
@@ -22,19 +22,19 @@ export interface RefreshLockConfig {
 }
 
 /**
- * Lets no two processes spend one refresh token, upon which the server would end the session.
+ * Keeps two processes from sending one refresh token, upon which the server would end the session.
  *
- * The client asks for its lock at every API call, and would refresh once more a session that another process has just refreshed
- * while it waited. So the lock is taken where it matters, when a refresh token is about to be sent, and held until the client is
- * through with storing what comes back. Then the token is compared with the stored one: if somebody else was faster, the client gets
- * what is stored as its answer, and nothing is spent.
+ * The client asks for its lock at every API call, and would refresh a session again that another process has
+ * just refreshed while it waited. So this lock is taken when a refresh token is about to be sent, and is held
+ * until the client has stored the answer. Under it the token is compared with the stored one: if another
+ * process was faster, the client gets the stored session as its answer, and sends nothing.
  */
 export class RefreshLock {
   readonly #turns = new AsyncLocalStorage<Turn>();
 
   constructor(private readonly config: RefreshLockConfig) {}
 
-  /** For the client's option `requestLock`. */
+  /** The client's option `requestLock`. */
   readonly requestLock: RuntimeLock = async (name, fn) => {
     const turn: Turn = { name, held: null, free: async () => {}, deadline: null };
     try {
@@ -44,7 +44,7 @@ export class RefreshLock {
     }
   };
 
-  /** For the client's option `fetch`. */
+  /** The client's option `fetch`. */
   readonly fetch: typeof globalThis.fetch = async (input, init) => {
     const request = new Request(input, init);
     const turn = this.#turns.getStore();
@@ -60,12 +60,12 @@ export class RefreshLock {
       });
     }
     if (session.tokenSet.refresh_token !== token) return json(200, asResponse(session));
-    // The client gives it no time limit, and a lease does not wait.
+    // The client sets no time limit, and a lease ends by itself.
     turn.deadline ??= AbortSignal.timeout(REFRESH_TIMEOUT);
     return this.config.fetch(new Request(request, { signal: turn.deadline }));
   };
 
-  /** Resolves once the lock is held; it then is until `turn.free()`. */
+  /** Resolves once the lock is held, which lasts until `turn.free()`. */
   #hold(turn: Turn): Promise<void> {
     return new Promise((resolve, reject) => {
       const { name } = turn;
@@ -74,7 +74,7 @@ export class RefreshLock {
           const { promise, resolve: end } = Promise.withResolvers<void>();
           turn.free = async () => {
             end();
-            // By now the session is refreshed and stored, whatever becomes of the lock.
+            // By now the session is refreshed and stored, whatever happens to the lock.
             await done.catch(() => undefined);
           };
           resolve();
@@ -93,7 +93,7 @@ async function refreshTokenOf(request: Request): Promise<string | null> {
   return form.get('grant_type') === 'refresh_token' ? form.get('refresh_token') : null;
 }
 
-/** A stored session as the token endpoint would have answered it (RFC 6749, section 5.1). */
+/** A stored session as an answer of the token endpoint (RFC 6749, section 5.1). */
 function asResponse({ tokenSet }: NodeSavedSession): object {
   const { sub, scope, access_token, refresh_token, token_type, expires_at } = tokenSet;
   const seconds =

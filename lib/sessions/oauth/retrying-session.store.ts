@@ -12,11 +12,14 @@ import { sessionIdOf } from './session-id.js';
 /** A refreshed session that the store did not take. */
 interface Kept {
   readonly session: NodeSavedSession;
-  /** The refresh token that it replaces: what the store must still have. null where the store could not be read. */
+  /**
+   * The refresh token that it replaces, which the store must still have; null where the store could not be
+   * read.
+   */
   readonly replaces: string | null;
 }
 
-/** Pauses between the tries of one write, in ms. */
+/** Pauses between the attempts of one write, in ms. */
 const PAUSES = [200, 1_000];
 const FIRST_RETRY = 1_000;
 const LAST_RETRY = 30_000;
@@ -24,13 +27,16 @@ const MAX_KEPT = 1_000;
 const STORE = 'The session store';
 
 /**
- * The store, with patience. The client revokes on the server what its store does not take, although a database that is away for a
- * moment is no reason to sign anybody out. So a write is tried three times; then a *refreshed* session is kept in memory, where this
- * process finds it, and stored as soon as the store takes it. (Another process that refreshes meanwhile sends the spent token, and
- * the session ends; so it does when this process ends first.) A *new* session is refused after three tries: its user is there, and
- * can sign in once more.
+ * Retries writes. The client revokes on the server what its store does not take, although a database outage
+ * of a moment is no reason to sign a user out.
  *
- * Writes of one DID are to be called one at a time, in `queue`, in which the later tries take their turn.
+ * - A write is tried three times.
+ * - After that a *refreshed* session is kept in memory, where this process finds it, and stored as soon as
+ *   the store takes it. If another process refreshes meanwhile, it sends the used token, and the session
+ *   ends; it also ends if this process ends first.
+ * - A *new* session is refused after three attempts: its user is present, and can sign in once more.
+ *
+ * Callers make the writes of one DID one at a time, in `queue`, which the later attempts use, too.
  */
 export class RetryingSessionStore {
   readonly #kept = new Map<string, Kept>();
@@ -48,12 +54,12 @@ export class RetryingSessionStore {
     if (!kept) return this.#read(did);
     const stored = await this.#read(did).catch(() => null);
     if (stored === null || (stored && isReplacedBy(stored, kept))) return kept.session;
-    // Signed out, signed in anew, or stored after all.
+    // The account has signed out or in meanwhile, or the session is stored.
     this.#kept.delete(did);
     return stored;
   }
 
-  /** @throws SessionStoreError at the third try */
+  /** @throws SessionStoreError after the third attempt */
   async set(did: string, session: NodeSavedSession): Promise<void> {
     await this.#write(did, session);
     this.#kept.delete(did);
@@ -88,7 +94,7 @@ export class RetryingSessionStore {
     await inStore(STORE, () => this.inner.del(did), did);
   }
 
-  /** Tries once more to store what is kept in memory; to be called before the store closes. */
+  /** Tries once more to store the sessions that are kept in memory; to be called before the store closes. */
   async close(): Promise<void> {
     await this.#storeKept();
     clearTimeout(this.#timer);
@@ -136,7 +142,7 @@ export class RetryingSessionStore {
     }
   }
 
-  /** @returns whether to go on with the next */
+  /** @returns whether to go on with the next one */
   async #storeOne(did: string): Promise<boolean> {
     try {
       const kept = this.#kept.get(did);

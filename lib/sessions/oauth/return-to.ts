@@ -6,7 +6,7 @@ const BASE = 'http://return-to.invalid';
 /**
  * Gives `returnTo` back if a browser that is redirected to it stays with the application, whatever its host.
  *
- * @throws SignInError 'unsafe-return-to' for anything that is no path of one's own
+ * @throws SignInError 'unsafe-return-to' for anything but a path of this application
  */
 export function safeReturnTo(returnTo: string): string {
   if (isOwnPath(returnTo)) return returnTo;
@@ -19,10 +19,11 @@ export function safeReturnTo(returnTo: string): string {
 
 function isOwnPath(returnTo: string): boolean {
   if (typeof returnTo !== 'string' || returnTo.length > MAX_LENGTH) return false;
-  // Browsers read '\' as '/' and drop tabs and line breaks: '/\host' and '/<tab>/host' are other hosts to them.
+  // Browsers read '\' as '/' and drop tabs and line breaks: '/\host' and '/<tab>/host' are other hosts to
+  // them.
   if (!returnTo.startsWith('/') || /[\\\p{Cc}]/u.test(returnTo) || !URL.canParse(returnTo, BASE))
     return false;
   const { origin, pathname } = new URL(returnTo, BASE);
-  // '/.//host' is harmless as it stands, but becomes '//host' once somebody normalises it.
+  // '/.//host' is harmless as it is, but becomes '//host' when a proxy or framework normalises it.
   return origin === BASE && !pathname.startsWith('//');
 }

@@ -13,7 +13,7 @@ import { causesOf } from '../../errors/causes-of.js';
 import { isRefusedAddress } from './guarded-fetch.js';
 
 /**
- * What a user can do about a failed `authorize()` or `callback()` of the OAuth client.
+ * An error that tells a user what to do about a failed `authorize()` or `callback()` of the OAuth client.
  *
  * @param account what the user typed, or the DID, as far as it is known
  */
@@ -32,7 +32,7 @@ export function signInFailure(error: unknown, account: string, returnTo: string 
   return new SignInError(reason, message, { cause: error }, returnTo);
 }
 
-/** No sign-in is under way that a callback belongs to. */
+/** No sign-in is under way to which a callback belongs. */
 export function unknownState(): SignInError {
   return new SignInError(
     'unknown-state',
@@ -51,7 +51,7 @@ export function otherBrowser(returnTo: string | null): SignInError {
   );
 }
 
-/** Text of strangers for a message: one line of moderate length. */
+/** Makes text of another party fit for a message: one line of moderate length. */
 export function quoted(text: string): string {
   return text
     .replaceAll(/\p{Cf}/gu, '')
@@ -59,12 +59,14 @@ export function quoted(text: string): string {
     .slice(0, 200);
 }
 
-/** What an authorization server says, if it is a word of the standards; its other words may be anybody's. */
+/**
+ * The error code of an authorization server, if it is one of the standards; any other text is not repeated.
+ */
 export function refusalCode(code: string | null | undefined): string {
   return code && KNOWN_CODES.has(code) ? ` (${code})` : '';
 }
 
-/** For a log: what the innermost error says. */
+/** The text of the innermost error, for a log. */
 export function foreignWords(error: unknown): string {
   const causes = errorsIn(error);
   const response = causes.find((each) => each instanceof OAuthResponseError);
@@ -74,7 +76,7 @@ export function foreignWords(error: unknown): string {
 
 function errorsIn(error: unknown): Error[] {
   const causes = [...causesOf(error)];
-  // The client tells of a session that could not be stored together with what it did about it.
+  // The client reports a session that could not be stored together with what it did about it.
   const together = causes
     .filter((each) => each instanceof AggregateError)
     .flatMap(({ errors }) => errors as unknown[]);
@@ -98,9 +100,12 @@ const KNOWN_CODES: ReadonlySet<string> = new Set([
   'unsupported_response_type',
 ]);
 
-/** Visitors read these: nothing of what a host answered, or whether a port is open, goes in. */
+/**
+ * Visitors read these messages, so they hold nothing of a host's answer, and do not tell whether a port is
+ * open.
+ */
 function explain(causes: readonly Error[], account: string): [SignInFailureReason, string] {
-  // The resolver's class is not exported; its name is its own.
+  // The resolver's class is not exported; it is known by its name.
   if (causes.some(({ name }) => name === 'IdentityResolverError')) {
     return [
       'handle-not-found',
@@ -137,7 +142,9 @@ function explain(causes: readonly Error[], account: string): [SignInFailureReaso
 const isPlainHttp = ({ message }: Error): boolean =>
   /only allowed in development|^Forbidden protocol "http:"|"http" did:web is not allowed/.test(message);
 
-/** No answer, or one that nobody can read: not the user's doing, and not for ever. */
+/**
+ * Whether there was no answer, or an unreadable one: a failure that is not the user's fault, and that passes.
+ */
 function isUnavailability(error: Error): boolean {
   if (error instanceof FetchResponseError) {
     const { status } = error.response;

@@ -5,9 +5,9 @@ import type { OAuthStateStore } from './oauth-options.js';
 const STORE = 'The store of sign-ins under way';
 
 /**
- * The state store as the OAuth client sees it: it finds only the sign-in that its caller has taken. The client itself
- * reads and then deletes, so that of two processes that are called back with one URL (a reload behind a balancer) both
- * would send the code, upon which the server ends the session that it gave for it.
+ * The state store as the OAuth client sees it, which finds only the sign-in that its caller has taken. The
+ * client itself reads and then deletes. Of two processes that are called back with one URL (a reload behind a
+ * balancer) both would send the code, and the server would then end the session that it gave for it.
  */
 export class SignInStates implements NodeSavedStateStore {
   readonly #taken = new Map<string, NodeSavedState>();
@@ -17,7 +17,7 @@ export class SignInStates implements NodeSavedStateStore {
     private readonly lock: RuntimeLock,
   ) {}
 
-  /** Looks, and leaves it there. */
+  /** Reads the entry, and leaves it in the store. */
   find(key: string): Promise<NodeSavedState | undefined> {
     return inStore(STORE, () => this.store.get(key));
   }
@@ -25,7 +25,7 @@ export class SignInStates implements NodeSavedStateStore {
   /**
    * Takes the sign-in out of the store for `fn`, in which the client finds it.
    *
-   * @returns undefined without a call of `fn` where another request has taken it
+   * @returns undefined, without a call of `fn`, where another request has taken it
    */
   async complete<T>(key: string, fn: () => Promise<T>): Promise<T | undefined> {
     const state = await inStore(STORE, () => this.#take(key));
@@ -52,7 +52,7 @@ export class SignInStates implements NodeSavedStateStore {
 
   async #take(key: string): Promise<NodeSavedState | undefined> {
     if (this.store.take) return this.store.take(key);
-    // Few names: some locks keep a row for each.
+    // Few names, because some locks keep a row for each.
     return this.lock(`parity-oauth-state-${key.slice(0, 1)}`, async () => {
       const state = await this.store.get(key);
       if (state) await this.store.del(key);

@@ -19,8 +19,8 @@ interface Answer {
 }
 
 /**
- * The authorization pages of a PDS, used as a browser uses them: cookies, CSRF token, `Referer`, and the `Sec-Fetch-*`
- * headers, which `fetch` does not let anybody set.
+ * The authorization pages of a PDS, used as a browser uses them: cookies, CSRF token, `Referer`, and the
+ * `Sec-Fetch-*` headers, which `fetch` cannot set.
  */
 export class AuthorizationPages {
   readonly #page: URL;
@@ -30,7 +30,7 @@ export class AuthorizationPages {
     this.#page = new URL(authorizeUrl);
   }
 
-  /** From the authorize page to the redirect to the app, which is returned and not followed. */
+  /** Goes from the authorize page to the redirect to the app, which is returned and not followed. */
   async run(
     account: { readonly did: string; readonly handle: string; readonly password: string },
     decision: AuthorizationDecision,

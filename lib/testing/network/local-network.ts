@@ -29,7 +29,7 @@ export interface Account {
   readonly email: string;
 }
 
-/** A record as the PDS tells it: plain JSON, with `$link`, `$bytes` and blobs in their JSON form. */
+/** A record as the PDS gives it: plain JSON, with `$link`, `$bytes` and blobs in their JSON form. */
 export interface StoredRecord {
   readonly uri: string;
   readonly cid: string;
@@ -37,9 +37,9 @@ export interface StoredRecord {
 }
 
 /**
- * A PDS and a PLC directory on this machine, in a process of their own, for tests and for trying things out. It starts
- * empty, needs no internet, and leaves nothing behind: neither when it is stopped nor when this process dies.
- * Needs the optional peers `@atproto/pds` and `@did-plc/server`.
+ * A PDS and a PLC directory on this machine, in a process of their own, for tests and for trying things out.
+ * The network starts empty, needs no internet, and leaves nothing behind, neither when it is stopped nor when
+ * this process dies. It needs the optional peers `@atproto/pds` and `@did-plc/server`.
  */
 export class LocalNetwork implements AsyncDisposable {
   readonly #servers: NetworkServers;
@@ -53,19 +53,27 @@ export class LocalNetwork implements AsyncDisposable {
     this.#xrpc = new NetworkXrpc(this.pdsUrl, ready);
   }
 
-  /** @throws LocalNetworkError with the servers' own words when they do not start (a port is taken, a peer is missing) */
+  /**
+   * @throws LocalNetworkError with the servers' output when they do not start (a port is taken, a peer is
+   *   missing)
+   */
   static async start(options: LocalNetworkOptions = {}): Promise<LocalNetwork> {
     const { pdsPort, plcPort, publicUrl, rateLimits = false, logs = false } = options;
     const process = new NetworkProcess({ pdsPort, plcPort, publicUrl, rateLimits }, logs);
     return new LocalNetwork(process, await process.ready());
   }
 
-  /** Where the PDS listens, `http://localhost:<port>`, without a slash at its end. Stays the same over restarts. */
+  /**
+   * The address of the PDS, `http://localhost:<port>`, without a slash at its end. Stays the same over
+   * restarts.
+   */
   get pdsUrl(): string {
     return `http://localhost:${this.#ready.pdsPort}`;
   }
 
-  /** Where the PDS says that it is: `pdsUrl`, unless the option `publicUrl` says otherwise. The OAuth issuer. */
+  /**
+   * The address that the PDS announces, which is also its OAuth issuer: `pdsUrl`, or the option `publicUrl`.
+   */
   get publicUrl(): string {
     return this.#ready.publicUrl;
   }
@@ -108,7 +116,7 @@ export class LocalNetwork implements AsyncDisposable {
     return { did: String(did), handle, password, email };
   }
 
-  /** An agent that is logged in with the account's own password: it may do whatever its owner may. */
+  /** An agent that is logged in with the account's own password, so that it may do everything. */
   async agent(account: Account): Promise<AtpAgent> {
     const agent = new AtpAgent({ service: this.pdsUrl });
     await agent.login({ identifier: account.did, password: account.password });
@@ -123,11 +131,13 @@ export class LocalNetwork implements AsyncDisposable {
   }
 
   /**
-   * Does what the user does in the browser after the app has sent them to `authorizeUrl`: signs in, consents (or
-   * refuses), and follows the redirects up to the app.
+   * Does what a user does in the browser at `authorizeUrl`: signs in, consents (or refuses), and follows the
+   * redirects up to the app.
    *
-   * @returns the URL of the app's callback with `code`, `state` and `iss` (or `error`), which is not requested
-   * @throws LocalNetworkError when a page refuses, with its answer: a wrong password, an expired request, ...
+   * @returns the URL of the app's callback with `code`, `state` and `iss` (or `error`), which is not
+   *   requested
+   * @throws LocalNetworkError with the answer of a page that refuses: a wrong password, an expired request,
+   *   ...
    */
   signIn(authorizeUrl: string | URL, account: Account, decision: AuthorizationDecision = {}): Promise<URL> {
     return new AuthorizationPages(authorizeUrl).run(account, decision);
@@ -138,7 +148,11 @@ export class LocalNetwork implements AsyncDisposable {
     return this.#servers.request('oauthSessions', account.did);
   }
 
-  /** Ends all OAuth sessions of the account, as its owner can on the account page. Returns how many there were. */
+  /**
+   * Ends all OAuth sessions of the account, as its user can on the account page.
+   *
+   * @returns how many there were
+   */
   revokeSessions(account: Pick<Account, 'did'>): Promise<number> {
     return this.#servers.request('revokeSessions', account.did);
   }
@@ -191,8 +205,8 @@ export class LocalNetwork implements AsyncDisposable {
   /**
    * Takes the PDS away: its port refuses connections until `startPds()`.
    *
-   * @param how.abruptly cut the requests under way, whose outcome is then unknown to their callers; by default they
-   * have a second to finish
+   * @param how.abruptly cuts the requests under way, so that their callers do not learn the outcome; by
+   *   default they have a second to finish
    */
   stopPds(how: { readonly abruptly?: boolean } = {}): Promise<void> {
     return this.#servers.request('stopPds', how.abruptly ?? false);

@@ -1,9 +1,10 @@
 /**
- * The process behind `LocalNetwork`: a PLC directory with its database in memory, and a PDS with its data in a
- * temporary folder. A process of its own keeps the servers' CPU time and globals out of the tests.
+ * The process behind `LocalNetwork`: a PLC directory with its database in memory, and a PDS with its data in
+ * a temporary folder. A process of its own keeps the servers' CPU time and globals out of the tests.
  *
- * Node runs this file as it is, also from source by stripping the types: erasable syntax only, and no relative
- * imports but of types, since their ending would differ between `lib/` and `dist/`.
+ * Node runs this file as it is, and strips its types where it runs from source. So it uses erasable syntax
+ * only. It has no relative imports except of types, since their ending would differ between `lib/` and
+ * `dist/`.
  */
 import crypto, { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -44,19 +45,20 @@ process.on('exit', () => {
 });
 process.once('disconnect', () => void shutDown());
 process.once('SIGTERM', () => void shutDown());
-// Ctrl-C reaches the whole process group. The application must still find its PDS while it shuts down; we go with it.
+// Ctrl-C reaches the whole process group. The application must still find its PDS while it shuts down; this
+// process ends with the application.
 process.on('SIGINT', () => {});
-// The reading end disappears with the parent; an EPIPE must not end the shutdown half way.
+// The reading end disappears with the parent; an EPIPE must not interrupt the shutdown.
 process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
-// A request that was cut off by stopPds() rejects somewhere inside the PDS; that is no reason to lose the network.
+// A request that stopPds() has cut off rejects somewhere inside the PDS, which must not end the network.
 process.on('unhandledRejection', (reason) =>
   console.error('unhandled rejection in the local network:', reason),
 );
 
 /**
- * Neither server takes a host, and a server without one listens on every interface: whoever reaches this machine would
- * find accounts with passwords that stand in a README.
+ * Neither server takes a host, and a server without one listens on every interface: any machine that reaches
+ * this one would find accounts whose passwords are in a README.
  */
 const { listen: listenAt } = Server.prototype as { listen: (...args: readonly unknown[]) => Server };
 Object.assign(Server.prototype, {
@@ -66,8 +68,8 @@ Object.assign(Server.prototype, {
 });
 
 /**
- * The PDS hashes passwords so that whoever steals them needs long to guess: most of the time that an account or a
- * login takes. Here the passwords are gone with the network.
+ * The PDS hashes passwords so that a thief needs long to guess them: most of the time that an account or a login
+ * takes. Here the passwords are gone with the network.
  */
 const { scrypt } = crypto;
 Object.assign(crypto, {
@@ -77,7 +79,7 @@ Object.assign(crypto, {
 syncBuiltinESMExports();
 
 /**
- * Ports from below the range that Linux and macOS use for outgoing connections: nobody's connection can take the
+ * Ports below the range that Linux and macOS use for outgoing connections: no such connection can take the
  * port while the PDS is stopped.
  */
 function randomPort(): number {
@@ -134,7 +136,7 @@ async function listenPds(port: number): Promise<void> {
   try {
     await server.start();
   } catch (error) {
-    // PDS.destroy() would trip over a server that never listened, and hide the reason.
+    // PDS.destroy() would fail for a server that never listened, and hide the reason.
     await server.ctx.destroy();
     throw error;
   }
@@ -152,7 +154,7 @@ async function stopPds(abruptly: boolean): Promise<void> {
   if (!server) return;
   if (abruptly) server.server?.closeAllConnections();
   await server.destroy();
-  // PDS.destroy() leaves this one open; every restart would leak a handle on the same file.
+  // PDS.destroy() leaves this one open; every restart would leak a handle of the same file.
   server.ctx.sequencer.db.close();
 }
 
@@ -199,8 +201,9 @@ async function revokeSessions(did: string): Promise<number> {
 }
 
 /**
- * Gives the sessions another token id, as a rotation does: the access tokens out there get the 401 of an expired token.
- * Moving `expiresAt` into the past would not do: the PDS deletes a session whose row has expired, refresh token and all.
+ * Gives the sessions another token id, as a rotation does: access tokens of the old one get the 401 of an
+ * expired token. Moving `expiresAt` into the past would not do: the PDS deletes a session whose row has
+ * expired, refresh token included.
  */
 async function expireAccessTokens(did: string): Promise<number> {
   const { list } = oauthTokens(did);
@@ -259,7 +262,7 @@ process.on('message', (request: NetworkRequest) => {
 dataDirectory = await mkdtemp(join(tmpdir(), 'nestjs-parity-network-'));
 plcPort = await onFreePort(options.plcPort, listenPlc);
 pdsPort = await onFreePort(options.pdsPort, listenPds);
-// The imports took their time: a parent that went away meanwhile was not noticed by anybody.
+// The parent may have ended while the imports ran, before this process could notice.
 if (!process.connected) await shutDown();
 tell({
   ready: {

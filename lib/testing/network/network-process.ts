@@ -22,7 +22,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** The parent's side of `network-child`: starts it, asks it for things, ends it. */
+/** The parent's side of `network-child`: starts it, sends it requests, ends it. */
 export class NetworkProcess implements NetworkServers {
   readonly #child: ChildProcess;
   readonly #ready: Promise<NetworkReady>;
@@ -97,14 +97,14 @@ export class NetworkProcess implements NetworkServers {
     this.#child.ref();
     const gone = once(this.#child, 'exit');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_DEADLINE_MS);
-    // The child answers by going away: this rejects, or is refused at once when the channel is closed already.
+    // The child answers by ending: this request rejects, or is refused at once when the channel is closed.
     this.request('stop').catch(() => {});
     await gone;
     clearTimeout(timer);
     await this.#removeData();
   }
 
-  /** Only a killed child leaves something behind. */
+  /** Removes the data of a child that was killed; others remove it themselves. */
   async #removeData(): Promise<void> {
     if (this.#dataDirectory) await rm(this.#dataDirectory, { recursive: true, force: true });
   }
@@ -132,7 +132,7 @@ export class NetworkProcess implements NetworkServers {
     return `The local network ended (${signal ?? `exit code ${code}`}).${hint}\n${this.#stderr}`.trimEnd();
   }
 
-  /** An idle network must not keep a finished program alive; a question under way must. */
+  /** An idle network must not keep a finished program alive; a request under way must. */
   #settleReferences(): void {
     const stderr = this.#child.stderr as (Readable & { unref?(): void }) | null;
     stderr?.unref?.();

@@ -5,7 +5,7 @@ export interface NetworkChildOptions {
   readonly rateLimits: boolean;
 }
 
-/** What the child tells its parent once both servers listen. */
+/** The first message of the child, once both servers listen. */
 export interface NetworkReady {
   readonly pdsPort: number;
   readonly plcPort: number;
@@ -37,7 +37,7 @@ export interface RepositoryCommit {
   readonly ops: readonly CommitOperation[];
 }
 
-/** What the parent may ask for over IPC. */
+/** The requests that the parent may send over IPC. */
 export interface NetworkCommands {
   startPds(): Promise<void>;
   stopPds(abruptly: boolean): Promise<void>;

@@ -3,7 +3,10 @@ import type { NetworkReady } from './network-protocol.js';
 
 type Json = Record<string, unknown>;
 
-/** The helpers' own requests to the PDS, outside its rate limits: what a test looks at must not cost the application its budget. */
+/**
+ * The requests of the helpers to the PDS, outside its rate limits: the looks of a test must not cost the
+ * application its points.
+ */
 export class NetworkXrpc {
   readonly #pdsUrl: string;
   readonly #bypass: Record<string, string>;
@@ -29,7 +32,9 @@ export class NetworkXrpc {
     return this.#send(nsid, '', { method: 'POST', headers, body: JSON.stringify(body) });
   }
 
-  /** @throws LocalNetworkError whose `cause` is the XRPC error's name (`RecordNotFound`) when the PDS gives one */
+  /**
+   * @throws LocalNetworkError whose `cause` is the XRPC error's name (`RecordNotFound`) if the PDS gives one
+   */
   async #send(nsid: string, query: string, init: RequestInit): Promise<Json> {
     const response = await fetch(`${this.#pdsUrl}/xrpc/${nsid}${query}`, init);
     const text = await response.text();

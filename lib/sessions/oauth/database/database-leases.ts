@@ -10,7 +10,8 @@ export class DatabaseLeases implements Leases {
     const { database } = this;
     const table = database.table(OAUTH_LOCK);
     const expires = `$now + ${Math.round(ttlMs * 1_000)}`;
-    // Only an account's first lease has no row yet. The row decides: of two processes that try, one finds it expired.
+    // Only an account's first lease has no row yet. The row decides: of two processes that try, one finds it
+    // expired.
     const taken = await database.write(
       `UPDATE ${table} SET token = $1, expires_at = ${expires} WHERE name = $2 AND expires_at <= $now`,
       [token, name],

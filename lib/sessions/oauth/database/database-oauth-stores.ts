@@ -9,36 +9,36 @@ import { OAuthCleanup } from './oauth-cleanup.js';
 import { OAuthDatabase } from './oauth-database.js';
 
 export interface DatabaseOAuthOptions extends EncryptionOptions {
-  /** Connections of their own that sessions take (not on SQLite, where they share the application's). Default: 2. */
+  /** Connections of their own that sessions take (on SQLite they share the application's). Default: 2. */
   readonly poolSize?: number;
 }
 
-/** What `databaseOAuthStores` gives: the three options of `oauth` that belong together, and what a process does with them. */
+/** The three options of `oauth` that belong together, and their start and end. */
 export interface DatabaseOAuthStores extends Required<OAuthStores> {
   readonly sessionStore: DatabaseOAuthSessionStore;
   readonly stateStore: DatabaseOAuthStateStore;
   /** @throws ParityOptionsError that says how to get the tables, if they are not there */
   ensureTables(): Promise<void>;
-  /** Closes the connections of their own; what comes after throws. */
+  /** Closes their own connections; a later use throws. */
   close(): Promise<void>;
 }
 
 /**
- * OAuth sessions, sign-ins under way and the lock for several processes, in the application's database: PostgreSQL, MySQL, MariaDB,
- * or SQLite (better-sqlite3).
+ * OAuth sessions, sign-ins under way and the lock for several processes, in the application's database:
+ * PostgreSQL, MySQL, MariaDB, or SQLite (better-sqlite3).
  *
  * ```ts
  * oauth: { clientMetadata, ...databaseOAuthStores(dataSource, { encryptionKeys: [process.env.SESSION_KEY] }) }
  * ```
  *
- * On the servers they have a pool of two connections of their own, opened when first needed, so that a session can be had while the
- * application's connections are all in use. On SQLite they share the application's connection: reads run at once, writes wait up to
- * two seconds until no transaction is open, and then fail rather than be rolled back with it. SQLite is fit for one process.
- *
- * The tables come with `parityEntities` or `parityMigrations`.
+ * - On servers they have a small pool of their own, opened when first needed. A session can be read while the
+ *   application uses all of its connections.
+ * - On SQLite they share the application's connection. Reads run at once. Writes wait up to two seconds until
+ *   no transaction is open, and then fail rather than be rolled back with it. SQLite is fit for one process.
+ * - The tables come with `parityEntities` or `parityMigrations`.
  *
  * @param source the application's DataSource, or a function that gives it, called when it is first needed
- * @throws ParityOptionsError for keys that are none
+ * @throws ParityOptionsError for invalid keys
  */
 export function databaseOAuthStores(
   source: DataSource | (() => DataSource),

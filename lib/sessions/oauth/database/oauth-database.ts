@@ -23,12 +23,12 @@ interface Opened {
 }
 
 /**
- * How sessions reach their database: one statement at a time, each committed by itself, never in a transaction of
- * the application. A refreshed session that a caller's rollback takes away is lost, because its refresh token is
- * used up.
+ * How sessions reach their database: one statement at a time, each committed by itself, never in a
+ * transaction of the application. A refreshed session that a caller's rollback takes away is lost, because
+ * its refresh token is used up.
  *
- * - On servers, sessions have a small pool of their own. A session may be needed while the application holds all
- *   of its connections, in transactions that wait for this very session.
+ * - On servers, sessions have a small pool of their own. A session may be needed while the application holds
+ *   all of its connections, in transactions that wait for this very session.
  * - On SQLite, sessions share the application's connection. A read runs at once; a write throws where a
  *   transaction stays open.
  */
@@ -50,7 +50,9 @@ export class OAuthDatabase {
     return escapedTable(this.#open().application, name);
   }
 
-  /** @param sql with `$1`, `$2`, ... for the parameters, and `$now` for the time in microseconds since 1970 */
+  /**
+   * @param sql with `$1`, `$2`, ... for the parameters, and `$now` for the time in microseconds since 1970
+   */
   async read(sql: string, parameters: readonly unknown[]): Promise<QueryResult['rows']> {
     return (await this.#run(sql, parameters)).rows;
   }

@@ -27,7 +27,7 @@ class ParityOAuthLock extends BaseEntity {
   }
 }
 
-/** The tables of OAuth sessions in the database. They are the module's own: what they hold is encrypted. */
+/** The tables of OAuth sessions. They are the module's own, and their contents are encrypted. */
 export const parityOAuthEntities: EntitySchema[] = [
   schemaOf(ParityOAuthState, OAUTH_STATE, STATE, 'created_at'),
   schemaOf(ParityOAuthSession, OAUTH_SESSION, SESSION),

@@ -4,18 +4,19 @@ import { encryptionKeys, type EncryptionKey } from './encryption-keys.js';
 
 export interface EncryptionOptions {
   /**
-   * Keys of 32 random bytes in base64 (`openssl rand -base64 32`). The first encrypts, all decrypt: to change the key, put the new
-   * one in front, and remove the old one when every session has been refreshed (for a confidential client up to three months).
+   * Keys of 32 random bytes in base64 (`openssl rand -base64 32`). The first encrypts, all decrypt. To change
+   * the key, put the new one in front, and remove the old one when every session has been refreshed (for a
+   * confidential client up to three months).
    */
   readonly encryptionKeys: readonly string[];
   /**
-   * Reads values that were stored before there was encryption, too; each is encrypted when it is next written. Whoever can write to
-   * the store can then plant a session, so take it away again. Default: false.
+   * Also reads values that were stored without encryption; each is encrypted when it is next written. An
+   * attacker who can write to the store can then plant a session, so remove the option again. Default: false.
    */
   readonly acceptPlaintext?: boolean;
 }
 
-/** A value as it is stored: JSON, and nobody's business. */
+/** A value as it is stored, as JSON. */
 export interface Envelope {
   readonly encrypted: 1;
   /** Id of the key. */
@@ -28,7 +29,7 @@ export interface Envelope {
 export type Purpose = 'session' | 'state';
 
 const ALGORITHM = 'aes-256-gcm';
-/** 96 bits, as GCM wants them: random ones are safe for 2^32 values of one key. */
+/** 96 bits, as GCM wants them; random ones are safe for 2^32 values of one key. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
@@ -36,14 +37,14 @@ export const isEnvelope = (value: unknown): value is Envelope =>
   typeof value === 'object' && value !== null && (value as Partial<Envelope>).encrypted === 1;
 
 /**
- * AES-256-GCM. What a value is for (a session, its DID) is authenticated with it, so that nobody can give one account's session to
- * another by swapping rows.
+ * AES-256-GCM. The purpose and key of a value (a session, its DID) are authenticated with it, so that
+ * swapping rows cannot give one account's session to another.
  */
 export class Cipher {
   readonly #keys: readonly [EncryptionKey, ...EncryptionKey[]];
   readonly #acceptPlaintext: boolean;
 
-  /** @throws ParityOptionsError for keys that are none */
+  /** @throws ParityOptionsError for invalid keys */
   constructor({ encryptionKeys: keys, acceptPlaintext = false }: EncryptionOptions) {
     this.#keys = encryptionKeys(keys);
     this.#acceptPlaintext = acceptPlaintext;
@@ -63,13 +64,16 @@ export class Cipher {
     };
   }
 
-  /** @throws ParityOptionsError where the value is not ours to read: never `undefined`, which would mean 'signed out' */
+  /**
+   * @throws ParityOptionsError where a value cannot be decrypted; never gives `undefined` then, which would
+   *   mean 'signed out'
+   */
   open(purpose: Purpose, key: string, stored: unknown): unknown {
     if (!isEnvelope(stored)) {
       if (this.#acceptPlaintext) return stored;
       throw new ParityOptionsError(
         `The stored OAuth ${purpose} of ${key} is not encrypted. If it was stored before encryption was turned on, set ` +
-          'acceptPlaintext: true beside encryptionKeys until all are written anew; if not, somebody else has put it there.',
+          'acceptPlaintext: true beside encryptionKeys until all are written anew; if not, an attacker may have put it there.',
       );
     }
     const secret = this.#keys.find(({ id }) => id === stored.kid)?.secret;

@@ -8,16 +8,17 @@ export interface EncryptedStoresOptions extends EncryptionOptions {
 }
 
 /**
- * The two stores of `oauth` with what they keep encrypted (AES-256-GCM):
+ * The two stores of `oauth`, with encrypted contents (AES-256-GCM):
  *
  * ```ts
  * oauth: { clientMetadata, ...encryptedStores({ stateStore, sessionStore, encryptionKeys }) }
  * ```
  *
- * The stores get a JSON object with the properties `encrypted`, `kid`, `nonce` and `data` instead of the session. A value that cannot
- * be decrypted makes `get` throw, so that nobody counts as signed out because of a missing key.
+ * The stores get a JSON object with the properties `encrypted`, `kid`, `nonce` and `data` instead of the
+ * session. `get` throws for a value that cannot be decrypted, so that a missing key does not make users count
+ * as signed out.
  *
- * @throws ParityOptionsError for keys that are none
+ * @throws ParityOptionsError for invalid keys
  */
 export function encryptedStores({ stateStore, sessionStore, ...encryption }: EncryptedStoresOptions): {
   readonly stateStore: OAuthStateStore;
