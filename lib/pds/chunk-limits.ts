@@ -12,6 +12,8 @@ export interface SizedWrite {
   readonly replaces: Replaced;
 }
 
+/** Writes in one request, of which `applyWrites` takes no more. */
+const MAX_WRITES = 200;
 /** Everything of a request except its writes: DID, head, braces. */
 const ENVELOPE_BYTES = 512;
 
@@ -37,15 +39,13 @@ export function operationOf(write: RecordWrite) {
 /** How many writes go into one request. Refusals of the PDS change it. One per call of the writer. */
 export class ChunkLimits {
   /** How many writes the PDS takes at once. */
-  private capacity: number;
+  private capacity = MAX_WRITES;
   /** Smaller than the capacity while the write that spoils its request is looked for. */
-  private searching: number;
+  private searching = MAX_WRITES;
   private readonly targetBytes: number;
 
-  constructor(maxWrites: number, maxRequestBytes: number) {
+  constructor(maxRequestBytes: number) {
     this.targetBytes = maxRequestBytes * FILL;
-    this.capacity = maxWrites;
-    this.searching = maxWrites;
   }
 
   /**

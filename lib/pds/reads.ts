@@ -1,4 +1,4 @@
-import { type Agent, lexToJson, XRPCError } from '@atproto/api';
+import { type Agent, XRPCError } from '@atproto/api';
 import type { ParityError } from '../errors/parity.error.js';
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { type Address, atUri } from '../model/address.js';
@@ -7,36 +7,18 @@ import { classifyFailure, type FailureContext, isConnectionBroken } from './fail
 import { accountState, isRecordMissing, said } from './words.js';
 import { serverOf, xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
 
-export interface RecordAtPds {
-  readonly cid: string;
-  /** JSON, as it came over the wire. */
-  readonly value: Record<string, unknown>;
-}
-
 /** Reads go out together, but a host limits all requests of a server: 3,000 in five minutes. */
 const CONCURRENCY = 10;
 
 /**
- * The record at an address; null if there is none, or it is taken down.
- *
- * @throws a ParityError, which never blames a record
+ * The CID of the record at an address; null if there is none, or it is taken down. `isSure` is false where there
+ * is none if the repository exists; see `isRecordMissing`.
  */
-export async function getRecord(
-  agent: Agent,
-  address: Address,
-  options: XrpcCallOptions = {},
-): Promise<RecordAtPds | null> {
-  const record = await find(agent, address, options);
-  if (record === 'perhaps none') await latestCommit(agent, address.did, options);
-  return record === 'perhaps none' ? null : record;
-}
-
-/** `perhaps none` means none if the repository exists; see `isRecordMissing`. */
 async function find(
   agent: Agent,
   address: Address,
   options: XrpcCallOptions,
-): Promise<RecordAtPds | null | 'perhaps none'> {
+): Promise<{ readonly cid: string | null; readonly isSure: boolean }> {
   const { did, collection, rkey } = address;
   try {
     const { data } = await read(
@@ -46,10 +28,10 @@ async function find(
     if (data.cid === undefined) {
       throw new PdsUnavailableError(`The PDS of ${did} gave ${atUri(address)} without its CID.`, { did });
     }
-    return { cid: data.cid, value: lexToJson(data.value) as Record<string, unknown> };
+    return { cid: data.cid, isSure: true };
   } catch (error) {
     const missing = isRecordMissing(error);
-    if (missing) return missing === 'perhaps' ? 'perhaps none' : null;
+    if (missing) return { cid: null, isSure: missing !== 'perhaps' };
     throw readFailure(error, 'com.atproto.repo.getRecord', { did, pds: serverOf(agent) });
   }
 }
@@ -99,7 +81,7 @@ async function read<T>(call: (signal: AbortSignal) => Promise<T>, options: XrpcC
 }
 
 /**
- * CID per at-uri, null where there is no record.
+ * CID per at-uri, null where there is no record, or it is taken down.
  *
  * @throws a ParityError, which never blames a record
  */
@@ -114,9 +96,9 @@ export async function currentCids(
   const worker = async (): Promise<void> => {
     for (let address = addresses[next++]; address; address = addresses[next++]) {
       try {
-        const record = await find(agent, address, options);
-        if (record === 'perhaps none') isSure = false;
-        cids.set(atUri(address), record === 'perhaps none' ? null : (record?.cid ?? null));
+        const found = await find(agent, address, options);
+        isSure &&= found.isSure;
+        cids.set(atUri(address), found.cid);
       } catch (error) {
         next = addresses.length; // the others stop too
         throw error;

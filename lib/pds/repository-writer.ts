@@ -17,8 +17,6 @@ export interface RepositoryWriterOptions {
   readonly state?: RepositoryStateStore | undefined;
   /** Milliseconds until one call of the PDS is given up; 15,000 by default. */
   readonly timeoutMs?: number | undefined;
-  /** Writes in one request; 200 by default, the limit of `applyWrites`. */
-  readonly maxWrites?: number | undefined;
   /** Bytes of one request's body; 1,000,000 by default, the limit of the reference PDS. */
   readonly maxRequestBytes?: number | undefined;
   /** Write points that one account has; by default those of the reference PDS. */
@@ -50,7 +48,6 @@ export class RepositoryWriter {
     this.settings = {
       state: options.state ?? new InMemoryRepositoryState(),
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      maxWrites: options.maxWrites ?? 200,
       maxRequestBytes: options.maxRequestBytes ?? 1_000_000,
       writeLimits,
       budget: new WriteBudget({ limits: writeLimits, backfillShare }),

@@ -25,7 +25,6 @@ import { serverOf, type XrpcCallOptions } from './xrpc-call.js';
 export interface WriteRunSettings {
   readonly state: RepositoryStateStore;
   readonly timeoutMs: number;
-  readonly maxWrites: number;
   readonly maxRequestBytes: number;
   readonly writeLimits: readonly WriteLimit[];
   readonly budget: WriteBudget;
@@ -55,7 +54,7 @@ export class WriteRun {
   ) {
     const { did, agent, addresses, signal } = request;
     this.memory = new RepositoryMemory(did, addresses, request.state ?? settings.state);
-    this.limits = new ChunkLimits(settings.maxWrites, settings.maxRequestBytes);
+    this.limits = new ChunkLimits(settings.maxRequestBytes);
     this.refusals = new RefusedWrites(did, this.limits, settings.maxRequestBytes);
     this.context = { did, pds: serverOf(agent), writeLimits: settings.writeLimits, method: APPLY_WRITES };
     this.call = { timeoutMs: settings.timeoutMs, signal };

@@ -3,7 +3,7 @@ import { MissingScopeError } from '../../lib/errors/missing-scope.error.js';
 import { PdsUnavailableError } from '../../lib/errors/pds-unavailable.error.js';
 import { RateLimitedError } from '../../lib/errors/rate-limited.error.js';
 import { MethodMissingError } from '../../lib/pds/method-missing.error.js';
-import { getRecord } from '../../lib/pds/reads.js';
+import { currentCids } from '../../lib/pds/reads.js';
 import { UNKNOWN_REPOSITORY } from '../../lib/pds/repository-state.store.js';
 import type { RepositoryWriterOptions } from '../../lib/pds/repository-writer.js';
 import {
@@ -263,7 +263,7 @@ describe('RepositoryWriter at a PDS that says it in other words', () => {
       };
       servers.proxy.fault(GET, missingAs, FOREVER);
       expect((await app.save({ self: 'one' }, { verify: true })).committed).toHaveLength(1);
-      expect(await getRecord(app.agent, app.address('other'))).toBeNull();
+      expect((await currentCids(app.agent, [app.address('other')])).get(app.uri('other'))).toBeNull();
       await app.state.forget(app.did);
       await app.save({ self: null });
       await app.save({ self: 'two' }, { verify: true });
