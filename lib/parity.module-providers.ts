@@ -10,7 +10,8 @@ import { ParityEvents } from './events/parity-events.js';
 import { PARITY_HTTP_OPTIONS, resolveHttpOptions } from './http/http-options.js';
 import { ParityInterceptor } from './http/parity.interceptor.js';
 import { globalInterceptor } from './http/request-mode.js';
-import { resolveOptions, type ResolvedOptions } from './model/options.js';
+import type { ResolvedOptions } from './model/options.js';
+import { resolveOptions } from './model/resolve-options.js';
 import { checkOptions, GIVEN_OPTIONS, type ParityModuleOptions } from './parity.module-definition.js';
 import { dispatcherOf, pendingParts, repositoryState, type PendingParts } from './parity.module-pending.js';
 import {

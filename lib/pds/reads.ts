@@ -3,7 +3,9 @@ import type { ParityError } from '../errors/parity.error.js';
 import { PdsUnavailableError } from '../errors/pds-unavailable.error.js';
 import { type Address, atUri } from '../model/address.js';
 import type { Commit } from './commit.js';
-import { classifyFailure, type FailureContext, isConnectionBroken } from './failure.js';
+import { isConnectionBroken } from './connection-failure.js';
+import { classifyFailure } from './failure.js';
+import type { FailureContext } from './failure-kinds.js';
 import { accountState, isRecordMissing, said } from './words.js';
 import { serverOf, xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
 

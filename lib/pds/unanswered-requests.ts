@@ -1,7 +1,7 @@
 import type { XRPCError } from '@atproto/api';
 import type { ChunkLimits, SizedWrite } from './chunk-limits.js';
 import type { Commit } from './commit.js';
-import type { Failure } from './failure.js';
+import type { Failure } from './failure-kinds.js';
 import { Fences, pauseAtRandom, type Fenced, type FenceSettings } from './fences.js';
 import type { RefusedWrites } from './refused-writes.js';
 import type { RepositoryMemory } from './repository-memory.js';

@@ -9,7 +9,7 @@ import {
   PublishesRecords,
 } from 'nestjs-parity';
 import { nearestName } from '../../lib/model/nearest-name.js';
-import { resolveOptions } from '../../lib/model/options.js';
+import { resolveOptions } from '../../lib/model/resolve-options.js';
 import { Applications, NoSessions } from '../support/applications.js';
 import { Note, NoteMapper } from '../support/entities/note.js';
 

@@ -2,7 +2,7 @@ import KeyvRedis, { Keyv } from '@keyv/redis';
 import { Module, type ModuleMetadata } from '@nestjs/common';
 import { createCache } from 'cache-manager';
 import { ParityModule, ParityOptionsError, type ParityOptions } from 'nestjs-parity';
-import { resolveOptions } from '../../lib/model/options.js';
+import { resolveOptions } from '../../lib/model/resolve-options.js';
 import { Applications, NoSessions } from '../support/applications.js';
 import { NoteMapper } from '../support/entities/note.js';
 
