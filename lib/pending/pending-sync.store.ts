@@ -5,7 +5,7 @@ import type { PendingSyncReader } from './pending-sync.reader.js';
 
 /**
  * Where pending syncs are kept. The three ports that it joins are the specification, each for the callers
- * that use it; the contract suite of `nestjs-parity/testing` tests them, and every store passes it.
+ * that use it; the contract suite (test/pending/contract) tests them, and every store passes it.
  */
 export interface PendingSyncStore extends PendingChangeStore, LaneStore, PendingSyncReader {
   /**

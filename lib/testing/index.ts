@@ -1,2 +1,1 @@
-export * from './contracts/index.js';
 export * from './network/index.js';

@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PendingSyncCache } from 'nestjs-parity';
 import { CachePendingSyncStore } from '../../lib/pending/cache/cache-pending-sync.store.js';
-import { type OpenSubject, pendingSyncStoreContract } from '../../lib/testing/contracts/index.js';
+import type { OpenSubject } from './contract/contract-case.js';
+import { pendingSyncStoreContract } from './contract/pending-sync-store.contract.js';
 import { describeIf, serverUrl } from '../support/servers.js';
-import { brokenPendingSyncStores } from './broken-pending-sync-stores.js';
+import { brokenPendingSyncStores } from './contract/broken-pending-sync-stores.js';
 
 const contract = pendingSyncStoreContract();
 

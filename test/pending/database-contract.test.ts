@@ -1,5 +1,6 @@
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
-import { pendingSyncStoreContract, type OpenSubject } from '../../lib/testing/contracts/index.js';
+import type { OpenSubject } from './contract/contract-case.js';
+import { pendingSyncStoreContract } from './contract/pending-sync-store.contract.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { Ledger } from './database-fixtures.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Lease, PendingChange, PendingEntry } from '../../../pending/pending-entry.js';
-import type { PendingSyncStore } from '../../../pending/pending-sync.store.js';
+import type { Lease, PendingChange, PendingEntry } from '../../../../lib/pending/pending-entry.js';
+import type { PendingSyncStore } from '../../../../lib/pending/pending-sync.store.js';
 import type { ContractCase, ContractSubject } from '../contract-case.js';
 
 export const ALICE = 'did:plc:alice';

@@ -1,4 +1,4 @@
-import type { PendingSync } from '../../../lib/model/pending-sync.js';
+import type { PendingSync } from '../../../../lib/model/pending-sync.js';
 import { type BrokenRule } from './rule.js';
 
 export const brokenByAccount: readonly BrokenRule[] = [

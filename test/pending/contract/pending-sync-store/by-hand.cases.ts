@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { PendingChange } from '../../../pending/pending-entry.js';
+import type { PendingChange } from '../../../../lib/pending/pending-entry.js';
 import type { ContractCase } from '../contract-case.js';
 import { aChange, contractCase, type Scene, settled } from './fixtures.js';
 

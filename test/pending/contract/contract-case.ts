@@ -1,5 +1,5 @@
 import type { QueryRunner } from 'typeorm';
-import type { PendingSyncStore } from '../../pending/pending-sync.store.js';
+import type { PendingSyncStore } from '../../../lib/pending/pending-sync.store.js';
 
 /** What one case of a contract works on. Every case asks for a fresh one, with nothing stored in it. */
 export interface ContractSubject {

@@ -1,5 +1,5 @@
-import { atUri } from '../../../lib/model/address.js';
-import type { PendingChange, PendingEntry } from '../../../lib/pending/pending-entry.js';
+import { atUri } from '../../../../lib/model/address.js';
+import type { PendingChange, PendingEntry } from '../../../../lib/pending/pending-entry.js';
 import { NONE, type BrokenRule } from './rule.js';
 
 export const brokenByCapture: readonly BrokenRule[] = [

@@ -1,5 +1,5 @@
-import { CachePendingSyncStore } from '../../lib/pending/cache/cache-pending-sync.store.js';
-import type { PendingSyncStore } from '../../lib/pending/pending-sync.store.js';
+import { CachePendingSyncStore } from '../../../lib/pending/cache/cache-pending-sync.store.js';
+import type { PendingSyncStore } from '../../../lib/pending/pending-sync.store.js';
 import { brokenByAccount } from './broken-stores/account.js';
 import { brokenByBacklog } from './broken-stores/backlog.js';
 import { brokenByBackfill } from './broken-stores/backfill.js';
@@ -12,7 +12,7 @@ import type { BrokenRule } from './broken-stores/rule.js';
 import { brokenByTry } from './broken-stores/try.js';
 import { brokenByView } from './broken-stores/view.js';
 import { brokenByUnlessSettled } from './broken-stores/unless-settled.js';
-import type { OpenSubject } from '../../lib/testing/contracts/contract-case.js';
+import type { OpenSubject } from './contract-case.js';
 
 /** A store that breaks one rule, to see that the contract notices. */
 export interface BrokenPendingSyncStore {

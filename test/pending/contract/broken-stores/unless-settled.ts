@@ -1,5 +1,5 @@
-import { atUri } from '../../../lib/model/address.js';
-import type { OfferedChange, SettledEntry } from '../../../lib/pending/pending-entry.js';
+import { atUri } from '../../../../lib/model/address.js';
+import type { OfferedChange, SettledEntry } from '../../../../lib/pending/pending-entry.js';
 import { NONE, type BrokenRule } from './rule.js';
 
 /** Why a change is not left alone. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { OfferedChange } from '../../../pending/pending-entry.js';
+import type { OfferedChange } from '../../../../lib/pending/pending-entry.js';
 import type { ContractCase } from '../contract-case.js';
 import { aChange, ALICE, contractCase, type Scene, settled, uriOf } from './fixtures.js';
 

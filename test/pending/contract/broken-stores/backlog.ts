@@ -1,4 +1,4 @@
-import { PARK } from '../../../lib/testing/contracts/pending-sync-store/fixtures.js';
+import { PARK } from '../pending-sync-store/fixtures.js';
 import type { BrokenRule } from './rule.js';
 
 const parksFirst: BrokenRule['rule'] = (good) => ({

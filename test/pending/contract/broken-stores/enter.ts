@@ -1,4 +1,4 @@
-import type { EnteredLane, PendingEntry } from '../../../lib/pending/pending-entry.js';
+import type { EnteredLane, PendingEntry } from '../../../../lib/pending/pending-entry.js';
 import type { BrokenRule } from './rule.js';
 
 /** Changes what a worker is told that enters a lane. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { LaneNext, PendingChange } from '../../../pending/pending-entry.js';
+import type { LaneNext, PendingChange } from '../../../../lib/pending/pending-entry.js';
 import type { ContractCase } from '../contract-case.js';
 import { aChange, ALICE, BOB, contractCase, failedTry, LONG, PARK, type Scene, settled } from './fixtures.js';
 

@@ -1,5 +1,5 @@
-import type { Lease } from '../../../lib/pending/pending-entry.js';
-import type { PendingSyncStore } from '../../../lib/pending/pending-sync.store.js';
+import type { Lease } from '../../../../lib/pending/pending-entry.js';
+import type { PendingSyncStore } from '../../../../lib/pending/pending-sync.store.js';
 
 export interface BrokenRule {
   readonly breaks: string;

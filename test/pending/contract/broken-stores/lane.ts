@@ -1,4 +1,4 @@
-import type { Lease } from '../../../lib/pending/pending-entry.js';
+import type { Lease } from '../../../../lib/pending/pending-entry.js';
 import { type BrokenRule, holders } from './rule.js';
 
 const FOR_EVER = 1e12;

@@ -1,6 +1,6 @@
-import { atUri } from '../../../lib/model/address.js';
-import type { LaneNext, PendingEntry } from '../../../lib/pending/pending-entry.js';
-import type { PendingSyncStore } from '../../../lib/pending/pending-sync.store.js';
+import { atUri } from '../../../../lib/model/address.js';
+import type { LaneNext, PendingEntry } from '../../../../lib/pending/pending-entry.js';
+import type { PendingSyncStore } from '../../../../lib/pending/pending-sync.store.js';
 import { type BrokenRule, holders } from './rule.js';
 
 const NEVER = 1e12;
