@@ -2,6 +2,7 @@ import type { Repository } from 'typeorm';
 import { RecordUnpublished, SyncFailed } from 'nestjs-parity';
 import type { ParityApp } from '../support/parity-app.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { until } from '../support/until.js';
 import { Fragile, Profile, Rumour, Story, StoryNetwork } from './stories.js';
 
 let net: StoryNetwork;
@@ -143,7 +144,7 @@ for (const kind of databaseKinds) {
       const saving = stories.save(one);
       await held.arrived;
       const removing = stories.delete(one.id);
-      await eventually(async () => (await stories.countBy({ id: one.id })) === 0);
+      await until(async () => (await stories.countBy({ id: one.id })) === 0);
       held.release();
       await Promise.all([saving, removing]);
       expect(await net.texts(net.alice, 'story')).not.toContain(`gone ${kind}`);
@@ -162,7 +163,7 @@ for (const kind of databaseKinds) {
         if (first !== 'Once') await held.arrived;
         else await saves[0];
         saves.push(stories.update(one.id, { text: second }));
-        await eventually(async () => (await stories.findOneByOrFail({ id: one.id })).text === second);
+        await until(async () => (await stories.findOneByOrFail({ id: one.id })).text === second);
         held.release();
         await Promise.all(saves);
         expect(await net.text(one.atpUri)).toBe(second);
@@ -179,7 +180,7 @@ for (const kind of databaseKinds) {
       Rumour.asked = gate.promise;
       // Back to what is at the PDS, as far as its row tells until the write in flight is settled.
       const saving = rumours.save(Object.assign(mine, { text: 'first' }));
-      await eventually(async () => (await rumours.findOneByOrFail({ id: one.id })).text === 'first');
+      await until(async () => (await rumours.findOneByOrFail({ id: one.id })).text === 'first');
       await new Promise((resolve) => setTimeout(resolve, 50));
       Rumour.asked = undefined;
       held.release();
@@ -205,8 +206,4 @@ for (const kind of databaseKinds) {
       }
     });
   });
-}
-
-async function eventually(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
 }

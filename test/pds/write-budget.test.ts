@@ -75,7 +75,7 @@ describe('WriteBudget', () => {
 
   it('counts a request until it can have arrived', () => {
     const spent = aBudget().spend(600, [], NOW + TIMEOUT, NOW);
-    expect(spent.length).toBe(1);
+    expect(spent).toHaveLength(1);
     expect(aBudget().left(spent, false, NOW + TIMEOUT + HOUR - 1)).toBe(4_400);
     expect(aBudget().left(spent, false, NOW + TIMEOUT + HOUR + MINUTE)).toBe(5_000);
   });

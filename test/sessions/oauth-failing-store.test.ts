@@ -5,17 +5,11 @@ import { KeyedQueue } from '../../lib/runtime/keyed-queue.js';
 import { RetryingSessionStore } from '../../lib/sessions/oauth/retrying-session.store.js';
 import { recordedLogs, rejection } from './fixtures.js';
 import { aStore, anOAuthNetwork, makeStale } from './oauth-fixtures.js';
+import { until } from '../support/until.js';
 import { DID, aSession } from './stored-values.js';
 
 const on = anOAuthNetwork();
 const { anAccount, anApp, signIn, write } = on;
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let waited = 0; !condition() && waited < 10_000; waited += 20) await pause(20);
-  expect(condition()).toBe(true);
-}
 
 async function signedIn() {
   const account = await anAccount();

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function until(isSo: () => Promise<boolean> | boolean, milliseconds = 30_000): Promise<void> {
   const end = Date.now() + milliseconds;
   while (!(await isSo())) {
-    if (Date.now() > end) throw new Error(`It was still not so after ${milliseconds} ms.`);
+    if (Date.now() > end) throw new Error(`Not so within ${milliseconds} ms: ${isSo}`);
     await sleep(20);
   }
 }
