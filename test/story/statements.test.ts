@@ -1,30 +1,20 @@
-import {
-  AppPasswordSessionProvider,
-  AtpRecordEntity,
-  AutoSyncsWithAtp,
-  parityEntities,
-  RecordMapper,
-} from 'nestjs-parity';
-import { LocalNetwork, type Account } from 'nestjs-parity/testing';
+import type { Account, LocalNetwork } from 'nestjs-parity/testing';
 import { Column, Entity, PrimaryGeneratedColumn, type Logger } from 'typeorm';
-import { LaneLoop } from '../../lib/lanes/lane.loop.js';
+import { AtpRecordEntity, AutoSyncsWithAtp } from 'nestjs-parity';
 import { databaseKinds, describeDatabase, type DatabaseKind } from '../support/databases.js';
-import { ParityApp } from '../support/parity-app.js';
+import { textMapper } from '../support/entities/text-mapper.js';
+import { aParityApp } from '../support/parity-app.js';
+import { partsOf } from '../support/pending-parts.js';
+import { passwordsOf } from '../support/sessions.js';
+import { sharedNetwork } from '../support/shared-network.js';
 
+/** Without a column default: TypeORM would read it back with a statement of its own. */
 @Entity()
 @AutoSyncsWithAtp()
 class Note extends AtpRecordEntity {
   @PrimaryGeneratedColumn() id!: number;
   @Column() did!: string;
   @Column() text!: string;
-}
-
-class NoteMapper extends RecordMapper<Note> {
-  readonly entity = Note;
-  readonly collection = 'com.example.note';
-  toRecord({ text }: Note) {
-    return { text };
-  }
 }
 
 /**
@@ -38,10 +28,9 @@ const FIRST: Record<DatabaseKind, number> = { ...STATEMENTS, mariadb: 16 };
 let network: LocalNetwork;
 let account: Account;
 beforeAll(async () => {
-  network = await LocalNetwork.start();
+  network = await sharedNetwork();
   account = await network.createAccount({ handle: 'counted.test' });
 });
-afterAll(() => network.stop());
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`an inline save of a new entity with database storage (${kind})`, () => {
@@ -56,22 +45,16 @@ for (const kind of databaseKinds) {
         logMigration: silent,
         log: silent,
       };
-      const app = await ParityApp.start({
+      const app = await aParityApp({
+        model: { entities: [Note], mappers: [textMapper(Note, 'com.example.note')] },
+        sessions: passwordsOf(network.pdsUrl, account),
         database: kind,
-        entities: [Note, ...parityEntities] as Function[],
-        dataSource: { logger } as object,
-        parity: {
-          sessions: new AppPasswordSessionProvider({
-            service: network.pdsUrl,
-            accounts: [{ identifier: account.did, password: account.password }],
-          }),
-          pendingSyncs: { enabled: true, storage: 'database' },
-          mappers: [NoteMapper],
-        },
+        storage: 'database',
+        dataSource: { logger },
       });
       try {
         // Its looks for lanes that are ready have statements of their own.
-        await app.module.get(LaneLoop).stop();
+        await partsOf(app.module).loop.stop();
         const notes = app.repository(Note);
         for (const count of [FIRST[kind], STATEMENTS[kind]]) {
           statements.length = 0;
