@@ -1,7 +1,7 @@
 import { DEFAULT_BACKFILL_SHARE, DEFAULT_WRITE_LIMITS, type WriteLimit } from '../model/options.js';
 import { HostGates } from './host-gates.js';
 import { HostTraits } from './host-traits.js';
-import { InMemoryRepositoryState } from './in-memory-repository-state.store.js';
+import { InMemoryRepositoryStateStore } from './in-memory-repository-state.store.js';
 import { KeyedQueue } from '../runtime/keyed-queue.js';
 import { MethodMissingError } from './method-missing.error.js';
 import { UNKNOWN_REPOSITORY, type RepositoryStateStore } from './repository-state.store.js';
@@ -46,7 +46,7 @@ export class RepositoryWriter {
   constructor(options: RepositoryWriterOptions = {}) {
     const { writeLimits = DEFAULT_WRITE_LIMITS, backfillShare = DEFAULT_BACKFILL_SHARE } = options;
     this.settings = {
-      state: options.state ?? new InMemoryRepositoryState(),
+      state: options.state ?? new InMemoryRepositoryStateStore(),
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       maxRequestBytes: options.maxRequestBytes ?? 1_000_000,
       writeLimits,
