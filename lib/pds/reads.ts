@@ -6,7 +6,7 @@ import type { Commit } from './commit.js';
 import { isConnectionBroken } from './connection-failure.js';
 import { classifyFailure } from './failure.js';
 import type { FailureContext } from './failure-kinds.js';
-import { accountState, isRecordMissing, said } from './words.js';
+import { accountState, isRecordMissing, said } from './pds-answers.js';
 import { serverOf, xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
 
 /** Reads go out together, but a host limits all requests of a server: 3,000 in five minutes. */

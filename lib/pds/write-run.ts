@@ -20,7 +20,7 @@ import { costOf, type WriteBudget } from './write-budget.js';
 import { mayLackScopesOfSome, scopeOf } from './write-scope.js';
 import type { WriteLimit } from '../model/options.js';
 import { intentOf, type RecordWrite, type WriteReport, type WriteRequest } from './write-request.js';
-import { accountState, isAnswerOfPds, isInvalidSwap } from './words.js';
+import { accountState, isAnswerOfPds, isInvalidSwap } from './pds-answers.js';
 import { serverOf, type XrpcCallOptions } from './xrpc-call.js';
 
 export interface WriteRunSettings {
