@@ -13,8 +13,8 @@ import { serverOf, xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
 const CONCURRENCY = 10;
 
 /**
- * The CID of the record at an address; null if there is none, or it is taken down. `isSure` is false where there
- * is none if the repository exists; see `isRecordMissing`.
+ * The CID of the record at an address; null if there is none, or it is taken down. `isSure` is false where
+ * there is none if the repository exists; see `isRecordMissing`.
  */
 async function find(
   agent: Agent,
