@@ -69,9 +69,9 @@ export class RepositoryWriter {
     const { did, agent } = request;
     const host = serverOf(agent) ?? did;
     return this.locks.run(did, () =>
-      this.hosts.run(did, host, async () => {
+      this.hosts.runRequests(did, host, async () => {
         try {
-          return await new WriteRun(request, this.settings).run();
+          return await new WriteRun(request, this.settings).write();
         } catch (error) {
           if (error instanceof MethodMissingError)
             this.settings.traits.tell(host, error.method, error.message);
