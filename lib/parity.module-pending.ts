@@ -13,13 +13,13 @@ import { LeasedWork } from './lanes/leased.work.js';
 import { StoreFailures } from './lanes/store-failures.js';
 import type { ResolvedOptions } from './model/options.js';
 import { logger } from './parity.module-tokens.js';
-import { InMemoryRepositoryState } from './pds/in-memory-repository-state.store.js';
+import { InMemoryRepositoryStateStore } from './pds/in-memory-repository-state.store.js';
 import type { RepositoryStateStore } from './pds/repository-state.store.js';
 import type { RepositoryWriter } from './pds/repository-writer.js';
 import { CachePendingSyncStore } from './pending/cache/cache-pending-sync.store.js';
-import { CacheRepositoryState } from './pending/cache/cache-repository-state.store.js';
+import { CacheRepositoryStateStore } from './pending/cache/cache-repository-state.store.js';
 import { DatabasePendingSyncStore } from './pending/database/database-pending-sync.store.js';
-import { DatabaseRepositoryState } from './pending/database/database-repository-state.store.js';
+import { DatabaseRepositoryStateStore } from './pending/database/database-repository-state.store.js';
 import type { PendingSyncStore } from './pending/pending-sync.store.js';
 import type { SessionProvider } from './sessions/session-provider.js';
 import { AccountDelivery } from './sync/account.delivery.js';
@@ -111,10 +111,10 @@ const isDurable = ({ pendingSyncs }: ResolvedOptions): boolean =>
 /** What is remembered of repositories lives as long as what is pending for them. */
 export function repositoryState(options: ResolvedOptions, dataSource?: DataSource): RepositoryStateStore {
   const { enabled, cache } = options.pendingSyncs;
-  if (isDurable(options)) return new DatabaseRepositoryState(ledgerOf(options, dataSource));
+  if (isDurable(options)) return new DatabaseRepositoryStateStore(ledgerOf(options, dataSource));
   return enabled && cache
-    ? new CacheRepositoryState({ cache, warn: (message) => logger.warn(message) })
-    : new InMemoryRepositoryState();
+    ? new CacheRepositoryStateStore({ cache, warn: (message) => logger.warn(message) })
+    : new InMemoryRepositoryStateStore();
 }
 
 function pendingStore(

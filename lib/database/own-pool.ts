@@ -16,7 +16,7 @@ export class OwnPool {
     private readonly closedError: () => Error,
   ) {}
 
-  async run<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+  async use<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
     const runner = (await this.open()).createQueryRunner('master');
     try {
       return await work(runner);

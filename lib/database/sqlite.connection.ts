@@ -10,7 +10,7 @@ export interface SqliteConnectionOptions {
   readonly readPatienceMs: number;
   /** The same for a write, which then throws `busy()`. */
   readonly writePatienceMs: number;
-  /** @default a RetryLaterError */
+  /** The error of a write that met a transaction which stays open. */
   readonly busy: () => Error;
   /** Whether statements and their parameters go to the logger of the DataSource. */
   readonly logs: boolean;

@@ -1,15 +1,15 @@
-/** What a retry of pending syncs did: of one DID, or of all that were due. */
+/** The outcome of a retry of pending syncs, of one DID or of all that were due. */
 export class PendingSyncRetryResult {
   constructor(
     readonly total: number,
     readonly succeeded: number,
     readonly failed: number,
-    /** Discarded because `maxAttempts` was reached, or the ttl. */
+    /** Discarded because of `maxAttempts`, or because of the ttl. */
     readonly skipped: number,
     readonly errors: readonly string[] = [],
   ) {}
 
-  /** What several retries did together. */
+  /** The sum of several outcomes. */
   static sum(results: readonly PendingSyncRetryResult[]): PendingSyncRetryResult {
     const all = (count: (result: PendingSyncRetryResult) => number): number =>
       results.reduce((sum, result) => sum + count(result), 0);

@@ -16,7 +16,7 @@ import {
   isXrpcAnswer,
   namedScope,
   said,
-} from './words.js';
+} from './pds-answers.js';
 
 /** Classifies an answer that is an error. */
 export function answerFailure(error: XRPCError, context: FailureContext): Failure {

@@ -8,7 +8,7 @@ import type { Failure, FailureContext } from './failure-kinds.js';
 import { FENCES_IN_A_ROW, type HostTraits } from './host-traits.js';
 import { latestCommit } from './reads.js';
 import type { RequestInFlight } from './repository-state.store.js';
-import { isAnswerOfPds, isInvalidSwap, said } from './words.js';
+import { isAnswerOfPds, isInvalidSwap, said } from './pds-answers.js';
 import type { WriteRequest } from './write-request.js';
 import { serverOf, type XrpcCallOptions } from './xrpc-call.js';
 

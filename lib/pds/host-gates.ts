@@ -32,12 +32,12 @@ export class HostGates {
    *
    * @throws HostPausedError if the host is to be left alone now
    */
-  async run<T>(did: string, host: string, requests: () => Promise<T>): Promise<T> {
+  async runRequests<T>(did: string, host: string, requests: () => Promise<T>): Promise<T> {
     this.hosts.set(did, host);
     let gate = this.gates.get(host);
     if (!gate) this.gates.set(host, (gate = new HostGate()));
     try {
-      return await gate.run(requests);
+      return await gate.runRequests(requests);
     } catch (error) {
       if (error === CLOSED) throw new HostPausedError(did, host, new Date(gate.opensAt));
       throw error;
@@ -76,7 +76,7 @@ class HostGate {
   }
 
   /** @throws CLOSED */
-  async run<T>(requests: () => Promise<T>): Promise<T> {
+  async runRequests<T>(requests: () => Promise<T>): Promise<T> {
     if (this.opensAt > Date.now()) throw CLOSED;
     this.running += 1;
     try {

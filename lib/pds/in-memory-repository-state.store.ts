@@ -5,7 +5,7 @@ import { type RepositoryState, RepositoryStateStore } from './repository-state.s
  * each asks for the head and reads back what it updates. A request that a killed process left behind is not
  * fenced.
  */
-export class InMemoryRepositoryState extends RepositoryStateStore {
+export class InMemoryRepositoryStateStore extends RepositoryStateStore {
   private readonly states = new Map<string, RepositoryState>();
 
   /** @param limit how many repositories are remembered */

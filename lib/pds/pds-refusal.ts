@@ -2,7 +2,7 @@ import { XRPCError } from '@atproto/api';
 import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { atUri } from '../model/address.js';
 import { ruleOf } from '../records/rule-of.js';
-import { said } from './words.js';
+import { said } from './pds-answers.js';
 import type { RecordWrite } from './write-request.js';
 
 /**

@@ -6,15 +6,15 @@ import type { Commit } from './commit.js';
 import { isConnectionBroken } from './connection-failure.js';
 import { classifyFailure } from './failure.js';
 import type { FailureContext } from './failure-kinds.js';
-import { accountState, isRecordMissing, said } from './words.js';
+import { accountState, isRecordMissing, said } from './pds-answers.js';
 import { serverOf, xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
 
 /** Reads go out together, but a host limits all requests of a server: 3,000 in five minutes. */
 const CONCURRENCY = 10;
 
 /**
- * The CID of the record at an address; null if there is none, or it is taken down. `isSure` is false where there
- * is none if the repository exists; see `isRecordMissing`.
+ * The CID of the record at an address; null if there is none, or it is taken down. `isSure` is false where
+ * there is none if the repository exists; see `isRecordMissing`.
  */
 async function find(
   agent: Agent,

@@ -3,7 +3,7 @@ import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { atUri } from '../model/address.js';
 import { ChunkLimits, sized, type SizedWrite } from './chunk-limits.js';
 import { invalidRecord, isTooLarge, namedWrites, tooLarge } from './pds-refusal.js';
-import { said } from './words.js';
+import { said } from './pds-answers.js';
 import type { RecordWrite, Replaced } from './write-request.js';
 
 /**

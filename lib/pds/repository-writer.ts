@@ -1,7 +1,7 @@
 import { DEFAULT_BACKFILL_SHARE, DEFAULT_WRITE_LIMITS, type WriteLimit } from '../model/options.js';
 import { HostGates } from './host-gates.js';
 import { HostTraits } from './host-traits.js';
-import { InMemoryRepositoryState } from './in-memory-repository-state.store.js';
+import { InMemoryRepositoryStateStore } from './in-memory-repository-state.store.js';
 import { KeyedQueue } from '../runtime/keyed-queue.js';
 import { MethodMissingError } from './method-missing.error.js';
 import { UNKNOWN_REPOSITORY, type RepositoryStateStore } from './repository-state.store.js';
@@ -46,7 +46,7 @@ export class RepositoryWriter {
   constructor(options: RepositoryWriterOptions = {}) {
     const { writeLimits = DEFAULT_WRITE_LIMITS, backfillShare = DEFAULT_BACKFILL_SHARE } = options;
     this.settings = {
-      state: options.state ?? new InMemoryRepositoryState(),
+      state: options.state ?? new InMemoryRepositoryStateStore(),
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       maxRequestBytes: options.maxRequestBytes ?? 1_000_000,
       writeLimits,
@@ -69,9 +69,9 @@ export class RepositoryWriter {
     const { did, agent } = request;
     const host = serverOf(agent) ?? did;
     return this.locks.run(did, () =>
-      this.hosts.run(did, host, async () => {
+      this.hosts.runRequests(did, host, async () => {
         try {
-          return await new WriteRun(request, this.settings).run();
+          return await new WriteRun(request, this.settings).write();
         } catch (error) {
           if (error instanceof MethodMissingError)
             this.settings.traits.tell(host, error.method, error.message);

@@ -6,7 +6,7 @@ import { Fences, pauseAtRandom, type Fenced, type FenceSettings } from './fences
 import type { RefusedWrites } from './refused-writes.js';
 import type { RepositoryMemory } from './repository-memory.js';
 import type { RequestInFlight } from './repository-state.store.js';
-import { isAnswerOfPds, isXrpcAnswer } from './words.js';
+import { isAnswerOfPds, isXrpcAnswer } from './pds-answers.js';
 import type { RecordWrite, WriteRequest } from './write-request.js';
 
 /** How often in a row a request may get no answer, or an HTTP 500. */

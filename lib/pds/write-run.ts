@@ -20,7 +20,7 @@ import { costOf, type WriteBudget } from './write-budget.js';
 import { mayLackScopesOfSome, scopeOf } from './write-scope.js';
 import type { WriteLimit } from '../model/options.js';
 import { intentOf, type RecordWrite, type WriteReport, type WriteRequest } from './write-request.js';
-import { accountState, isAnswerOfPds, isInvalidSwap } from './words.js';
+import { accountState, isAnswerOfPds, isInvalidSwap } from './pds-answers.js';
 import { serverOf, type XrpcCallOptions } from './xrpc-call.js';
 
 export interface WriteRunSettings {
@@ -63,7 +63,7 @@ export class WriteRun {
     this.unanswered = new UnansweredRequests(request, fences, this.memory, this.limits, this.refusals);
   }
 
-  async run(): Promise<WriteReport> {
+  async write(): Promise<WriteReport> {
     await this.memory.load();
     try {
       await this.unanswered.fenceLeftover();
@@ -118,7 +118,7 @@ export class WriteRun {
     this.memory.learn(await currentCids(this.request.agent, this.memory.unread(), this.call));
     const lost = this.unanswered.takeLost();
     const landed = lost?.writes.filter((write) => this.memory.isOurs(atUri(write.address), intentOf(write)));
-    if (lost && landed && landed.length > 0) await this.settle(landed, lost.at);
+    if (lost && landed && landed.length > 0) await this.settleWrites(landed, lost.at);
   }
 
   private async head(): Promise<string> {
@@ -148,7 +148,7 @@ export class WriteRun {
       if (answer === 'decide-again') return false;
       if (answer === 'refused') queue = this.refusals.rest(queue);
       else {
-        await this.settle(answer.writes, answer.commit, answer.commit.cid);
+        await this.settleWrites(answer.writes, answer.commit, answer.commit.cid);
         queue = queue.slice(chunk.length);
       }
     }
@@ -236,7 +236,7 @@ export class WriteRun {
   }
 
   /** Writes may have happened, and count as unsettled, until the caller has settled them. */
-  private async settle(writes: readonly RecordWrite[], commit: Commit, head?: string): Promise<void> {
+  private async settleWrites(writes: readonly RecordWrite[], commit: Commit, head?: string): Promise<void> {
     const uris = writes.map(({ address }) => atUri(address));
     const after = this.memory.after(uris, head);
     await this.request.onCommit?.(writes, commit, after);

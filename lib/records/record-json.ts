@@ -8,7 +8,7 @@ import { KnownCids } from './known-cids.js';
 import type { RecordSchema } from './record-mapper.js';
 import { ruleOf } from './rule-of.js';
 
-/** Of objects in one another. What encodes a record calls itself for each, here and at every reader. */
+/** Depth of objects within objects. Encoders of records recurse into each, here and at every reader. */
 const MAX_DEPTH = 256;
 
 /** A record in its JSON form, with `$type`, and the CID that the PDS will compute for it. */
@@ -18,11 +18,12 @@ export interface PreparedRecord {
 }
 
 /**
- * Makes a record out of what a mapper gave, and its CID.
+ * Makes a record, and its CID, of the result of a mapper.
  *
- * Dates become ISO 8601 strings, undefined properties are left out, bytes, CIDs and blob references get their JSON form.
- * Everything else that the AT Protocol's data model lacks is refused with its path, because a PDS stores some of it
- * as nonsense without a word (https://atproto.com/specs/data-model).
+ * - Dates become ISO 8601 strings, undefined properties are left out, bytes, CIDs and blob references get
+ *   their JSON form.
+ * - Everything else that the AT Protocol's data model lacks is refused with its path, because a PDS silently
+ *   stores some of it as nonsense (https://atproto.com/specs/data-model).
  *
  * @throws InvalidRecordError with the path, such as `$.embed.images[0].aspectRatio.width`
  */
@@ -46,14 +47,14 @@ export function prepareRecord(
   const lex = asLex(record);
   const checked = schema?.safeValidate(lex);
   if (checked && !checked.success) throw misfit(collection, checked.reason, record);
-  // As cidForLex does, without its asynchronous hash: this runs for every save of a marked entity.
+  // Like cidForLex, without its asynchronous hash: this runs for every save of a marked entity.
   const digest = hash('sha256', encode(lex), 'buffer');
   const cid = createCid(CBOR_DATA_CODEC, SHA256_HASH_CODE, digest).toString();
   known.set(json, cid);
   return { record, cid };
 }
 
-/** What the lexicon asks for, and where; without the value that it got, which belongs in no log. */
+/** The rule of the lexicon, and its path; without the value, which belongs in no log. */
 function misfit(collection: string, reason: Error | undefined, record: object): InvalidRecordError {
   const message = reason?.message ?? 'the schema does not say why';
   const [, path] = / at (\$\S*)$/.exec(message) ?? [];
@@ -76,7 +77,7 @@ const asLex = (record: object): ReturnType<typeof jsonToLex> => {
   }
 };
 
-/** @param within the objects that hold the value, to notice one that holds itself */
+/** @param within the objects around the value, to find one that contains itself */
 function toJson(value: unknown, path: string, within: readonly object[] = []): unknown {
   switch (typeof value) {
     case 'string':
@@ -153,7 +154,7 @@ const isPlainObject = (value: unknown): value is Record<string, unknown> => {
   return prototype === Object.prototype || prototype === null;
 };
 
-// By shape, not by class: several copies of multiformats or of the lexicon package may be installed.
+// Recognised by its shape: several copies of multiformats or of the lexicon package may be installed.
 const isCid = (value: object): boolean => 'asCID' in value && 'multihash' in value && 'version' in value;
 
 const isBlobRef = (value: object): value is { ipld(): unknown } =>

@@ -1,9 +1,9 @@
 import { within } from './within.js';
 
-/** What the application's own code gives: a value, or a promise of one. */
+/** The answer of the application's own code: a value, or a promise of one. */
 export type Answer<T> = T | Promise<T>;
 
-/** The application's own code did not answer. */
+/** The application's own code did not answer in time. */
 class NoAnswerError extends Error {
   constructor(milliseconds: number) {
     super(`it did not answer within ${milliseconds} ms (option sync.functionTimeoutMs)`);
@@ -11,7 +11,7 @@ class NoAnswerError extends Error {
 }
 
 /**
- * Gives what a promise gives, if it does so in time; a value at once.
+ * Gives a value at once, and what a promise gives if it does so in time.
  *
  * @throws NoAnswerError
  */
@@ -19,13 +19,13 @@ export function withinTime<T>(answer: T | PromiseLike<T>, milliseconds: number):
   return isThenable(answer) ? inTime(Promise.resolve(answer), milliseconds) : answer;
 }
 
-/** `fn` of an answer, at once if that is a value. */
+/** Applies `fn` to an answer, at once if that is a value. */
 export function mapAnswer<T, U>(answer: Answer<T>, fn: (value: T) => Answer<U>): Answer<U> {
   return answer instanceof Promise ? answer.then(fn) : fn(answer);
 }
 
 /**
- * An answer that is a value; undefined for a promise, which is not waited for.
+ * An answer that is a value; undefined for a promise, which is not awaited.
  *
  * In a transaction nothing waits for the application's code: a function that asks the pool for a connection
  * may have to wait for the connection that its caller holds.

@@ -1,4 +1,7 @@
-/** Runs tasks of one key one after the other, in the order of their calls; tasks of different keys don't wait. */
+/**
+ * Runs tasks of one key one after the other, in the order of their calls. Tasks of different keys don't wait
+ * for each other.
+ */
 export class KeyedQueue {
   private readonly tails = new Map<string, Promise<unknown>>();
 

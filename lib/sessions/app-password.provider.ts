@@ -11,7 +11,7 @@ import {
   type AppPasswordAccounts,
   type AppPasswordCredentials,
   type CredentialsLookup,
-} from './app-password.accounts.js';
+} from './app-password-accounts.js';
 import type { SessionLogger } from './session-logger.js';
 import { SessionProvider } from './session-provider.js';
 import { inStore } from './store-failure.js';

@@ -1,15 +1,15 @@
 import { LeaseLostError } from '../../lib/errors/lease-lost.error.js';
-import { InMemoryRepositoryState } from '../../lib/pds/in-memory-repository-state.store.js';
+import { InMemoryRepositoryStateStore } from '../../lib/pds/in-memory-repository-state.store.js';
 import { UNKNOWN_REPOSITORY, type RepositoryState } from '../../lib/pds/repository-state.store.js';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
-import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
+import { DatabaseRepositoryStateStore } from '../../lib/pending/database/database-repository-state.store.js';
 import { LeasedState } from '../../lib/lanes/leased-state.store.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { leaseOf, ALICE, Ledger } from '../pending/database-fixtures.js';
 
 const at = (head: string): RepositoryState => ({ ...UNKNOWN_REPOSITORY, head });
 
-class Counting extends InMemoryRepositoryState {
+class Counting extends InMemoryRepositoryStateStore {
   loads = 0;
   fails = false;
 
@@ -50,11 +50,11 @@ describe('the state of a repository whose lane is held', () => {
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`the state of a repository whose lane is held (${kind})`, () => {
     let ledger: Ledger;
-    let store: DatabaseRepositoryState;
+    let store: DatabaseRepositoryStateStore;
 
     beforeAll(async () => {
       ledger = await Ledger.open(kind);
-      store = new DatabaseRepositoryState(ledger.dataSource);
+      store = new DatabaseRepositoryStateStore(ledger.dataSource);
     });
     beforeEach(() => ledger.clear());
     afterAll(() => ledger?.database.cleanup());

@@ -2,7 +2,7 @@ import type { Agent } from '@atproto/api';
 import { cidForLex } from '@atproto/lex-cbor';
 import { jsonToLex } from '@atproto/lex-json';
 import { type Address, atUri } from '../../lib/model/address.js';
-import { InMemoryRepositoryState } from '../../lib/pds/in-memory-repository-state.store.js';
+import { InMemoryRepositoryStateStore } from '../../lib/pds/in-memory-repository-state.store.js';
 import {
   type RecordWrite,
   type RepositoryView,
@@ -51,7 +51,7 @@ export interface SaveOptions extends Partial<Omit<WriteRequest, 'did' | 'agent' 
 /** Does what the sync engine does: knows what it wants, remembers what it wrote, and decides from the view. */
 export class App {
   readonly did: string;
-  readonly state: InMemoryRepositoryState;
+  readonly state: InMemoryRepositoryStateStore;
   /** What the database remembers: at-uri to CID. */
   readonly remembered = new Map<string, string | null>();
   /** Edits of somebody else that were overwritten. */
@@ -65,7 +65,7 @@ export class App {
     private readonly options: RepositoryWriterOptions = {},
   ) {
     this.did = account.did;
-    this.state = new InMemoryRepositoryState();
+    this.state = new InMemoryRepositoryStateStore();
     this.writer = new RepositoryWriter({ timeoutMs: 2_000, ...options, state: this.state });
   }
 

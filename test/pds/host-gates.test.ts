@@ -57,36 +57,36 @@ describe('HostGates', () => {
   const fail = (times: number, dids = [ALICE, BOB], error: () => Error = outage) =>
     Array.from({ length: times }).reduce<Promise<unknown>>(
       (before, _, index) =>
-        before.then(() => rejection(gates.run(dids[index % dids.length]!, HOST, failing(error())))),
+        before.then(() => rejection(gates.runRequests(dids[index % dids.length]!, HOST, failing(error())))),
       Promise.resolve(),
     );
   /** Milliseconds for which an account's host is left alone. */
   const pauseOf = (did: string): number => (gates.pausedUntil(did)?.getTime() ?? Date.now()) - Date.now();
 
   it('leaves a host alone after five outages in a row, whoever met them, and no other host', async () => {
-    await gates.run(CAROL, HOST, fine);
+    await gates.runRequests(CAROL, HOST, fine);
     await fail(PATIENCE - 1);
     expect(gates.pausedUntil(ALICE)).toBeNull();
-    expect(await gates.run(CAROL, OTHER, fine)).toBe('fine');
-    await gates.run(CAROL, OTHER, failing(outage())).catch(() => undefined);
+    expect(await gates.runRequests(CAROL, OTHER, fine)).toBe('fine');
+    await gates.runRequests(CAROL, OTHER, failing(outage())).catch(() => undefined);
     await fail(1);
 
     const requests = jest.fn(fine);
-    const error = await rejection(gates.run('did:plc:dora', HOST, requests));
+    const error = await rejection(gates.runRequests('did:plc:dora', HOST, requests));
     expect(error).toBeInstanceOf(HostPausedError);
     expect(error).toMatchObject({ did: 'did:plc:dora', outage: false, retryAt: gates.pausedUntil(ALICE) });
     expect(requests).not.toHaveBeenCalled();
     expect(pauseOf(ALICE)).toBeGreaterThan(3_000);
     expect(pauseOf(ALICE)).toBeLessThanOrEqual(5_000);
-    expect(await gates.run(CAROL, OTHER, fine)).toBe('fine');
+    expect(await gates.runRequests(CAROL, OTHER, fine)).toBe('fine');
   });
 
   it('throws the failure itself to whoever meets it', async () => {
     const error = outage();
-    expect(await rejection(gates.run(ALICE, HOST, failing(error)))).toBe(error);
+    expect(await rejection(gates.runRequests(ALICE, HOST, failing(error)))).toBe(error);
     await fail(PATIENCE - 2);
     const last = outage();
-    expect(await rejection(gates.run(ALICE, HOST, failing(last)))).toBe(last);
+    expect(await rejection(gates.runRequests(ALICE, HOST, failing(last)))).toBe(last);
   });
 
   it.each([
@@ -97,7 +97,7 @@ describe('HostGates', () => {
     ['a failure of one account at the PDS', failing(new PdsUnavailableError('its repository is locked'))],
   ])('counts anew after %s, which shows that the host is there', async (_name, requests) => {
     await fail(PATIENCE - 1);
-    await gates.run(CAROL, HOST, requests).catch(() => undefined);
+    await gates.runRequests(CAROL, HOST, requests).catch(() => undefined);
     await fail(PATIENCE - 1);
     expect(gates.pausedUntil(ALICE)).toBeNull();
     await fail(1);
@@ -105,14 +105,14 @@ describe('HostGates', () => {
   });
 
   it('tells by the account, as far as its host is known', async () => {
-    await gates.run(CAROL, HOST, fine);
-    await gates.run(BOB, OTHER, fine);
+    await gates.runRequests(CAROL, HOST, fine);
+    await gates.runRequests(BOB, OTHER, fine);
     await fail(PATIENCE, [ALICE]);
     expect(gates.pausedUntil(CAROL)).toEqual(gates.pausedUntil(ALICE));
     expect(gates.pausedUntil(BOB)).toBeNull();
     expect(gates.pausedUntil('did:plc:nobody')).toBeNull();
     // An account that has moved is where it wrote last.
-    await gates.run(CAROL, OTHER, fine);
+    await gates.runRequests(CAROL, OTHER, fine);
     expect(gates.pausedUntil(CAROL)).toBeNull();
   });
 
@@ -122,8 +122,8 @@ describe('HostGates', () => {
     expect(gates.pausedUntil(ALICE)).toBeNull();
     const probe = underWay();
     const waiting = jest.fn(fine);
-    const first = gates.run(ALICE, HOST, probe.requests);
-    const others = [gates.run(BOB, HOST, waiting), gates.run(CAROL, HOST, waiting)];
+    const first = gates.runRequests(ALICE, HOST, probe.requests);
+    const others = [gates.runRequests(BOB, HOST, waiting), gates.runRequests(CAROL, HOST, waiting)];
     await turns();
     expect(probe.requests).toHaveBeenCalledTimes(1);
     expect(waiting).not.toHaveBeenCalled();
@@ -140,8 +140,8 @@ describe('HostGates', () => {
       pass(pauseOf(ALICE));
       const probe = underWay();
       const waiting = jest.fn(fine);
-      const first = gates.run(ALICE, HOST, probe.requests);
-      const other = gates.run(BOB, HOST, waiting);
+      const first = gates.runRequests(ALICE, HOST, probe.requests);
+      const other = gates.runRequests(BOB, HOST, waiting);
       const ended = [rejection(first), rejection(other)] as const;
       await turns();
       const error = outage();
@@ -161,30 +161,30 @@ describe('HostGates', () => {
   it('takes a probe that is refused for an answer', async () => {
     await fail(PATIENCE);
     pass(pauseOf(ALICE));
-    await rejection(gates.run(ALICE, HOST, failing(new InvalidRecordError('no'))));
-    expect(await gates.run(BOB, HOST, fine)).toBe('fine');
+    await rejection(gates.runRequests(ALICE, HOST, failing(new InvalidRecordError('no'))));
+    expect(await gates.runRequests(BOB, HOST, fine)).toBe('fine');
     await fail(PATIENCE - 1);
     expect(gates.pausedUntil(ALICE)).toBeNull();
   });
 
   it('leaves a host alone that limits us, until it says', async () => {
-    await gates.run(BOB, HOST, fine);
+    await gates.runRequests(BOB, HOST, fine);
     const error = limited('host', 120);
-    expect(await rejection(gates.run(ALICE, HOST, failing(error)))).toBe(error);
+    expect(await rejection(gates.runRequests(ALICE, HOST, failing(error)))).toBe(error);
     expect(gates.pausedUntil(BOB)).toEqual(error.retryAt);
     const requests = jest.fn(fine);
-    expect(await rejection(gates.run(BOB, HOST, requests))).toMatchObject({ retryAt: error.retryAt });
+    expect(await rejection(gates.runRequests(BOB, HOST, requests))).toMatchObject({ retryAt: error.retryAt });
     expect(requests).not.toHaveBeenCalled();
     pass(120_000);
     expect(gates.pausedUntil(BOB)).toBeNull();
-    expect(await gates.run(BOB, HOST, fine)).toBe('fine');
+    expect(await gates.runRequests(BOB, HOST, fine)).toBe('fine');
   });
 
   it('keeps the longest pause that a host has asked for', async () => {
     const [one, other] = [underWay(), underWay()];
     const ended = [
-      rejection(gates.run(ALICE, HOST, one.requests)),
-      rejection(gates.run(BOB, HOST, other.requests)),
+      rejection(gates.runRequests(ALICE, HOST, one.requests)),
+      rejection(gates.runRequests(BOB, HOST, other.requests)),
     ];
     await turns();
     one.ends.fail(limited('host', 300));
@@ -201,12 +201,15 @@ describe('HostGates', () => {
   ])('leaves nobody alone for %s, however often', async (_name, error) => {
     await fail(3 * PATIENCE, [ALICE, BOB], error);
     expect(gates.pausedUntil(ALICE)).toBeNull();
-    expect(await gates.run(BOB, HOST, fine)).toBe('fine');
+    expect(await gates.runRequests(BOB, HOST, fine)).toBe('fine');
   });
 
   it('lets end what was under way when the host was closed, and counts it no more', async () => {
     const [good, bad] = [underWay(), underWay()];
-    const ended = [gates.run(CAROL, HOST, good.requests), rejection(gates.run(BOB, HOST, bad.requests))];
+    const ended = [
+      gates.runRequests(CAROL, HOST, good.requests),
+      rejection(gates.runRequests(BOB, HOST, bad.requests)),
+    ];
     await turns();
     await fail(PATIENCE);
     const pause = gates.pausedUntil(ALICE);
@@ -220,27 +223,27 @@ describe('HostGates', () => {
   it('keeps nothing of hosts that are well', async () => {
     const kept = (): number => gates['gates'].size;
     for (let index = 0; index < 50; index++) {
-      await gates.run(`did:plc:${index}`, `https://pds${index}.example`, fine);
+      await gates.runRequests(`did:plc:${index}`, `https://pds${index}.example`, fine);
     }
-    await rejection(gates.run(ALICE, HOST, failing(new InvalidRecordError('no'))));
+    await rejection(gates.runRequests(ALICE, HOST, failing(new InvalidRecordError('no'))));
     expect(kept()).toBe(0);
     await fail(1);
     expect(kept()).toBe(1);
-    await gates.run(ALICE, HOST, fine);
+    await gates.runRequests(ALICE, HOST, fine);
     expect(kept()).toBe(0);
     await fail(PATIENCE);
     pass(pauseOf(ALICE));
-    await gates.run(ALICE, HOST, fine);
+    await gates.runRequests(ALICE, HOST, fine);
     expect(kept()).toBe(0);
-    await rejection(gates.run(ALICE, HOST, failing(limited('host', 60))));
+    await rejection(gates.runRequests(ALICE, HOST, failing(limited('host', 60))));
     expect(kept()).toBe(1);
     pass(120_000);
-    await gates.run(ALICE, HOST, fine);
+    await gates.runRequests(ALICE, HOST, fine);
     expect(kept()).toBe(0);
   });
 
   it('remembers the hosts of so many accounts only', async () => {
-    for (let index = 0; index <= 10_000; index++) await gates.run(`did:plc:${index}`, HOST, fine);
+    for (let index = 0; index <= 10_000; index++) await gates.runRequests(`did:plc:${index}`, HOST, fine);
     await fail(PATIENCE, ['did:plc:10000']);
     expect(gates.pausedUntil('did:plc:0')).toBeNull();
     expect(gates.pausedUntil('did:plc:1')).not.toBeNull();

@@ -1,4 +1,4 @@
-import { InMemoryRepositoryState } from '../../lib/pds/in-memory-repository-state.store.js';
+import { InMemoryRepositoryStateStore } from '../../lib/pds/in-memory-repository-state.store.js';
 import { KeyedQueue } from '../../lib/runtime/keyed-queue.js';
 import { isInDoubt, type RepositoryState } from '../../lib/pds/repository-state.store.js';
 
@@ -10,9 +10,9 @@ const busy = (head: string): RepositoryState => ({
   spentPoints: [],
 });
 
-describe('InMemoryRepositoryState', () => {
+describe('InMemoryRepositoryStateStore', () => {
   it('gives null for what it never saw and for what it forgot', async () => {
-    const store = new InMemoryRepositoryState();
+    const store = new InMemoryRepositoryStateStore();
     expect(await store.load('did:a')).toBeNull();
     await store.settled('did:a', calm('1'));
     expect(await store.load('did:a')).toEqual(calm('1'));
@@ -21,7 +21,7 @@ describe('InMemoryRepositoryState', () => {
   });
 
   it('drops what was written longest ago, and what is in flight last', async () => {
-    const store = new InMemoryRepositoryState(2);
+    const store = new InMemoryRepositoryStateStore(2);
     await store.sending('did:busy', busy('1'));
     await store.settled('did:a', calm('1'));
     await store.settled('did:b', calm('1'));

@@ -1,5 +1,5 @@
 import { Keyv } from '@keyv/redis';
-import { CacheRepositoryState } from '../../lib/pending/cache/cache-repository-state.store.js';
+import { CacheRepositoryStateStore } from '../../lib/pending/cache/cache-repository-state.store.js';
 import { UNKNOWN_REPOSITORY, type RepositoryState } from '../../lib/pds/repository-state.store.js';
 import { aNamespace, RedisProxy, redisKeyv } from '../support/redis.js';
 import { describeIf } from '../support/servers.js';
@@ -13,7 +13,7 @@ const busy: RepositoryState = {
 };
 
 const aState = (cache: Keyv, warnings: string[] = [], patience = 30_000) =>
-  new CacheRepositoryState({ cache, warn: (line) => void warnings.push(line), patience });
+  new CacheRepositoryStateStore({ cache, warn: (line) => void warnings.push(line), patience });
 
 describeIf('redis')('what is remembered of repositories in Redis', () => {
   let proxy: RedisProxy;

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { LeaseLostError } from '../../lib/errors/lease-lost.error.js';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
-import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
+import { DatabaseRepositoryStateStore } from '../../lib/pending/database/database-repository-state.store.js';
 import { DeadLetters } from '../../lib/pending/database/dead-letters.js';
 import { LedgerAccess } from '../../lib/pending/database/ledger.access.js';
 import type { Lease } from '../../lib/pending/pending-entry.js';
@@ -154,7 +154,7 @@ for (const kind of databaseKinds) {
 
     describe('settles with other work', () => {
       const state = { head: 'bafyhead', inFlight: null, unsettled: {}, spentPoints: [] };
-      const remembered = () => new DatabaseRepositoryState(ledger.dataSource).load(ALICE);
+      const remembered = () => new DatabaseRepositoryStateStore(ledger.dataSource).load(ALICE);
       const lease = async () => {
         const held = await leaseOf(store, ALICE, LONG);
         if (!held) throw new Error('the lane is not free');

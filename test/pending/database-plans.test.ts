@@ -2,7 +2,7 @@ import type { DataSource, Logger } from 'typeorm';
 import type { SqlScript } from '../../lib/database/sql-script.js';
 import type { LaneNext } from '../../lib/pending/pending-entry.js';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
-import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
+import { DatabaseRepositoryStateStore } from '../../lib/pending/database/database-repository-state.store.js';
 import { DeadLetters } from '../../lib/pending/database/dead-letters.js';
 import { LedgerAccess } from '../../lib/pending/database/ledger.access.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
@@ -217,7 +217,7 @@ for (const kind of databaseKinds) {
         await letters.purge(new Date(0));
       },
       'the state of a repository': async () => {
-        const state = new DatabaseRepositoryState(ledger.dataSource);
+        const state = new DatabaseRepositoryStateStore(ledger.dataSource);
         await state.sending(did, { head: 'bafy', inFlight: null, unsettled: {}, spentPoints: [] });
         await state.load(did);
         await state.forget(did);

@@ -1,5 +1,5 @@
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
-import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
+import { DatabaseRepositoryStateStore } from '../../lib/pending/database/database-repository-state.store.js';
 import type { Lease } from '../../lib/pending/pending-entry.js';
 import { until } from '../support/until.js';
 import { describeDatabase } from '../support/databases.js';
@@ -43,7 +43,7 @@ describeDatabase('postgres')('a row, its ledger entry and its lane in one statem
   const seen = async () => {
     const [row] = await query('SELECT cid FROM shelf');
     const [lane] = await query('SELECT leased FROM parity_lane');
-    const head = (await new DatabaseRepositoryState(ledger.dataSource).load(ALICE))?.head ?? null;
+    const head = (await new DatabaseRepositoryStateStore(ledger.dataSource).load(ALICE))?.head ?? null;
     return { cid: row?.['cid'], leased: lane?.['leased'], head, due: await ledger.due() };
   };
   const NOTHING = { cid: null, leased: true, head: null, due: ['a'] };

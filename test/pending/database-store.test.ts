@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Column, Entity, PrimaryGeneratedColumn, type Logger } from 'typeorm';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
-import { DatabaseRepositoryState } from '../../lib/pending/database/database-repository-state.store.js';
+import { DatabaseRepositoryStateStore } from '../../lib/pending/database/database-repository-state.store.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { leaseOf, aChange, ALICE, BOB, Ledger, uriOf } from './database-fixtures.js';
 
@@ -432,7 +432,7 @@ for (const kind of databaseKinds) {
 
     describe('the state of a repository', () => {
       it('lives with the lane, and comes back as it was', async () => {
-        const state = new DatabaseRepositoryState(ledger.dataSource);
+        const state = new DatabaseRepositoryStateStore(ledger.dataSource);
         expect(await state.load(ALICE)).toBeNull();
         const held = await lease();
         expect(await state.load(ALICE)).toBeNull();

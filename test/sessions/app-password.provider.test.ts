@@ -4,7 +4,7 @@ import { SessionStoreError } from '../../lib/errors/session-store.error.js';
 import { ParityOptionsError } from '../../lib/errors/parity-options.error.js';
 import { SessionAuthenticated } from '../../lib/events/session-authenticated.event.js';
 import { SessionInvalidated } from '../../lib/events/session-invalidated.event.js';
-import type { AppPasswordCredentials } from '../../lib/sessions/app-password.accounts.js';
+import type { AppPasswordCredentials } from '../../lib/sessions/app-password-accounts.js';
 import {
   AppPasswordSessionProvider,
   type AppPasswordConfig,

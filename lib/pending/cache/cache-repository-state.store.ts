@@ -1,6 +1,6 @@
 import { reasonOf } from '../../errors/reason-of.js';
 import type { PendingSyncCache } from '../../model/options.js';
-import { InMemoryRepositoryState } from '../../pds/in-memory-repository-state.store.js';
+import { InMemoryRepositoryStateStore } from '../../pds/in-memory-repository-state.store.js';
 import { type RepositoryState, RepositoryStateStore } from '../../pds/repository-state.store.js';
 import { isRecord } from './is-record.js';
 import { PendingCache } from './pending-cache.js';
@@ -23,8 +23,8 @@ export interface CacheRepositoryStateConfig {
  * killed process left behind is fenced by the next one. A cache that fails delays no write and is no failure
  * of it: the process knows what it has sent, and only one that dies meanwhile forgets it.
  */
-export class CacheRepositoryState extends RepositoryStateStore {
-  private readonly memory = new InMemoryRepositoryState();
+export class CacheRepositoryStateStore extends RepositoryStateStore {
+  private readonly memory = new InMemoryRepositoryStateStore();
   private readonly cache: PendingCache;
   private readonly warn: (message: string) => void;
 

@@ -9,7 +9,7 @@ import { capabilitiesOf } from '../../database/capabilities.js';
  * Remembers repositories with their lanes, so that a request that a killed process left behind is fenced by
  * the next one.
  */
-export class DatabaseRepositoryState extends RepositoryStateStore {
+export class DatabaseRepositoryStateStore extends RepositoryStateStore {
   override readonly isLasting: boolean;
   private readonly access: LedgerAccess;
 
@@ -22,8 +22,8 @@ export class DatabaseRepositoryState extends RepositoryStateStore {
     this.access = new LedgerAccess(dataSource, own);
   }
 
-  override on(own: () => QueryRunner | undefined): DatabaseRepositoryState {
-    return new DatabaseRepositoryState(this.dataSource, own);
+  override on(own: () => QueryRunner | undefined): DatabaseRepositoryStateStore {
+    return new DatabaseRepositoryStateStore(this.dataSource, own);
   }
 
   override async load(did: string): Promise<RepositoryState | null> {

@@ -13,12 +13,12 @@ import type { SessionLogger } from '../session-logger.js';
 import { SessionProvider } from '../session-provider.js';
 import { bindingHash, bindingOf, memoOf, type SignInMemo } from './browser-binding.js';
 import { CacheOAuthSessionStore, CacheOAuthStateStore } from './cache-oauth.stores.js';
-import { checkDurability } from './durability.js';
 import { missingScopes } from './granted-scope.js';
 import { KeyedQueue } from '../../runtime/keyed-queue.js';
 import { createOAuthClient } from './oauth-client.js';
 import { OAuthAgents } from './oauth-agents.js';
 import type { OAuthOptions, OAuthStores } from './oauth-options.js';
+import { checkForProduction } from './production-checks.js';
 import { RetryingSessionStore } from './retrying-session.store.js';
 import { safeReturnTo } from './return-to.js';
 import { sessionIdOf } from './session-id.js';
@@ -70,19 +70,10 @@ export class AtpOAuthService extends SessionProvider {
         'oauth.storage is an option of ParityModule, which has the DataSource; give databaseOAuthStores(dataSource, …) here.',
       );
     }
-    checkDurability({ stateStore, sessionStore }, config, this.#logger);
-    if (config.allowHttp && process.env['NODE_ENV'] === 'production') {
-      this.#logger.warn(
-        'oauth.allowHttp is true: any visitor can make this server send requests to addresses of its own network. It is for development.',
-      );
-    }
+    checkForProduction({ stateStore, sessionStore }, config, this.#logger);
   }
 
-  /**
-   * To be called once, before the first use.
-   *
-   * @throws ParityOptionsError if the stores miss something, such as their tables
-   */
+  /** Before the first use. @throws ParityOptionsError if the stores miss something, such as their tables */
   async start(): Promise<void> {
     await this.#stores.ensureTables?.();
   }

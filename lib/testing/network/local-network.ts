@@ -12,11 +12,14 @@ export interface LocalNetworkOptions {
   /** Port of the PLC directory; a free one by default. */
   readonly plcPort?: number;
   /**
-   * The URL that the PDS calls itself in DID documents, tokens and its OAuth metadata, for a proxy that stands in front
-   * of it. By default its own, `http://localhost:<port>`.
+   * The URL that the PDS announces in DID documents, tokens and its OAuth metadata, for a proxy in front of
+   * it. By default its own, `http://localhost:<port>`.
    */
   readonly publicUrl?: string;
-  /** Whether the PDS limits rates as in production (5,000 points of writes an hour for each account, ...). Default false. */
+  /**
+   * Whether the PDS limits rates as in production (5,000 write points an hour for each account, ...). Default
+   * false.
+   */
   readonly rateLimits?: boolean;
   /** Whether the servers log to this process's output. Default false. */
   readonly logs?: boolean;
@@ -46,7 +49,7 @@ export class LocalNetwork implements AsyncDisposable {
   readonly #ready: NetworkReady;
   readonly #xrpc: NetworkXrpc;
 
-  /** For a subclass whose servers something else has started; everybody else calls {@link LocalNetwork.start}. */
+  /** For a subclass whose servers are started elsewhere; other callers use {@link LocalNetwork.start}. */
   protected constructor(servers: NetworkServers, ready: NetworkReady) {
     this.#servers = servers;
     this.#ready = ready;
@@ -143,7 +146,7 @@ export class LocalNetwork implements AsyncDisposable {
     return new AuthorizationPages(authorizeUrl).run(account, decision);
   }
 
-  /** How many OAuth sessions the server knows of this account. */
+  /** How many OAuth sessions the server has for this account. */
   oauthSessions(account: Pick<Account, 'did'>): Promise<number> {
     return this.#servers.request('oauthSessions', account.did);
   }
@@ -157,7 +160,10 @@ export class LocalNetwork implements AsyncDisposable {
     return this.#servers.request('revokeSessions', account.did);
   }
 
-  /** Makes the server refuse the current OAuth access tokens, as if expired, without their clients knowing; they can refresh. */
+  /**
+   * Makes the server refuse the current OAuth access tokens, as if they had expired. Their clients are not
+   * told, and can refresh.
+   */
   expireAccessTokens(account: Pick<Account, 'did'>): Promise<number> {
     return this.#servers.request('expireAccessTokens', account.did);
   }
@@ -195,8 +201,8 @@ export class LocalNetwork implements AsyncDisposable {
   }
 
   /**
-   * Every commit of the repository in order, as the firehose announced them. The first is the empty one that came with
-   * the account. Needs the PDS to run.
+   * Every commit of the repository in order, as the firehose announced them. The first is the empty commit
+   * that created the repository. Needs the PDS to run.
    */
   commits(did: string): Promise<RepositoryCommit[]> {
     return this.#servers.request('commits', did);

@@ -68,8 +68,8 @@ Object.assign(Server.prototype, {
 });
 
 /**
- * The PDS hashes passwords so that a thief needs long to guess them: most of the time that an account or a login
- * takes. Here the passwords are gone with the network.
+ * The PDS hashes passwords slowly to protect stolen ones, which takes most of the time of a new account or a
+ * login. These passwords end with the network.
  */
 const { scrypt } = crypto;
 Object.assign(crypto, {

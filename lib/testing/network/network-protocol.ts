@@ -33,7 +33,10 @@ export interface RepositoryCommit {
   readonly cid: string;
   /** Revision before this one; null for the commit that made the repository. */
   readonly since: string | null;
-  /** In the order of the event; empty for the commit that made the repository, and for an empty `applyWrites`. */
+  /**
+   * In the order of the event; empty for the commit that created the repository, and for an empty
+   * `applyWrites`.
+   */
   readonly ops: readonly CommitOperation[];
 }
 
@@ -50,7 +53,7 @@ export interface NetworkCommands {
   stop(): Promise<void>;
 }
 
-/** The process of the servers: asked for what XRPC has no method for, and ended. */
+/** The process of the servers, for requests that XRPC has no method for. */
 export interface NetworkServers {
   readonly pid: number;
   request<K extends keyof NetworkCommands>(

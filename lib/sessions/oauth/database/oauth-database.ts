@@ -54,12 +54,12 @@ export class OAuthDatabase {
    * @param sql with `$1`, `$2`, ... for the parameters, and `$now` for the time in microseconds since 1970
    */
   async read(sql: string, parameters: readonly unknown[]): Promise<QueryResult['rows']> {
-    return (await this.#run(sql, parameters)).rows;
+    return (await this.#query(sql, parameters)).rows;
   }
 
   /** @returns how many rows it changed, or found to be changed */
   async write(sql: string, parameters: readonly unknown[]): Promise<number> {
-    return (await this.#run(sql, parameters)).affected;
+    return (await this.#query(sql, parameters)).affected;
   }
 
   /** @throws ParityOptionsError that says how to get the tables, if they are not there */
@@ -71,7 +71,7 @@ export class OAuthDatabase {
     await this.#opened?.pool?.close();
   }
 
-  #run(sql: string, parameters: readonly unknown[]): Promise<QueryResult> {
+  #query(sql: string, parameters: readonly unknown[]): Promise<QueryResult> {
     const { application, connection, pool } = this.#open();
     if (!pool && !application.isInitialized)
       throw new SessionStoreError('The DataSource of the OAuth sessions is not connected.');
@@ -94,7 +94,7 @@ export class OAuthDatabase {
       return (this.#opened = { application, dialect, connection });
     }
     const pool = new OwnPool(application, this.poolSize, connectionsAreClosed);
-    const connection = new ServerConnection(statements, (work) => pool.run(work));
+    const connection = new ServerConnection(statements, (work) => pool.use(work));
     return (this.#opened = { application, dialect, connection, pool });
   }
 }

@@ -1,8 +1,8 @@
 import { XRPCError } from '@atproto/api';
 
 /*
- * How PDS implementations say the same thing in different words. docs/other-pds.md has the table; what is not in
- * it is not understood, and what is not understood has an unknown outcome.
+ * PDS implementations give the same answer in different words. docs/other-pds.md has the table. An answer that
+ * is not in it is not understood, and its request has an unknown outcome.
  */
 
 /** The PDS says that the demanded head is not the head (any more). Nothing was written. */

@@ -3,21 +3,28 @@ import type { SessionLogger } from '../session-logger.js';
 import type { OAuthOptions } from './oauth-options.js';
 
 /**
+ * Checks what works in development and not in production: where `NODE_ENV` is 'production', it warns.
+ *
  * @param stores the stores in use, defaults included
  * @param requestLock as given; an application that names the lock within one process has decided so
  * @throws ParityOptionsError if durable sessions are required and these are not durable
  */
-export function checkDurability(
+export function checkForProduction(
   stores: Pick<OAuthOptions, 'stateStore' | 'sessionStore'>,
-  { requestLock, requireDurableSessions = false }: OAuthOptions,
+  { requestLock, requireDurableSessions = false, allowHttp = false }: OAuthOptions,
   logger: SessionLogger,
 ): void {
   const problem = problemOf(stores, requestLock);
-  if (problem === null) return;
-  if (requireDurableSessions) {
+  if (problem !== null && requireDurableSessions) {
     throw new ParityOptionsError(`oauth.requireDurableSessions is true. ${problem}`);
   }
-  if (process.env['NODE_ENV'] === 'production') logger.warn(problem);
+  if (process.env['NODE_ENV'] !== 'production') return;
+  if (problem !== null) logger.warn(problem);
+  if (allowHttp) {
+    logger.warn(
+      'oauth.allowHttp is true: any visitor can make this server send requests to addresses of its own network. It is for development.',
+    );
+  }
 }
 
 function problemOf(
