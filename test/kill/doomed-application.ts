@@ -41,6 +41,17 @@ export async function live({ pdsUrl, database, accounts, seed, death }: KillProc
     },
   ]);
   process.send?.('alive');
-  await (doomed ? doomed.go() : idle(app.get(ParityService), dids));
+  await (doomed ? doomed.go() : idle(app.get(ParityService), dids)).catch(async (error: unknown) => {
+    throw new Error(await storedIn(app.get(DataSource)), { cause: error });
+  });
   await app.close();
+}
+
+/** What is pending, and in which lanes. */
+async function storedIn(dataSource: DataSource): Promise<string> {
+  const pending: unknown = await dataSource.query(
+    'SELECT * FROM parity_ledger WHERE pending_since IS NOT NULL',
+  );
+  const lanes: unknown = await dataSource.query('SELECT * FROM parity_lane');
+  return `${JSON.stringify({ now: Date.now() * 1_000, pending, lanes }, null, 1)}`;
 }
