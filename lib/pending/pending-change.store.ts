@@ -119,7 +119,7 @@ export interface PendingChangeStore {
    * - All of it is done, or nothing.
    *
    * @param row an update that ends with its condition
-   * @returns false, with nothing done, if another worker has the lane by now, the row is not as the update
+   * @returns false, with nothing done, if the lease is lost, the row is not as the update
    *   expects it, another transaction holds the row, or the database refuses the statement or has none.
    *   {@link settleWith} then finds out which
    */
