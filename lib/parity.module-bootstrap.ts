@@ -37,19 +37,19 @@ import { within } from './runtime/within.js';
 import { SHUTDOWN_LIMIT } from './sync/shutdown-limit.js';
 
 /**
- * Start-up and shutdown: finds the mappers and the marked entities, checks that they fit, and listens to
- * their DataSources.
+ * Start-up and shutdown: finds the mappers and the marked entities, checks that they fit together, and
+ * follows their DataSources.
  */
 @Injectable()
 export class ParityBootstrap
   implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
   private readonly logger = new Logger('Parity');
-  /** By DataSource that is tracked, what undoes it. */
+  /** By followed DataSource, what undoes that. */
   private readonly tracked = new Map<DataSource, (() => void)[]>();
-  /** What was written before it was tracked. */
+  /** Writes from before their DataSource was followed. */
   private readonly early: EntityWrite[] = [];
-  /** Its hooks have one limit together. */
+  /** All shutdown hooks share one limit. */
   private shutdownEnd: number | undefined;
 
   constructor(
@@ -84,13 +84,13 @@ export class ParityBootstrap
     this.warn();
   }
 
-  /** When session providers and the rest of the application are ready. */
+  /** Runs when session providers and the rest of the application are ready. */
   async onApplicationBootstrap(): Promise<void> {
     this.pending?.loop.start();
     await this.dispatcher.afterCommit(new CommittedBatch(this.early.splice(0)));
   }
 
-  /** The work stops here, but capture goes on: requests under way and hooks of other modules still save. */
+  /** Stops the work, but capture goes on: requests under way and hooks of other modules still save. */
   async beforeApplicationShutdown(): Promise<void> {
     this.shutdownEnd = performance.now() + SHUTDOWN_LIMIT;
     this.dispatcher.stop();
@@ -98,8 +98,8 @@ export class ParityBootstrap
   }
 
   /**
-   * For DataSources that outlive the application; the others are released when they close, which may be later
-   * than this.
+   * For DataSources that outlive the application. Others are released when they close, which may be after
+   * this hook.
    */
   async onApplicationShutdown(): Promise<void> {
     const left = this.options.dataSources
@@ -120,7 +120,10 @@ export class ParityBootstrap
     return module?.onApplicationShutdown !== undefined;
   }
 
-  /** The sessions are needed by the work, and may be stored in this DataSource. */
+  /**
+   * The OAuth sessions are closed after the work, which needs them, and before the DataSource, which may
+   * store them.
+   */
   private async beforeClose(): Promise<void> {
     await this.drain();
     await this.oauth?.close();
@@ -151,7 +154,7 @@ export class ParityBootstrap
       isMarkedMapper(type) || this.listed.some((listed) => listed === type);
     for (const wrapper of this.discovery.getProviders()) {
       const instance = wrapper.instance as RecordMapper | undefined;
-      // By its class, or by what it is a stand-in for (useValue, useFactory, overrideProvider).
+      // By its class, or by the class that it replaces (useValue, useFactory, overrideProvider).
       if (![wrapper.metatype, wrapper.token, instance?.constructor].some(isMapper)) continue;
       if (!wrapper.isDependencyTreeStatic() || wrapper.isTransient || !instance) {
         throw new ParityOptionsError(

@@ -18,16 +18,13 @@ import { checkOAuthNames, type OAuthOptions } from './sessions/oauth/oauth-optio
 import type { SessionProvider } from './sessions/session-provider.js';
 
 export interface ParityModuleOptions extends ParityOptions {
-  /**
-   * The application as an OAuth client; makes `AtpOAuthService` injectable and its sessions the ones that are
-   * used.
-   */
+  /** The application as an OAuth client. Makes `AtpOAuthService` injectable, and uses its sessions. */
   readonly oauth?: OAuthOptions;
   /** How a request is answered whose account has to sign in again; see `ParityExceptionFilter`. */
   readonly http?: ParityHttpOptions;
   /**
-   * Where sessions come from, instead of `oauth`: a class (instantiated with injection), an instance, or a
-   * provider that exists.
+   * Where sessions come from, instead of `oauth`: a class (instantiated with injection), an instance, or an
+   * existing provider.
    */
   readonly sessions?:
     | Type<SessionProvider>
@@ -41,7 +38,7 @@ export interface ParityOptionsFactory {
 }
 
 export interface ParityModuleExtras {
-  /** Mappers that no module provides; they can inject what is global and what `imports` export. */
+  /** Mappers that no module provides. They can inject global providers, and what `imports` export. */
   mappers?: Type<RecordMapper<object, object>>[];
   imports?: NonNullable<ModuleMetadata['imports']>;
   /**
@@ -51,7 +48,7 @@ export interface ParityModuleExtras {
   dataSources?: readonly string[];
 }
 
-// What has a default here is no part of the options that are injected.
+// Extras with a default here are not part of the injected options.
 export const {
   ConfigurableModuleClass,
   MODULE_OPTIONS_TOKEN: GIVEN_OPTIONS,
@@ -74,14 +71,14 @@ const OPTIONS: OptionNames<ParityModuleOptions> = {
   http: true,
 };
 
-/** @throws ParityOptionsError for options that are none, or have a name that no option has */
+/** @throws ParityOptionsError for a value that is no options, or has an unknown name */
 export function checkOptions(given: unknown): ParityModuleOptions {
   if (given === undefined) {
     throw new ParityOptionsError(
       'The factory of ParityModule.forRootAsync() gave no options: return an object with at least oauth or sessions.',
     );
   }
-  for (const name of ['mappers', 'imports'].filter((one) => Object.hasOwn(Object(given), one))) {
+  for (const name of ['mappers', 'imports'].filter((extra) => Object.hasOwn(Object(given), extra))) {
     throw new ParityOptionsError(
       `The factory of ParityModule.forRootAsync() gave ${name}, which Nest has to know before: name them beside useFactory.`,
     );
@@ -92,7 +89,7 @@ export function checkOptions(given: unknown): ParityModuleOptions {
   return options;
 }
 
-/** @throws ParityOptionsError for what is no options */
+/** @throws ParityOptionsError for a value that is no options */
 export function checkRootOptions(given: unknown): void {
   if (typeof given === 'object' && given !== null) {
     checkNames('ParityModule.forRoot()', given, { ...OPTIONS, ...EXTRAS });
@@ -105,7 +102,7 @@ export function checkRootOptions(given: unknown): void {
   );
 }
 
-/** @throws ParityOptionsError for what is no options, or does not say where they come from */
+/** @throws ParityOptionsError for a value that is no options, or does not say where the options come from */
 export function checkAsyncOptions(given: AsyncOptions | undefined): void {
   const { useFactory, useClass, useExisting } = given ?? {};
   if (!useFactory && !useClass && !useExisting) {
@@ -130,9 +127,9 @@ function checkExtras({ mappers, imports, dataSources }: ParityModuleExtras): voi
   if (dataSources !== undefined) names('dataSources', dataSources);
 }
 
-/** @throws ParityOptionsError for what is no list of classes */
+/** @throws ParityOptionsError for a value that is no list of classes */
 export function checkMappers(option: string, value: unknown): void {
-  if (Array.isArray(value) && value.every((one) => typeof one === 'function')) return;
+  if (Array.isArray(value) && value.every((item) => typeof item === 'function')) return;
   throw wrong(option, value, 'a list of mapper classes, such as [PostMapper]');
 }
 

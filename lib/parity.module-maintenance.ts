@@ -16,7 +16,7 @@ import { SessionProvider } from './sessions/session-provider.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncService } from './sync/sync.service.js';
 
-/** What looks after things from outside: it tells how they stand, and sets right what no event told of. */
+/** The providers that report the state of entities, and repair what no event told of. */
 export const maintenanceProviders: FactoryProvider[] = [
   { provide: ChangeFeeds, useFactory: () => new ChangeFeeds() },
   {

@@ -31,7 +31,7 @@ import { SettledVersions } from './sync/settled-versions.js';
 import { SHUTDOWN_LIMIT } from './sync/shutdown-limit.js';
 import type { SyncEngine } from './sync/sync-engine.js';
 
-/** What keeps and retries what is not done yet. */
+/** The parts that keep and retry pending syncs. */
 export interface PendingParts {
   readonly store: PendingSyncStore;
   readonly attempts: LaneAttempts;
@@ -51,7 +51,7 @@ export interface Foundations {
   readonly dataSource: DataSource | undefined;
 }
 
-/** null: pending syncs are disabled. */
+/** @returns null while pending syncs are disabled */
 export function pendingParts(options: ResolvedOptions, foundations: Foundations): PendingParts | null {
   const { enabled, autoRetry, maxAttempts } = options.pendingSyncs;
   if (!enabled) return null;
@@ -73,7 +73,9 @@ export function pendingParts(options: ResolvedOptions, foundations: Foundations)
   return { store, attempts, worker, waker, loop, versions };
 }
 
-/** The mode and the storage choose the two strategies of the dispatcher: when it captures, and how it delivers. */
+/**
+ * Chooses the two strategies of the dispatcher by mode and storage: when it captures, and how it delivers.
+ */
 export function dispatcherOf(
   { sync, pendingSyncs: { whenParked } }: ResolvedOptions,
   pending: PendingParts | null,
@@ -108,7 +110,7 @@ export function dispatcherOf(
 const isDurable = ({ pendingSyncs }: ResolvedOptions): boolean =>
   pendingSyncs.enabled && pendingSyncs.storage === 'database';
 
-/** What is remembered of repositories lives as long as what is pending for them. */
+/** The state of repositories lasts as long as what is pending for them. */
 export function repositoryState(options: ResolvedOptions, dataSource?: DataSource): RepositoryStateStore {
   const { enabled, cache } = options.pendingSyncs;
   if (isDurable(options)) return new DatabaseRepositoryStateStore(ledgerOf(options, dataSource));
@@ -128,7 +130,7 @@ function pendingStore(
   return new DatabasePendingSyncStore({ dataSource: ledger, ttl, preparedStatements, nameOf });
 }
 
-/** The pending syncs of an entity are kept in its own transaction, so in its own DataSource. */
+/** The pending syncs of an entity are kept in its own transaction, and therefore in its own DataSource. */
 function ledgerOf({ dataSources }: ResolvedOptions, dataSource: DataSource | undefined): DataSource {
   if (dataSource && dataSources.length === 1) return dataSource;
   throw new ParityOptionsError(

@@ -32,7 +32,7 @@ import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncEngine } from './sync/sync-engine.js';
 import { SyncService } from './sync/sync.service.js';
 
-/** The engines are plain classes; this is where Nest makes them. */
+/** The engines are plain classes; Nest creates them here. */
 export const parityProviders: FactoryProvider[] = [
   { provide: PARITY_OPTIONS, inject: [GIVEN_OPTIONS], useFactory: checkOptions },
   {
@@ -185,10 +185,7 @@ async function sessionProvider(
   );
 }
 
-/**
- * Nest makes providers in an order of its own: the one that is meant may not be made yet, so it is looked up
- * when it is used.
- */
+/** Looked up on use: Nest creates providers in an order of its own, so this one may not exist yet. */
 function existingSessions(
   token: Type<SessionProvider> | string | symbol,
   moduleRef: ModuleRef,

@@ -4,7 +4,10 @@ import { parityEntities as pendingEntities } from './pending/database/parity-ent
 import { CreateParityOAuthTables1795392000001 } from './sessions/oauth/database/create-parity-oauth-tables.migration.js';
 import { parityOAuthEntities } from './sessions/oauth/database/parity-oauth-entities.js';
 
-/** All tables of the module, for the `entities` of a DataSource without `autoLoadEntities`: pending syncs, and OAuth sessions. */
+/**
+ * All tables of the module (pending syncs, OAuth sessions), for the `entities` of a DataSource without
+ * `autoLoadEntities`.
+ */
 export const parityEntities: EntitySchema[] = [...pendingEntities, ...parityOAuthEntities];
 
 /** The same for the `migrations` of a DataSource that does not `synchronize`. */

@@ -1,12 +1,12 @@
 import { Logger } from '@nestjs/common';
 
-/** The options of `forRoot` or `forRootAsync`, whose names are known to be right. */
+/** The options of `forRoot` or `forRootAsync`, whose names were checked. */
 export const PARITY_OPTIONS = Symbol('parity:options');
 
 /** `ResolvedOptions`: required values. */
 export const RESOLVED_OPTIONS = Symbol('parity:resolved-options');
 
-/** Mapper classes that were listed, as opposed to found by their decorator. */
+/** Mapper classes that were listed, and not found by their decorator. */
 export const LISTED_MAPPERS = Symbol('parity:listed-mappers');
 
 /**

@@ -10,11 +10,14 @@ export interface SetUp {
   readonly entities: SyncedEntities;
   readonly mappers: MapperRegistry;
   readonly dataSources: readonly string[];
-  /** Of the client metadata; undefined without OAuth. */
+  /** The scope of the client metadata; undefined without OAuth. */
   readonly scope: string | undefined;
 }
 
-/** What starts, and is probably not meant: nothing else would tell that something is never published. */
+/**
+ * Warns of a set-up that starts but is probably not meant. Without the warning, an entity would silently
+ * never be published.
+ */
 export function startUpWarnings({ entities, mappers, dataSources, scope }: SetUp): string[] {
   const all = entities.all();
   const warnings = [
@@ -24,7 +27,7 @@ export function startUpWarnings({ entities, mappers, dataSources, scope }: SetUp
     ...mappers.all().flatMap((mapper) => unusedWarnings(mapper, all, dataSources)),
     ...(scope === undefined ? [] : scopeWarnings(scope, all)),
   ];
-  // A subclass has what its base was warned of.
+  // A subclass gets the same warnings as its base.
   return [...new Set(warnings)];
 }
 

@@ -26,12 +26,12 @@ import { SessionProvider } from './sessions/session-provider.js';
 import { SyncService } from './sync/sync.service.js';
 
 /**
- * Keeps TypeORM entities and AT Protocol records in step. Global: import it once, with `forRoot` or
- * `forRootAsync`. Imported bare by a feature module as well, it adds nothing.
+ * Keeps TypeORM entities and AT Protocol records in sync. It is global: import it once, with `forRoot` or
+ * `forRootAsync`. A further bare import in a feature module adds nothing.
  */
 @Module({})
 export class ParityModule extends ConfigurableModuleClass {
-  /** @param registry of the module that was set up, which is global */
+  /** @param registry that of the configured module, which is global */
   constructor(@Optional() registry?: MapperRegistry) {
     super();
     if (registry) return;
@@ -51,7 +51,7 @@ export class ParityModule extends ConfigurableModuleClass {
     return withParts(super.forRootAsync(options));
   }
 
-  /** Provides mappers for a feature module. They can inject what is global and what `imports` export. */
+  /** Provides mappers for a feature module. They can inject global providers, and what `imports` export. */
   static forFeature(
     mappers: Type<RecordMapper<object, object>>[],
     extras: Pick<ParityModuleExtras, 'imports'> = {},
@@ -63,7 +63,10 @@ export class ParityModule extends ConfigurableModuleClass {
   }
 }
 
-/** Not in the decorator: a bare `ParityModule` is a module of its own to Nest, and would make all of it again. */
+/**
+ * Not in the decorator: to Nest, a bare `ParityModule` is a module of its own, and would create all of it
+ * again.
+ */
 const withParts = (definition: DynamicModule): DynamicModule => ({
   ...definition,
   imports: [DiscoveryModule, ...(definition.imports ?? [])],

@@ -16,7 +16,7 @@ import { StatusReader } from './maintenance/status/status.reader.js';
 import type { EntityClass } from './records/record-mapper.js';
 import { SyncService } from './sync/sync.service.js';
 
-/** What controllers and services inject: publishing by hand, and everything about what is pending. */
+/** For controllers and services: publishing by hand, and everything about pending syncs. */
 @Injectable()
 export class ParityService {
   constructor(
@@ -27,8 +27,8 @@ export class ParityService {
     private readonly reconciler: Reconciler,
     private readonly status: StatusReader,
     /**
-     * What was given up: `list`, `requeue`, `purge`. With database storage only; otherwise there never are
-     * any.
+     * Pending syncs that were given up: `list`, `requeue`, `purge`. With database storage only; otherwise
+     * there are never any.
      */
     readonly deadLetters: DeadLettersService,
   ) {}
@@ -74,8 +74,8 @@ export class ParityService {
   }
 
   /**
-   * What is pending, over all accounts: of the whole database, or with storage 'cache' of this process. Zeros
-   * while disabled.
+   * Counts of pending syncs over all accounts: of the whole database, or with storage 'cache' of this
+   * process. Zeros while pending syncs are disabled.
    */
   stats(): Promise<PendingStats> {
     return this.status.stats();
@@ -111,8 +111,8 @@ export class ParityService {
   }
 
   /**
-   * For session providers: the account has a new session. Its lane is free; with `autoRetry` its pending
-   * syncs are retried. Never throws.
+   * For session providers: to be called when the account has a new session. Frees its lane; with `autoRetry`
+   * its pending syncs are retried. Never throws.
    */
   sessionAvailable(did: string): Promise<void> {
     return this.sessions.onSessionAuthenticated(new SessionAuthenticated(did));

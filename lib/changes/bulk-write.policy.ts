@@ -2,7 +2,10 @@ import { BulkWriteError } from '../errors/bulk-write.error.js';
 
 export type BulkWriteReaction = 'warn' | 'throw' | 'ignore';
 
-/** What happens when a write names no rows (query builder), so that their records cannot follow. */
+/**
+ * Reacts to a write by query builder that names no rows: the module cannot find them, so their records do not
+ * follow.
+ */
 export class BulkWritePolicy {
   constructor(
     private readonly reaction: BulkWriteReaction,
@@ -10,10 +13,10 @@ export class BulkWritePolicy {
   ) {}
 
   /**
-   * Before the statement.
+   * To be called before the statement, which an error still prevents.
    *
    * @param write by a query builder, or a method that writes the whole table
-   * @throws BulkWriteError which prevents it, with `onBulkWrite: 'throw'`
+   * @throws BulkWriteError with `onBulkWrite: 'throw'`
    */
   met(entityName: string, write: string): void {
     const message = `${describe(entityName, write)} ${ALTERNATIVES}, or ${AFTERWARDS}`;
@@ -23,8 +26,8 @@ export class BulkWritePolicy {
   }
 
   /**
-   * After the statement, when nothing can be prevented any more. The caller may have used the very method
-   * that {@link met} recommends.
+   * To be called after the statement, which can no longer be prevented. The caller may have used the very
+   * method that {@link met} recommends, so the warning does not name it.
    */
   missed(entityName: string, write: string): void {
     this.tell(`${describe(entityName, write)} Please ${AFTERWARDS}`);

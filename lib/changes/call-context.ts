@@ -3,35 +3,37 @@ import type { QueryRunner } from 'typeorm';
 import { CommittedBatch } from '../sync/committed-batch.js';
 
 /**
- * One call of the application into TypeORM, and what it committed. Its caller waits for the sync, and hears
- * of an auth failure.
+ * One call of the application into TypeORM, and the writes that it committed. Its caller waits for the sync,
+ * and gets an auth failure as an error.
  */
 export class ManagedCall {
   readonly committed = new CommittedBatch();
-  /** Where its transaction runs. */
+  /** The connection of its transaction. */
   runner: QueryRunner | undefined;
-  /** Until the call returns: what it started and did not wait for has to look after its own commits. */
+  /**
+   * False once the call has returned. Work that it started and did not wait for then handles its own commits.
+   */
   isOpen = true;
 
-  /** @param version of the dispatcher when the call began */
+  /** @param version the dispatcher's, when the call began */
   constructor(readonly version: number) {}
 }
 
-/** A write whose rows are looked up. */
+/** A write whose rows the module looks up itself. */
 export interface CapturedWrite {
   readonly target: unknown;
-  /** What an upsert offers; its events do not tell which rows took it. */
+  /** The values of an upsert. Its events do not tell which rows took them. */
   readonly values: readonly unknown[];
 }
 
 /** What is known of a call into TypeORM while it runs. */
 export interface Call {
   readonly scope: ManagedCall | undefined;
-  /** Entities are saved whose relations write nothing else. */
+  /** The saved entities have no relations through which saving them writes other rows. */
   readonly isAlone: boolean;
-  /** Instances do not learn what the database set (`save(x, { reload: false })`). */
+  /** Instances do not get the values that the database set (`save(x, { reload: false })`). */
   readonly isUnreloaded: boolean;
-  /** The events of this write are not reported, as they name no rows. */
+  /** Events of this write are ignored, because they name no rows. */
   readonly captured: CapturedWrite | undefined;
 }
 
@@ -39,7 +41,7 @@ const NOTHING: Call = { scope: undefined, isAlone: false, isUnreloaded: false, c
 
 const calls = new AsyncLocalStorage<Call>();
 
-/** Runs `fn` with more known of it than of the call that it is part of. */
+/** Runs `fn` with this knowledge added to that of the surrounding call. */
 export const during = <T>(known: Partial<Call>, fn: () => T): T =>
   calls.run({ ...callContext(), ...known }, fn);
 

@@ -9,25 +9,26 @@ import { TransactionLogs, type TransactionLog } from './transaction-log.js';
 import { currentUnit, type UnitParticipant } from './unit-of-work.js';
 
 /**
- * From what the subscribers see to the dispatcher: held back until the outermost commit, then handed to the
- * call that committed it, and dispatched once that call has given its connection back.
+ * Takes entity writes from the subscribers to the dispatcher. It holds them back until the outermost commit,
+ * hands them to the call that committed them, and dispatches them once that call has given its connection
+ * back.
  */
 export class ChangeFeed implements UnitParticipant {
   private readonly logs = new TransactionLogs();
-  /** Callers that hold a connection of their own while they wait for their records. */
+  /** How many callers wait for their records while they hold a connection. */
   private waiting = 0;
 
   constructor(
     private readonly dispatcher: SyncDispatcher,
     /**
-     * SQLite: all callers share one connection, so an error at a commit would make its caller roll back
-     * another caller's transaction.
+     * True on SQLite: all callers share one connection, so an error at a commit would make its caller roll
+     * back another caller's transaction.
      */
     readonly sharesConnection: boolean,
     private readonly warn: (message: string) => void,
     /**
-     * How many callers may hold a connection while they wait: a slow PDS must not take the whole pool. A
-     * further caller goes on at once.
+     * How many callers may hold a connection while they wait, so that a slow PDS does not take the whole
+     * pool. A further caller does not wait for its records.
      */
     private readonly maxWaiting = Infinity,
   ) {}
@@ -36,19 +37,19 @@ export class ChangeFeed implements UnitParticipant {
     return this.logs.of(runner);
   }
 
-  /** An entity was written. Outside a transaction that is a commit of its own. */
+  /** Takes one entity write. Outside a transaction it is a commit of its own. */
   touched(write: EntityWrite, runner: QueryRunner): Promise<void> | void {
     const log = this.log(runner);
     const scope = currentManagedCall();
-    // Not `isTransactionActive`: on SQLite another caller's BEGIN may be under way, which starts the log only
-    // when it is done.
+    // Not `isTransactionActive`: on SQLite another caller's BEGIN may be under way, and only a BEGIN that is
+    // done starts the log.
     if (log.isOpen) log.add(write);
     else if (scope) scope.committed.writes.push(write);
     else return this.loose(write, log, runner);
   }
 
   private async loose(write: EntityWrite, log: TransactionLog, runner: QueryRunner): Promise<void> {
-    // TypeORM raises the events of one statement together: they are one batch.
+    // TypeORM raises all events of one statement in one go; they make one batch.
     log.loose.push(write);
     await Promise.resolve();
     const batch = log.loose.splice(0);
@@ -56,8 +57,8 @@ export class ChangeFeed implements UnitParticipant {
   }
 
   /**
-   * Gives no promise where there is nothing to wait for: these run for every transaction, marked entities in
-   * it or not.
+   * Returns no promise where there is nothing to wait for, because it runs for every transaction, with or
+   * without marked entities.
    */
   beforeCommit(runner: QueryRunner): Promise<void> | void {
     const log = this.log(runner);
@@ -65,8 +66,8 @@ export class ChangeFeed implements UnitParticipant {
   }
 
   /**
-   * On a shared connection other saves may join the transaction while its changes are captured: theirs are
-   * captured as well.
+   * On a shared connection other saves may join the transaction while its changes are captured. Their writes
+   * have to be captured too, before the commit.
    */
   private async capture(log: TransactionLog, runner: QueryRunner): Promise<void> {
     while (!log.isCaptured) {
@@ -83,21 +84,22 @@ export class ChangeFeed implements UnitParticipant {
   }
 
   /**
-   * On a shared connection another caller's write that seems to be part of the transaction may have come just
-   * before its BEGIN: its row is looked at, which publishes nothing if it is not there.
+   * On a shared connection, the log of a transaction may contain another caller's write that was committed
+   * just before the BEGIN. Such a write is not dropped: its row is read, and nothing is published if the row
+   * is not there.
    */
   async afterRollback(runner: QueryRunner): Promise<void> {
     const log = this.log(runner);
     const dropped = log.rollback(!runner.isTransactionActive);
     if (!this.sharesConnection) return;
-    const strangers = dropped.filter(({ origin }) => origin !== currentManagedCall()).map(unproven);
-    if (log.isOpen) strangers.forEach((write) => log.add(write));
-    else if (strangers.length > 0) await this.committed(new CommittedBatch(strangers), runner);
+    const others = dropped.filter(({ origin }) => origin !== currentManagedCall()).map(unproven);
+    if (log.isOpen) others.forEach((write) => log.add(write));
+    else if (others.length > 0) await this.committed(new CommittedBatch(others), runner);
   }
 
   /**
-   * Runs a call of the application; resolves, or rejects for an auth failure, when what it committed is
-   * dispatched.
+   * Runs a call of the application. Resolves once what it committed is dispatched; rejects for an auth
+   * failure.
    */
   async managed<T>(
     runner: QueryRunner | undefined,
@@ -119,7 +121,7 @@ export class ChangeFeed implements UnitParticipant {
     return result;
   }
 
-  /** At the end of a unit of work, whose connections are all given back. */
+  /** To be called at the end of a unit of work, which has given back all its connections. */
   async dispatchUnit(batch: CommittedBatch): Promise<AuthenticationError | undefined> {
     return authFailure(await this.dispatch(batch, undefined));
   }
@@ -140,7 +142,10 @@ export class ChangeFeed implements UnitParticipant {
     );
   }
 
-  /** Inside a managed call its end is awaited; a commit by hand has to wait here, on its own connection. */
+  /**
+   * The end of a managed call is awaited by its caller. A transaction that was committed by hand has no such
+   * end, so its commit waits here and keeps its connection.
+   */
   private async committed(batch: CommittedBatch, runner: QueryRunner): Promise<void> {
     const scope = currentManagedCall();
     const unit = currentUnit();
@@ -166,13 +171,13 @@ export class ChangeFeed implements UnitParticipant {
       return await this.dispatcher.afterCommit(batch, run);
     } finally {
       this.waiting -= 1;
-      // A transaction that begins earlier would be part of the module's own.
+      // A transaction that begins earlier on this connection would be part of the module's own.
       await untilApart(runner);
     }
   }
 }
 
-/** What the event told of the row may be undone. */
+/** The insert or update may have been rolled back, so only the stored row can be believed. */
 const unproven = (write: EntityWrite): EntityWrite => ({
   ...write,
   inserted: false,

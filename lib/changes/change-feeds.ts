@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
 import type { ChangeFeed } from './change-feed.js';
 
-/** The change feeds of the DataSources that are followed. */
+/** The change feed of each DataSource that the module follows. */
 export class ChangeFeeds extends Map<DataSource, ChangeFeed> {}

@@ -22,15 +22,16 @@ export interface ChangeTrackerOptions {
   readonly dataSource: DataSource;
   readonly entities: SyncedEntities;
   readonly dispatcher: SyncDispatcher;
-  /** Gets the feed of the DataSource for as long as it is followed. */
+  /** Has the feed of the DataSource for as long as the module follows it. */
   readonly feeds: ChangeFeeds;
   readonly onBulkWrite: BulkWriteReaction;
   readonly warn: (message: string) => void;
 }
 
 /**
- * Listens to the life of the marked entities of one DataSource.
- * @returns stops listening
+ * Follows the marked entities of one DataSource.
+ *
+ * @returns stops following
  */
 export function trackChanges({
   dataSource,
@@ -74,8 +75,8 @@ export function trackChanges({
 }
 
 /**
- * What to listen to. A subscriber hears subclasses too, so one to a subclass of a marked class would hear
- * everything twice.
+ * The classes to subscribe to. A subscriber also hears subclasses, so a second one for a subclass of a marked
+ * class would hear each event twice.
  */
 function roots(entities: readonly SyncedEntity[]): Function[] {
   const marked = entities

@@ -18,13 +18,13 @@ import { currentManagedCall, during } from './call-context.js';
 import type { MarkedClasses } from './marked-classes.js';
 import type { RemovalWatch } from './removal-watch.js';
 
-/** Rows that a statement names one by one: a server takes 65,535 parameters at most. */
+/** How many rows one statement names. A server takes at most 65,535 parameters. */
 const MAX_NAMED = 5_000;
 
 interface Found {
   /** Ids by class. */
   readonly found: Map<SyncedEntity, string[]>;
-  /** Those of the write. */
+  /** What the write is called with in place of its own criteria. */
   readonly criteria: unknown;
 }
 
@@ -32,8 +32,8 @@ interface Found {
 export type WriteMethod = (...args: unknown[]) => Promise<unknown>;
 
 /**
- * Finds the rows of `repository.update(criteria)` and its like, for which TypeORM names none: before the
- * write by the criteria, in the same transaction.
+ * Finds the rows of `repository.update(criteria)` and the like, for which TypeORM's events name none. It
+ * reads them by the criteria before the write, in the same transaction.
  */
 export class CriteriaWrites {
   constructor(
@@ -43,7 +43,7 @@ export class CriteriaWrites {
     private readonly bulk: BulkWritePolicy,
   ) {}
 
-  /** Inside a transaction of `manager`. */
+  /** @param manager of an open transaction */
   run(
     metadata: EntityMetadata,
     manager: EntityManager,
@@ -51,7 +51,7 @@ export class CriteriaWrites {
     write: WriteMethod,
     args: unknown[],
   ): Promise<unknown> {
-    // The events of an insert tell all that there is.
+    // The events of an insert name its rows.
     if (name === 'insert') return write(...args);
     if (name === 'upsert') return this.upsert(metadata, manager, write, args);
     return this.byCriteria(metadata, manager, name, write, args);
@@ -79,7 +79,7 @@ export class CriteriaWrites {
         const removal = this.removals.take(entity, id, log);
         const now = name === 'update' ? entity.key.idAfter(id, args[2] as object) : id;
         if (now === null) this.bulk.missed(entity.name, 'An update of its primary key by SQL');
-        else if (name !== 'delete' || removal) await this.touched(entity, now, manager, removal);
+        else if (name !== 'delete' || removal) await this.reportWrite(entity, now, manager, removal);
       }
     }
     const { affected } = (result ?? {}) as { affected?: number | null };
@@ -102,17 +102,17 @@ export class CriteriaWrites {
     if (!keys.every(isKey))
       return this.lock(metadata, manager, criteria as FindOptionsWhere<object>, criteria);
     if (others.length > 0) return { found: new Map(), criteria };
-    // Other keys may be written in another way than in the row: a UUID in capitals, a text where case does
-    // not count.
+    // Other keys may be written differently in the criteria than in the row: a UUID in capitals, a text in a
+    // column that ignores case.
     if (!key.isGenerated || !keys.every(Number.isSafeInteger))
       return this.lock(metadata, manager, key.createValueMap(In(keys)) as FindOptionsWhere<object>, criteria);
     return { found: await this.rows.ofIds(metadata, [...new Set(keys.map(String))], manager), criteria };
   }
 
   /**
-   * Other transactions may commit rows that match before the write is made, and rows may cease to match: the
-   * rows that are found are locked, and the write is for them and no others, as if all of it had happened at
-   * the time of the look.
+   * Between this read and the write, another transaction may commit rows that match, or change rows so that
+   * they no longer match. So the rows that are found are locked, and the write names exactly these, as if all
+   * of it happened at the time of the read.
    */
   private async lock(
     metadata: EntityMetadata,
@@ -121,8 +121,8 @@ export class CriteriaWrites {
     criteria: unknown,
   ): Promise<Found> {
     const dataSource = dataSourceOf(manager.queryRunner!);
-    // In a hierarchy, rows of classes that are not marked are written too, and are not among those that are
-    // found.
+    // In a hierarchy the criteria also match rows of unmarked classes, which are not among the rows found. A
+    // write by id would leave those out.
     const isLocked = locksRows(dataSource) && metadata.childEntityMetadatas.length === 0;
     const lock = isLocked ? lockOf(dataSource, metadata) : undefined;
     const found = await this.rows.matching(metadata, where, manager, lock);
@@ -141,7 +141,8 @@ export class CriteriaWrites {
   ): Promise<unknown> {
     const values = [args[1]].flat() as ObjectLiteral[];
     const [any] = this.rows.classes(metadata);
-    // Otherwise an upsert that meets a row would overwrite its record columns, or claim to.
+    // Otherwise an upsert that meets an existing row would overwrite its record columns, or show values on
+    // the instance that the row does not have.
     const discard = (): void => values.forEach((value) => any?.discard(value));
     discard();
     const result = await during({ captured: { target: metadata.target, values } }, () => write(...args));
@@ -149,7 +150,7 @@ export class CriteriaWrites {
     const columns = conflictPaths(args[2]).flatMap((path) => metadata.findColumnsWithPropertyPath(path));
     const where = values.map((value) => {
       const conflict = columns.filter((column) => column.getEntityValue(value) != null);
-      // A null meets no row, so this one was inserted.
+      // A null conflicts with no row, so this value was inserted and is found by its primary key.
       const told = conflict.length === columns.length ? columns : metadata.primaryColumns;
       return Object.assign(
         {},
@@ -159,12 +160,12 @@ export class CriteriaWrites {
       ) as object;
     });
     for (const [entity, ids] of await this.rows.matching(metadata, where, manager)) {
-      for (const id of new Set(ids)) await this.touched(entity, id, manager, undefined);
+      for (const id of new Set(ids)) await this.reportWrite(entity, id, manager, undefined);
     }
     return result;
   }
 
-  private touched(
+  private reportWrite(
     entity: SyncedEntity,
     entityId: string,
     manager: EntityManager,
@@ -176,8 +177,8 @@ export class CriteriaWrites {
 }
 
 /**
- * As weak as an update takes it itself: a foreign key that refers to the row does not wait. Rows that
- * criteria join are not locked.
+ * The lock that an update itself takes, so that transactions which insert a foreign key to the row do not
+ * wait. Rows that the criteria join are not locked.
  */
 const lockOf = (
   dataSource: DataSource,
@@ -190,14 +191,14 @@ const lockOf = (
 const isKey = (value: unknown): boolean =>
   typeof value === 'string' || typeof value === 'number' || value instanceof Date;
 
-/** TypeORM refuses it, so nothing has to be looked up: it would be a write of all rows. */
+/** Criteria without a condition would write all rows. TypeORM refuses them, so no rows are looked up. */
 const isEmpty = (criteria: unknown, nulls: 'are-criteria' | 'are-none'): boolean =>
   criteria == null ||
   criteria === '' ||
   [criteria].flat().length === 0 ||
   [criteria].flat().some((one) => one == null || (!isKey(one) && isBlank(one as object, nulls)));
 
-/** Nothing is left of it where the options of the DataSource say that undefined, or null, is ignored. */
+/** Whether no condition is left where the options of the DataSource ignore undefined, or null. */
 const isBlank = (criteria: object, nulls: 'are-criteria' | 'are-none'): boolean =>
   Object.values(criteria).every(
     (value: unknown) => value === undefined || (value === null && nulls === 'are-none'),

@@ -18,13 +18,13 @@ import { idOf, type EntityEvent } from './entity.subscriber.js';
 export interface EarlyClass {
   readonly entity: SyncedEntity;
   readonly writes: readonly EntityWrite[];
-  /** Some writes named no row, or removed theirs before its record was known. */
+  /** Some writes named no row, or removed one before its record was known. */
   readonly isIncomplete: boolean;
 }
 
 /**
- * Hears what is saved before the module can follow it, because mappers and other DataSources are still being
- * made: in the factories of providers, and in `onModuleInit` hooks that come first.
+ * Hears writes from before the module can follow entities, while mappers and other DataSources are still
+ * being made: in factories of providers, and in `onModuleInit` hooks that run earlier.
  */
 export class EarlyWrites implements EntitySubscriberInterface<ObjectLiteral> {
   private readonly events: EntityEvent[] = [];
@@ -59,7 +59,11 @@ export class EarlyWrites implements EntitySubscriberInterface<ObjectLiteral> {
     this.note(event);
   }
 
-  /** What was written to a DataSource, which is no longer listened to. */
+  /**
+   * Stops listening to a DataSource.
+   *
+   * @returns what was written to it so far
+   */
   take(dataSource: DataSource, entities: SyncedEntities): EarlyClass[] {
     const { subscribers } = dataSource;
     if (subscribers.includes(this)) subscribers.splice(subscribers.indexOf(this), 1);

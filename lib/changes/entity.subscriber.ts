@@ -44,8 +44,8 @@ export interface EntityChangeSubscriberOptions {
 }
 
 /**
- * Hears the life of one marked class and its subclasses. One per class, because a subscriber to all would
- * slow every entity down.
+ * Hears the life of one marked class and its subclasses. Each class has its own subscriber, because one to
+ * all classes would slow down unmarked entities too.
  */
 export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectLiteral> {
   private readonly leaving = new EventBatches<EntityEvent>((events, runner) =>
@@ -60,8 +60,8 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
   }
 
   /**
-   * Reserves the record key, unless the mapper makes it of the row, and discards what was given: a cloned
-   * entity must not claim the original's record.
+   * Discards record columns that the caller has given, because a cloned entity must not claim the original's
+   * record. Reserves the record key, unless the mapper computes it from the row.
    */
   beforeInsert(event: InsertEvent<ObjectLiteral>): void {
     const entity = this.options.entities.find(event.metadata.target);
@@ -75,15 +75,16 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     if (!entity || callContext().captured?.values.includes(event.entity)) return;
     const id = idOf(entity, event);
     if (id === null) return this.nameless.add(event, event.queryRunner);
-    // A query builder's event names no row: it may have met one (ON CONFLICT), which has a key of its own.
+    // A query builder's event names no row. The insert may have met an existing row (ON CONFLICT), which has
+    // a key of its own.
     const inserted = event.entityId !== undefined;
     const stored = inserted ? entity.rowAfterInsert(event.entity) : undefined;
-    return this.touched(entity, id, event, { inserted, stored });
+    return this.reportWrite(entity, id, event, { inserted, stored });
   }
 
   /**
-   * Not there where it has nothing to do: once a hook has run before a write, TypeORM computes all that it
-   * will write anew.
+   * Undefined where the hook has nothing to do: after any hook that runs before a write, TypeORM computes all
+   * changes of the write again.
    */
   get beforeUpdate(): (event: UpdateEvent<ObjectLiteral>) => void {
     return (callContext().isAlone ? undefined : this.expectUpdate) as (
@@ -106,8 +107,8 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
       });
     }
     if (!entity) return this.updatedFromOtherSide(event);
-    // By a query builder in a hook of the application, while it saves something else: the error takes that
-    // back.
+    // This is an update by query builder, in a hook of the application while it saves another entity. With
+    // `onBulkWrite: 'throw'` the error rolls that back.
     if (callContext().isAlone) this.bulkWrite(event, 'An update');
   }
 
@@ -124,7 +125,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
       const id = idOf(entity, event);
       if (id === null) continue;
       const removal = removals.take(entity, id, feed.log(event.queryRunner));
-      if (removal) await this.touched(entity, id, event, { removal });
+      if (removal) await this.reportWrite(entity, id, event, { removal });
     }
   }
 
@@ -153,7 +154,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     const entity = this.classOf(event);
     const id = entity ? idOf(entity, event) : null;
     if (entity && id !== null && (event.databaseEntity || event.metadata.childEntityMetadatas.length === 0))
-      return this.touched(entity, id, event, more);
+      return this.reportWrite(entity, id, event, more);
     if (this.options.rows.classes(event.metadata).length > 0)
       return this.nameless.add(event, event.queryRunner);
   }
@@ -171,8 +172,8 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
   }
 
   /**
-   * What the events do not tell: the id of a row that was inserted without reload, or the class of one known
-   * by id.
+   * Looks up what events do not tell: the id of a row that was inserted without reload, or the class of a row
+   * that is known by id only.
    */
   private async find(events: readonly EntityEvent[], runner: QueryRunner): Promise<void> {
     const { rows, bulk } = this.options;
@@ -188,7 +189,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
       if (id === null) bulk.missed(entity.name, 'An insert without its primary key');
       else
         for (const [one, ids] of await rows.ofIds(event.metadata, [id], runner.manager))
-          for (const each of ids) await this.touched(one, each, event, {});
+          for (const each of ids) await this.reportWrite(one, each, event, {});
     }
   }
 
@@ -202,7 +203,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
     }
   }
 
-  private touched(
+  private reportWrite(
     entity: SyncedEntity,
     entityId: string,
     { entity: instance, queryRunner }: EntityEvent,
@@ -222,20 +223,20 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
       this.options.bulk.met(entity.name, `${what} by query builder`);
   }
 
-  /** The row tells better than the class it was written through. */
+  /** The class of the row is more exact than the class that was written through. */
   private classOf({ databaseEntity, metadata }: EntityEvent): SyncedEntity | undefined {
     const { entities } = this.options;
     return entities.autoSynced(databaseEntity?.constructor) ?? entities.autoSynced(metadata.target);
   }
 }
 
-/** Whether the event is about one row; those of query builders are not. */
+/** Whether the event is about one row. Events of query builders are not. */
 const names = ({ entity, databaseEntity, entityId }: EntityEvent): boolean =>
   entity !== undefined || databaseEntity !== undefined || (entityId !== undefined && entityId !== null);
 
 /**
- * While it saves a node of a tree, TypeORM keeps the paths of that and other nodes by query builder. They are
- * no columns of the application, so no record has them.
+ * While TypeORM saves a node of a tree, it writes the paths of this and other nodes by query builder. Paths
+ * are no columns of the application, so no record contains them.
  */
 const isOfTree = ({ entity, metadata }: EntityEvent): boolean => {
   const path = metadata.materializedPathColumn?.propertyPath;
@@ -243,7 +244,7 @@ const isOfTree = ({ entity, metadata }: EntityEvent): boolean => {
   return path !== undefined && written.length > 0 && written.every((name) => name === path);
 };
 
-/** A removed entity has lost its id, and the row's may have been loaded only in part. */
+/** A removed entity has lost its id, and its loaded row may be incomplete. So all three sources are asked. */
 export const idOf = (
   entity: SyncedEntity,
   { entity: instance, databaseEntity, entityId }: EntityEvent,
@@ -252,7 +253,7 @@ export const idOf = (
   (databaseEntity && entity.idOf(databaseEntity)) ??
   entity.idOf(asKey(entityId, entity));
 
-/** The id of an event comes as a map, or as the bare value of a single key, which may be an object. */
+/** The id of an event is a map, or the bare value of a single key, which may itself be an object. */
 const asKey = (id: unknown, entity: SyncedEntity): object => {
   const [column, ...others] = entity.metadata.primaryColumns;
   const isMap =
@@ -271,7 +272,7 @@ function reservedKey(entity: SyncedEntity, { entity: given, manager, metadata }:
     const row = metadata.create(undefined, { fromDeserializer: true }) as object;
     return entity.newRkey(isInstance ? given : manager.merge(target as Function, row, given));
   } catch (error) {
-    // The row is saved without a key; the sync that follows meets the error again, and reports it.
+    // The row is saved without a key. The sync that follows meets the same error, and reports it.
     if (error instanceof MapperError) return null;
     throw error;
   }

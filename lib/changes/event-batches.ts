@@ -1,8 +1,8 @@
 import type { QueryRunner } from 'typeorm';
 
 /**
- * TypeORM raises the events of one call together, without waiting between them, while a connection takes one query at a time:
- * what they have to ask the database is asked together.
+ * Collects the events of one TypeORM call, so that their questions to the database are asked together.
+ * TypeORM raises these events without waiting in between, and a connection takes one query at a time.
  */
 export class EventBatches<T> {
   private readonly waiting = new WeakMap<QueryRunner, { items: T[]; done: Promise<void> }>();

@@ -16,24 +16,24 @@ const followed = new WeakMap<DataSource, Followed>();
 const wrapped = new WeakSet<object>();
 
 /**
- * Follows the managers of a DataSource, whoever makes them and whenever: `new EntityManager(dataSource)`,
- * `dataSource.createEntityManager()` in the constructor of a repository class, before the module started.
- * They share nothing but their class, so its methods are wrapped, once in a process. A manager of a
- * DataSource that is not followed goes on to TypeORM's own.
+ * Follows all managers of a DataSource, whenever they were made: by `new EntityManager(dataSource)`, or by
+ * `dataSource.createEntityManager()` in the constructor of a repository, before the module started. Managers
+ * share nothing but their class, so the methods of the class are wrapped, once per process. A manager of a
+ * DataSource that is not followed uses TypeORM's own methods.
  *
  * @returns stops following
  */
-export function followManagers(dataSource: DataSource, one: Followed): () => void {
+export function followManagers(dataSource: DataSource, parts: Followed): () => void {
   const prototype = rootOf(dataSource.manager);
   if (!wrapped.has(prototype)) {
     wrapped.add(prototype);
     wrap(prototype);
   }
-  followed.set(dataSource, one);
-  return () => void (followed.get(dataSource) === one && followed.delete(dataSource));
+  followed.set(dataSource, parts);
+  return () => void (followed.get(dataSource) === parts && followed.delete(dataSource));
 }
 
-/** Subclasses of managers call the methods of the class that is wrapped, which is the root of them all. */
+/** The class that is wrapped: the root of all classes of managers, whose methods subclasses call. */
 function rootOf(manager: EntityManager): object {
   let root = Object.getPrototypeOf(manager) as object;
   for (let next: unknown = root; next && next !== Object.prototype; next = Object.getPrototypeOf(next))

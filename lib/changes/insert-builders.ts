@@ -15,10 +15,7 @@ interface InsertBuilder {
   execute(): Promise<unknown>;
 }
 
-/**
- * Inserts by query builders outside a transaction get one of their own, so that their rows are captured in
- * it.
- */
+/** Gives inserts by query builder a transaction if they have none, so that their rows are captured in it. */
 export class InsertBuilders {
   constructor(
     private readonly feed: ChangeFeed,
@@ -26,11 +23,11 @@ export class InsertBuilders {
     private readonly bulk: BulkWritePolicy,
   ) {}
 
-  /** `createQueryBuilder` of a DataSource, which its managers and repositories call too. */
+  /** Wraps `createQueryBuilder` of a DataSource, which its managers and repositories call as well. */
   watched(create: CreateQueryBuilder): CreateQueryBuilder {
     return (...args: unknown[]) => {
       const builder = (create as (...given: unknown[]) => ReturnType<CreateQueryBuilder>)(...args);
-      // TypeORM makes one for each row that it saves.
+      // TypeORM itself makes a builder for each row that it saves; those already have a transaction.
       if (isInTransaction(builder)) return builder;
       const insert = builder.insert.bind(builder);
       builder.insert = () => this.watchedInsert(insert());

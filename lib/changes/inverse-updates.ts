@@ -10,24 +10,24 @@ interface UpdateBuilder {
 }
 
 /**
- * Finds the rows of a relation that is saved from its other side (`user.posts = [post]` without cascade), for which TypeORM's
- * update events name none: the criteria of its updates do.
+ * Finds the rows of a relation that is saved from its other side (`user.posts = [post]` without cascade).
+ * TypeORM's update events name no rows there, but the criteria of its update statements do.
  */
 export class InverseUpdates {
   constructor(private readonly feed: ChangeFeed) {}
 
-  /** Before the updates: from now on those of this class are noted. */
+  /** To be called before the updates: from then on, the criteria of updates of this class are noted. */
   expect(target: unknown, runner: QueryRunner): void {
     const { updates } = this.feed.log(runner);
     if (!updates.has(target)) updates.set(target, []);
   }
 
-  /** After the updates. */
+  /** @returns the noted criteria, once */
   criteria(target: unknown, runner: QueryRunner): readonly object[] {
     return this.feed.log(runner).updates.get(target)?.splice(0) ?? [];
   }
 
-  /** A query builder that an entity manager made: notes what is expected. */
+  /** Notes the criteria of expected updates, of a query builder that an entity manager made. */
   observe(builder: object, runner: QueryRunner | undefined): void {
     if (!runner || this.feed.log(runner).updates.size === 0) return;
     const changing = builder as QueryBuilder;

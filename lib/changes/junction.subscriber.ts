@@ -23,11 +23,11 @@ export interface JunctionSubscriberOptions {
 type Side = EntityMetadata['ownerColumns'];
 
 /**
- * Hears the rows of join tables: saving `post.tags` changes what its mapper reads, and raises no event of the
- * post. It has no hooks before a write, which would slow every save down.
+ * Hears the rows of join tables: saving `post.tags` changes what the post's mapper reads, and raises no event
+ * of the post. It has no hooks that run before a write, because those would slow down every save.
  */
 export class JunctionSubscriber implements EntitySubscriberInterface<ObjectLiteral> {
-  /** The sides of a join table whose entities read the relation. */
+  /** By join table, its sides whose entities read the relation. */
   private readonly sides = new Map<EntityMetadata, Side[]>();
 
   constructor(private readonly options: JunctionSubscriberOptions) {
@@ -57,10 +57,10 @@ export class JunctionSubscriber implements EntitySubscriberInterface<ObjectLiter
 
   private changed(junction: EntityMetadata, row: unknown, runner: QueryRunner): Promise<void> | void {
     const sides = this.sides.get(junction);
-    if (sides) return this.touch(junction, sides, row, runner);
+    if (sides) return this.reportSides(junction, sides, row, runner);
   }
 
-  private async touch(
+  private async reportSides(
     junction: EntityMetadata,
     sides: readonly Side[],
     row: unknown,
@@ -80,12 +80,12 @@ export class JunctionSubscriber implements EntitySubscriberInterface<ObjectLiter
         continue;
       }
       for (const [entity, ids] of await rows.ofIds(metadata, [id], runner.manager))
-        if (entity.readsJunction(junction) && !isTouched(entity, id, feed.log(runner).pending))
+        if (entity.readsJunction(junction) && !isWritten(entity, id, feed.log(runner).pending))
           for (const each of ids)
             await feed.touched(entityWriteOf(entity, each, { origin: currentManagedCall() }), runner);
     }
   }
 }
 
-const isTouched = (entity: SyncedEntity, id: string, pending: readonly EntityWrite[]): boolean =>
+const isWritten = (entity: SyncedEntity, id: string, pending: readonly EntityWrite[]): boolean =>
   pending.some((write) => write.entity === entity && write.entityId === id && !write.removal);

@@ -12,7 +12,7 @@ const WHOLE_TABLE = ['updateAll', 'deleteAll', 'clear'];
 /** The methods of a manager that write. */
 export const WRITES: readonly string[] = [...COMMITS, ...STATEMENTS, ...WHOLE_TABLE];
 
-/** A writing method of a manager of a DataSource that is followed, in place of TypeORM's own. */
+/** What runs in place of a writing method, on managers of a followed DataSource. */
 type Write = (manager: EntityManager, original: WriteMethod, args: unknown[]) => Promise<unknown>;
 
 export interface ManagedWritesOptions {
@@ -24,14 +24,15 @@ export interface ManagedWritesOptions {
 }
 
 /**
- * The writing methods of entity managers, for two things that subscribers cannot do: to sync after the
- * connection is given back (in a commit hook it is held, and an error there makes TypeORM roll back), and to
- * learn the rows of a write by criteria.
+ * Wraps the writing methods of entity managers, for two things that subscribers cannot do:
+ * - sync after the connection is given back. A commit hook still holds it, and an error in the hook makes
+ *   TypeORM roll back.
+ * - find the rows of a write by criteria.
  */
 export class ManagedWrites {
   /** By name of the method. */
   readonly methods: ReadonlyMap<string, Write>;
-  /** `increment()` calls `update()`, which has nothing to add. */
+  /** True while `increment()` calls `update()`, whose rows are already being looked up. */
   private delegating = false;
 
   constructor(private readonly options: ManagedWritesOptions) {
@@ -45,7 +46,7 @@ export class ManagedWrites {
         if (name !== 'transaction' && !this.concerns(args[0])) return original(...args);
         const known = { isAlone: name === 'save' && this.isAlone(args), isUnreloaded: isUnreloaded(args) };
         const write = (): Promise<unknown> => original(...inTransaction(args));
-        // Inside a transaction the commit is somebody else's, who will wait for the sync.
+        // Inside a transaction, the call that commits it waits for the sync.
         return queryRunner?.isTransactionActive
           ? during(known, write)
           : feed.managed(queryRunner, write, known);
@@ -77,8 +78,8 @@ export class ManagedWrites {
     }
     const inside = (other: EntityManager): Promise<unknown> =>
       (other as unknown as Record<string, WriteMethod>)[name]!(...args);
-    // On SQLite another caller's transaction is joined, as TypeORM would: a savepoint in it would be all that
-    // its rollback undoes.
+    // On SQLite the write joins another caller's transaction, as it would without the module. A savepoint in
+    // that transaction would be the only thing that the other caller's rollback undoes.
     const shared = feed.sharesConnection ? dataSource.createQueryRunner() : undefined;
     if (shared?.isTransactionActive) return feed.managed(undefined, () => inside(shared.manager));
     return manager.transaction(inside);
@@ -96,8 +97,9 @@ export class ManagedWrites {
   }
 
   /**
-   * @param subject the class, or without one the entity, that is saved or removed; of a list of entities
-   *   nothing is said
+   * Whether the write may concern marked entities. Lists of entities are not examined, and always may.
+   *
+   * @param subject the class or, where none is given, the entity that is saved or removed
    */
   private concerns(subject: unknown): boolean {
     const isEntity = typeof subject === 'object' && subject !== null && !Array.isArray(subject);
@@ -123,7 +125,7 @@ export class ManagedWrites {
   }
 }
 
-/** Of `save(target, entity, options)`, or `save(entity, options)`. */
+/** The position of the options: `save(target, entity, options)`, or `save(entity, options)`. */
 const placeOfOptions = ([first]: readonly unknown[]): 1 | 2 => (typeof first === 'object' ? 1 : 2);
 
 function isUnreloaded(args: readonly unknown[]): boolean {
@@ -131,7 +133,10 @@ function isUnreloaded(args: readonly unknown[]): boolean {
   return (options as { reload?: unknown } | undefined)?.reload === false;
 }
 
-/** Without `transaction: false`: what is written is captured with it, or not at all. */
+/**
+ * Overrides `transaction: false`, so that the rows and what is captured of them are committed together or not
+ * at all.
+ */
 function inTransaction(args: readonly unknown[]): readonly unknown[] {
   const place = placeOfOptions(args);
   const options = args[place] as { transaction?: unknown } | undefined;

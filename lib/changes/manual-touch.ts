@@ -11,7 +11,7 @@ import type { ChangeFeeds } from './change-feeds.js';
 import { currentManagedCall } from './call-context.js';
 import { currentUnit, type UnitParticipant } from './unit-of-work.js';
 
-/** Changes that no row shows, told by the application: they go the way of a saved entity. */
+/** Lets the application report changes that no row shows. They are handled like a saved entity. */
 export class ManualTouch implements UnitParticipant {
   constructor(
     private readonly entities: SyncedEntities,
@@ -20,12 +20,12 @@ export class ManualTouch implements UnitParticipant {
   ) {}
 
   /**
-   * Something outside the row changed what the entity maps to (a many-to-many relation, another table, a
-   * file): its record is looked at again, as after a `save()`. Inside a unit of work, or a transaction of
-   * `DataSource.transaction()`, that happens at its end, and the result is 'pending'.
+   * Syncs an entity again after something outside its row has changed what it maps to (a many-to-many
+   * relation, another table, a file), as after a `save()`. Inside a unit of work, or inside a transaction of
+   * `DataSource.transaction()`, the sync happens at the end of that, and the result is 'pending'.
    *
-   * @param manager of a transaction that you manage yourself (`queryRunner.manager`): the touch is part of
-   *   it. Without it, call after the commit
+   * @param manager of a transaction that you manage yourself (`queryRunner.manager`); the touch then becomes
+   *   part of it. Without the manager, call this method after the commit
    * @throws AuthenticationError if the account has to act
    * @throws ParityOptionsError for an entity that is not marked with `@AutoSyncsWithAtp()`
    */

@@ -14,8 +14,8 @@ const cascades = ({
 }: Relation): boolean => isCascadeInsert || isCascadeUpdate || isCascadeSoftRemove || isCascadeRecover;
 
 /**
- * Of which marked class a row is: in a single-table hierarchy the class that was written to need not be the
- * row's own.
+ * Tells which marked class a row belongs to. In a single-table hierarchy, the class that was written through
+ * need not be the class of the row.
  */
 export class MarkedClasses {
   private readonly reached = new WeakMap<EntityMetadata, boolean>();
@@ -30,7 +30,10 @@ export class MarkedClasses {
       .filter((entity) => entity !== undefined);
   }
 
-  /** Whether saving or removing an entity of this class can, by its relations, write a marked one. */
+  /**
+   * Whether saving or removing an entity of this class can write an entity of a marked class through its
+   * relations.
+   */
   reaches(metadata: EntityMetadata): boolean {
     let reaches = this.reached.get(metadata);
     if (reaches === undefined) {
@@ -46,8 +49,8 @@ export class MarkedClasses {
   }
 
   /**
-   * Whether this is a marked class, and saving an entity of it writes its own row and no other, from
-   * whichever side of a relation.
+   * Whether this class is marked, and saving one of its entities writes no other row: it owns all its
+   * relations, and cascades none.
    */
   isAlone(metadata: EntityMetadata): boolean {
     let isAlone = this.alone.get(metadata);
@@ -61,7 +64,7 @@ export class MarkedClasses {
     return isAlone;
   }
 
-  /** By class, the ids of rows; without a query where the class tells. */
+  /** The ids by class. Without a query where the class alone decides. */
   async ofIds(
     metadata: EntityMetadata,
     ids: readonly string[],
@@ -74,7 +77,8 @@ export class MarkedClasses {
   }
 
   /**
-   * By class, the ids of the rows that match; with a lock, they stay as they are until the transaction ends.
+   * The ids of the rows that match, by class. With a lock, the rows stay as they are until the transaction
+   * ends.
    */
   async matching(
     metadata: EntityMetadata,

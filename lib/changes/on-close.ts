@@ -1,8 +1,9 @@
 import type { DataSource } from 'typeorm';
 
 /**
- * When a DataSource closes, runs `before` while it still works, and `after` once it is closed: until then it
- * may commit something.
+ * When a DataSource closes, runs `before` while it still works, and `after` once it is closed. Until then the
+ * DataSource may still commit something.
+ *
  * @returns stops listening
  */
 export function onClose(dataSource: DataSource, before: () => Promise<void>, after: () => void): () => void {
@@ -11,7 +12,7 @@ export function onClose(dataSource: DataSource, before: () => Promise<void>, aft
     try {
       if (dataSource.isInitialized) await before();
     } finally {
-      // An application that cannot close its DataSource never ends.
+      // Closed even if `before` fails: an open DataSource would keep the process alive.
       await destroy();
       after();
     }

@@ -6,11 +6,11 @@ import type { Removal } from '../sync/change.js';
 import type { TransactionLog } from './transaction-log.js';
 
 /**
- * Asks entities, while their rows are still there, what cannot be asked afterwards: their address, and
- * whether the record may go.
+ * Asks entities for their address, and whether the record may go, while their rows still exist. After the
+ * delete neither can be found out.
  */
 export class RemovalWatch {
-  /** Before the delete. */
+  /** To be called before the delete. */
   async ask(
     entity: SyncedEntity,
     ids: readonly string[],
@@ -19,12 +19,12 @@ export class RemovalWatch {
   ): Promise<void> {
     for (const id of ids) log.removals.delete(key(entity, id));
     const rows = [...(await entity.load(ids, runner.manager))];
-    // Side by side: each answer may take as long as it is given.
+    // In parallel, because an answer of the application's code may take long.
     const removals = await Promise.all(rows.map(([, row]) => removalOf(entity, row)));
     removals.forEach((removal, index) => log.removals.set(key(entity, rows[index]![0]), removal));
   }
 
-  /** After the delete; undefined if the row was not there. */
+  /** To be called after the delete. Undefined if there was no row. */
   take(entity: SyncedEntity, id: string, log: TransactionLog): Removal | undefined {
     const removal = log.removals.get(key(entity, id));
     log.removals.delete(key(entity, id));
@@ -41,10 +41,12 @@ async function removalOf(entity: SyncedEntity, row: object): Promise<Removal> {
     const claimed = await entity.addressOf(row);
     const next = published && claimed && atUri(claimed) !== atUri(published) ? claimed : null;
     const address = published ?? claimed;
-    // A soft-deleted row was asked when it was soft-deleted; what is left of its record goes with the row.
+    // A soft-deleted row was asked when it was soft-deleted. Here the answer concerns what is left of its
+    // record.
     return { address, next, cid, keepRecord: !(await entity.shouldAutoUnsync(row, { soft: false })) };
   } catch {
-    // Its own code failed. The row goes all the same, and a record that stays for ever is the greater harm.
+    // The application's code failed. The row is deleted all the same, and a record that stays for ever would
+    // be the greater harm.
     return { address: published, cid, keepRecord: false };
   }
 }

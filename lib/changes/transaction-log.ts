@@ -2,17 +2,23 @@ import type { QueryRunner } from 'typeorm';
 import type { EntityWrite, Removal, Resolved } from '../sync/change.js';
 import { CommittedBatch } from '../sync/committed-batch.js';
 
-/** What one connection has written and not committed yet. A savepoint that is rolled back takes its own part, and no other. */
+/**
+ * The entity writes of one connection that are not committed yet. Rolling a savepoint back drops only the
+ * writes since that savepoint.
+ */
 export class TransactionLog {
   private writes: EntityWrite[] = [];
-  /** What was captured for the commit that is about to be made, and of how many writes. */
+  /** What was captured for the coming commit, and how many writes that covers. */
   private captured: Resolved[] = [];
   private capturedCount = 0;
   /** Length of `writes` at the start of the transaction and of each savepoint in it. */
   private readonly marks: number[] = [];
-  /** Written outside a transaction: committed already, and about to be handed on. */
+  /** Writes from outside a transaction. They are committed already, and are handed on next. */
   readonly loose: EntityWrite[] = [];
-  /** What was asked of entities before their rows went. Outlives the transaction: on a shared connection a stranger's commit may come first. */
+  /**
+   * Answers of entities from before their rows were deleted. They outlive the transaction, because on a
+   * shared connection another caller's commit may come first.
+   */
   readonly removals = new Map<string, Removal>();
   /** The criteria of updates by entity class, while events that name no row are expected. */
   readonly updates = new Map<unknown, object[]>();
@@ -33,12 +39,15 @@ export class TransactionLog {
     return this.writes.length === this.capturedCount;
   }
 
-  /** What is not captured yet. */
   get uncaptured(): readonly EntityWrite[] {
     return this.writes.slice(this.capturedCount);
   }
 
-  /** The next `count` writes are captured. @param as undefined: nothing was to be captured */
+  /**
+   * Marks the next `count` writes as captured.
+   *
+   * @param as undefined if there was nothing to capture
+   */
   capture(count: number, as: Resolved | undefined): void {
     if (!as) return;
     this.capturedCount += count;
@@ -54,8 +63,8 @@ export class TransactionLog {
   }
 
   /**
-   * @param over no transaction is open any more, whatever was counted (savepoints that nobody released go with the commit)
-   * @returns what is committed now: nothing as long as an outer transaction is open
+   * @param over no transaction is open any more. A commit also ends the savepoints that were not released
+   * @returns what is committed now; nothing while an outer transaction is open
    */
   commit(over: boolean): CommittedBatch {
     this.marks.pop();
@@ -66,7 +75,7 @@ export class TransactionLog {
     return batch;
   }
 
-  /** @returns what is taken back */
+  /** @returns the writes that are rolled back */
   rollback(over: boolean): EntityWrite[] {
     const mark = this.marks.pop() ?? 0;
     if (over) this.marks.length = 0;
@@ -83,7 +92,7 @@ export class TransactionLog {
   }
 }
 
-/** By query runner, not in `queryRunner.data`, which `save(x, { data })` swaps. */
+/** By query runner. Not in `queryRunner.data`, which `save(x, { data })` replaces. */
 export class TransactionLogs {
   private readonly logs = new WeakMap<QueryRunner, TransactionLog>();
 

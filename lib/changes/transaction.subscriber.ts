@@ -8,8 +8,8 @@ import type { ChangeFeed } from './change-feed.js';
 import { currentManagedCall } from './call-context.js';
 
 /**
- * Follows the transactions and savepoints of a DataSource; no entity events, so that unmarked entities cost
- * nothing.
+ * Follows the transactions and savepoints of a DataSource. It hears no entity events, so unmarked entities
+ * cost nothing.
  */
 export class TransactionSubscriber implements EntitySubscriberInterface {
   constructor(private readonly feed: ChangeFeed) {}

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AuthenticationError } from '../errors/authentication.error.js';
 import { CommittedBatch } from '../sync/committed-batch.js';
 
-/** What a unit asks of each change feed when it ends. */
+/** A change feed, or another source of writes, that dispatches them when the unit ends. */
 export interface UnitParticipant {
   /** @returns the auth failure to throw, if there is one */
   dispatchUnit(batch: CommittedBatch): Promise<AuthenticationError | undefined>;
@@ -10,7 +10,10 @@ export interface UnitParticipant {
 
 const units = new AsyncLocalStorage<UnitOfWork>();
 
-/** Holds back what is committed inside, so that it is synced together: one write per account, however many saves. */
+/**
+ * Holds back what is committed inside it, so that all of it is synced together: one write per account,
+ * however many saves.
+ */
 class UnitOfWork {
   private readonly committed = new Map<UnitParticipant, CommittedBatch>();
   isOpen = true;
@@ -28,15 +31,15 @@ class UnitOfWork {
   }
 }
 
-/** The unit that this call belongs to; what a unit has left running when it ended belongs to none. */
+/** The unit of the current call. Work that a unit left running when it ended belongs to none. */
 export function currentUnit(): UnitOfWork | undefined {
   const unit = units.getStore();
   return unit?.isOpen ? unit : undefined;
 }
 
 /**
- * Runs `fn`, then syncs all that it committed, and resolves with its result. A unit inside a unit is part of it.
- * If `fn` throws, what it had committed is synced all the same, and its error is thrown.
+ * Runs `fn`, syncs all that it committed, then resolves with its result. A unit inside a unit is part of the
+ * outer one. If `fn` throws, what it had committed is still synced, and then its error is thrown.
  *
  * @throws AuthenticationError if an account has to act; what was committed stays
  */

@@ -12,12 +12,12 @@ import type { StoreFailures } from './store-failures.js';
 export interface BackgroundDeliveryOptions {
   readonly store: PendingSyncStore;
   readonly waker: LaneWaker;
-  /** For what cannot be left to the lane loop. */
+  /** Delivers what cannot be left to the lane loop. */
   readonly direct: Delivery;
   readonly failures: StoreFailures;
 }
 
-/** Keeps what changed, and lets its caller go on; the lane loop does the rest. */
+/** Keeps changes and lets their caller go on; the lane loop does the rest. */
 export class BackgroundDelivery implements Delivery {
   private isStopped = false;
 
@@ -26,7 +26,7 @@ export class BackgroundDelivery implements Delivery {
   async deliver(changes: readonly Change[], run: SyncRun, since: number): Promise<SyncResult[]> {
     const { store, waker, direct, failures } = this.options;
     const open = changes.filter(({ settled }) => !settled);
-    // The lane loop has stopped, and a cache in memory goes with this process.
+    // The lane loop has stopped, and a cache in memory ends with this process: a kept change would be lost.
     if (this.isStopped && !store.durable && !store.outlivesProcess)
       return direct.deliver(changes, run, since);
     try {

@@ -28,7 +28,7 @@ export interface DurableCaptureOptions {
 
 /** Captures changes in the transactions that make them, so that a committed change is never lost. */
 export class DurableCapture implements Capture {
-  /** Classes whose own code gives promises: it is not asked again in a transaction. */
+  /** Classes whose own code returns promises. It is not asked in a transaction again. */
   private readonly waiting = new WeakSet<SyncedEntity>();
 
   constructor(private readonly options: DurableCaptureOptions) {}
@@ -42,7 +42,7 @@ export class DurableCapture implements Capture {
     return captured;
   }
 
-  /** What joined the transaction after its capture, or could not be told in it, is captured now. */
+  /** Captures now what joined the transaction after its capture, or could not be resolved in it. */
   async committed({ writes, captured: early }: CommittedBatch, run: SyncRun): Promise<Resolved> {
     const { store, versions } = this.options;
     const again = early.flatMap(({ unresolved }) => unresolved.map(({ write }) => write));
@@ -51,7 +51,8 @@ export class DurableCapture implements Capture {
     if (only && early.length === 1 && rest.length === 0) return only;
     const late = await resolveCommitted(rest, run, versions);
     const captured = await this.captureLate(late, run);
-    // What was captured of those that can be told now is to be settled; the sweep finds it otherwise.
+    // The unresolved entries of these entities still have to be settled. If this wake-up fails, the sweep
+    // finds them.
     if (again.length > 0 && late.unresolved.length === 0)
       await store.wake(UNRESOLVED_DID).catch(() => undefined);
     const all = [...early, captured];
@@ -62,7 +63,9 @@ export class DurableCapture implements Capture {
     };
   }
 
-  /** They are captured as changes are; the sweep wakes their lane where this fails. */
+  /**
+   * They were captured like changes, so only their lane has to be woken. If that fails, the sweep wakes it.
+   */
   async keepUnresolved(): Promise<boolean> {
     await this.options.store.wake(UNRESOLVED_DID).catch(() => undefined);
     return true;
@@ -89,10 +92,10 @@ export class DurableCapture implements Capture {
   }
 
   /**
-   * A change that asks for nothing costs no more than this, if the store agrees: its record is as it should
-   * be, or it is to have none.
+   * Captures changes. A change that needs nothing done, because its record is as it should be or there should
+   * be none, is left alone if the store agrees, and no later work looks at it.
    *
-   * @returns the same, with what the store left alone marked as settled
+   * @returns the same, with the changes that the store left alone marked as settled
    */
   private async capture(resolved: Resolved, runner: QueryRunner): Promise<Resolved> {
     const changed = mergedByAddress(resolved.changes);
@@ -114,21 +117,21 @@ export class DurableCapture implements Capture {
     return { ...resolved, changes };
   }
 
-  /** By at-uri, of the changes that ask for nothing, as far as their rows know. */
+  /** By at-uri, the results of the changes that need nothing done, as far as their rows know. */
   private async unchanged(
     asked: readonly Change[],
     runner: QueryRunner,
   ): Promise<ReadonlyMap<string, SyncResult>> {
     const results = this.ask(asked);
-    const inHand = [...results].filter((one) => needsRow(...one)).map(([change]) => change);
+    const inHand = [...results].filter((pair) => needsRow(...pair)).map(([change]) => change);
     for (const change of inHand) results.delete(change);
-    if (inHand.length > 0) for (const one of this.ask(await rowsOf(inHand, runner))) results.set(...one);
+    if (inHand.length > 0) for (const pair of this.ask(await rowsOf(inHand, runner))) results.set(...pair);
     return new Map([...results].map(([{ address }, result]) => [atUri(address), result]));
   }
 
   /**
-   * A mapper that throws throws again when the change is tried; if that was an error of SQL on this
-   * connection, the capture meets what it did to the transaction.
+   * Asks the snapshots. A mapper that throws here throws again when the change is attempted. If that was an
+   * SQL error on this connection, the transaction is broken and the capture fails.
    */
   private ask(changes: readonly Change[]): Map<Change, SyncResult> {
     const results = new Map<Change, SyncResult>();
@@ -147,12 +150,12 @@ const offered = (change: Change, unlessSettled: boolean): OfferedChange =>
   unlessSettled ? { ...toPending(change), unlessSettled } : toPending(change);
 
 /**
- * Whether the ledger can tell that nothing was there before either. Where a record is kept that the entity no
- * longer asks for, it cannot: the row may still be of before another caller's change, or its address of a
- * record that was removed with it.
+ * Whether the ledger can confirm that nothing was at the address before either. Where a record is kept that
+ * the entity no longer asks for, it cannot: the row may be from before another caller's change, or the
+ * address may be that of a record which was removed with it.
  */
 const mayBeSettled = ({ cid, snapshot }: Change, { status }: SyncResult): boolean =>
   status === 'unchanged' || (cid === null && snapshot !== undefined && recordStateOf(snapshot).uri === null);
 
-/** A ledger is of one DataSource. */
+/** The changes of one ledger share one DataSource. */
 const dataSourceOf = ({ changes: [first] }: Resolved): DataSource | undefined => first?.entity.dataSource;

@@ -2,14 +2,15 @@ import { type RepositoryState, RepositoryStateStore } from '../pds/repository-st
 import type { PendingEntry } from '../pending/pending-entry.js';
 
 /**
- * The state of a repository in the first try of some changes, where the store of pending syncs outlives the
- * process and does not know them yet: they are captured before the first request that may carry them is sent.
+ * The state of a repository during the first attempt on changes that the store of pending syncs does not know
+ * yet. The store outlives the process, so the changes are captured before the first request that may carry
+ * them: a crash after that request must not lose them.
  */
 export class FirstAttemptState extends RepositoryStateStore {
-  /** By at-uri; undefined while nothing was sent. */
+  /** By at-uri; undefined while no request was sent. */
   captured: ReadonlyMap<string, PendingEntry> | undefined;
 
-  /** @param capture gives undefined if the changes could not be kept: they are tried all the same */
+  /** @param capture returns undefined if the changes could not be kept; they are attempted all the same */
   constructor(
     private readonly store: RepositoryStateStore,
     private readonly capture: () => Promise<ReadonlyMap<string, PendingEntry> | undefined>,

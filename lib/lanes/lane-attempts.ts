@@ -34,23 +34,24 @@ export interface LaneOptions {
   readonly sessions: SessionProvider;
   readonly events: ParityEvents;
   readonly versions: SettledVersions;
-  /** Whether the backlog of an account that has signed in again runs by itself. */
+  /** Whether the backlog of an account that has signed in again is retried automatically. */
   readonly autoRetry: boolean;
   readonly log: { debug(message: string): void; warn(message: string): void; error(message: string): void };
 }
 
-/** Some changes of a lane, to be tried under its lease. */
+/** Some changes of a lane, to be attempted under its lease. */
 export interface Attempt {
   readonly held: LeasedLane;
   readonly changes: readonly Change[];
   readonly entries: ReadonlyMap<string, PendingEntry>;
-  /** What becomes of the lane if nothing fails in passing. */
+  /** What becomes of the lane if no failure is transient. */
   readonly next: LaneNext;
   readonly backfill: boolean;
-  /** The entries are tried again; otherwise the changes are new, and kept if they fail. */
+  /** Whether the entries are attempted again. Otherwise the changes are new, and kept if they fail. */
   readonly isRetry: boolean;
   /**
-   * Nothing is done under the lease once all of them are settled: the last settlement may give the lane back.
+   * Whether the last settlement may give the lane back: nothing is done under the lease once all changes are
+   * settled.
    */
   readonly givesBack?: boolean;
 }
@@ -58,13 +59,13 @@ export interface Attempt {
 export interface AttemptResult {
   /** One per change, in their order. */
   readonly outcomes: Outcome[];
-  /** By at-uri: what failed, as it is kept now. */
+  /** By at-uri, the failed changes as they are kept now. */
   readonly kept: ReadonlyMap<string, PendingEntry>;
-  /** What came of it could not be stored: `kept` is what is known to be kept from before. */
+  /** Set if the results could not be stored. `kept` then has what is known to be kept from before. */
   readonly storeError?: Error;
 }
 
-/** What the dispatcher and the worker have in common: one try of some changes of a lane that is held. */
+/** One attempt on some changes of a leased lane. The dispatcher and the lane worker both use it. */
 export class LaneAttempts {
   readonly gate: LaneGate;
   readonly discards: LaneDiscards;
@@ -72,7 +73,7 @@ export class LaneAttempts {
 
   constructor(
     readonly options: LaneOptions,
-    /** DIDs that this process is writing for. */
+    /** DIDs for which this process is writing now. */
     private readonly running = new Set<string>(),
   ) {
     this.parks = new LaneParks(options);
@@ -80,7 +81,7 @@ export class LaneAttempts {
     this.discards = new LaneDiscards(options);
   }
 
-  /** The same on the caller's connection, for as long as it waits. */
+  /** The same on the caller's connection, for as long as the caller waits. */
   on(own: (() => QueryRunner | undefined) | undefined): LaneAttempts {
     if (!own) return this;
     const { store, state } = this.options;
@@ -92,18 +93,18 @@ export class LaneAttempts {
     return this.running.has(did);
   }
 
-  /** Tries changes, settles what succeeded, and remembers what failed. */
-  async run(one: Attempt, run: SyncRun = {}): Promise<AttemptResult> {
-    const { held, changes, entries, backfill, isRetry, next } = one;
+  /** Attempts changes, settles those that succeeded, and stores those that failed. */
+  async run(attempt: Attempt, run: SyncRun = {}): Promise<AttemptResult> {
+    const { held, changes, entries, backfill, isRetry, next } = attempt;
     const { lease, failures, permit } = held;
     const { engine, versions } = this.options;
     const { did } = lease;
     const sessionId = await this.parks.sessionId(did);
     this.running.add(did);
     held.begin();
-    const first = isRetry ? null : this.firstTry(held, changes, entries);
+    const first = isRetry ? null : this.firstAttempt(held, changes, entries);
     try {
-      const ledger = this.ledgerOf(one);
+      const ledger = this.ledgerOf(attempt);
       const outcomes = await engine.run(did, changes, {
         ...run,
         ...(ledger && { ledger }),
@@ -128,7 +129,7 @@ export class LaneAttempts {
         held.finish(nextAttempt(failed, { failures, next, backfill }));
         return { outcomes, kept };
       } catch (error) {
-        // What the try has come to is true all the same.
+        // The outcomes of the attempt are true although they could not be stored.
         return { outcomes, kept: known, storeError: error as Error };
       }
     } finally {
@@ -137,7 +138,7 @@ export class LaneAttempts {
     }
   }
 
-  /** undefined: the store is in no database. */
+  /** @returns undefined if the store is in no database */
   private ledgerOf({ held, changes, entries, givesBack = false }: Attempt): LaneSettlement | undefined {
     const { store } = this.options;
     return settlesWithRows(store)
@@ -145,8 +146,8 @@ export class LaneAttempts {
       : undefined;
   }
 
-  /** null: the changes are captured already, or would go with this process. */
-  private firstTry(
+  /** @returns null if the changes are captured already, or would be lost with this process anyway */
+  private firstAttempt(
     held: LeasedLane,
     changes: readonly Change[],
     entries: Attempt['entries'],
@@ -156,7 +157,8 @@ export class LaneAttempts {
     const { did } = held.lease;
     return new FirstAttemptState(held.state, async () => {
       try {
-        // What was captured since the try began is newer than what it has read, and stays due.
+        // A change that was captured since the attempt began is newer than what the attempt has read, and
+        // stays due.
         const now = await this.entriesAt(did, changes);
         return await this.capture(
           did,
@@ -170,8 +172,8 @@ export class LaneAttempts {
   }
 
   /**
-   * DurableCapture changes that are not tried now (a durable store has done it already), and gives their
-   * entries.
+   * Captures changes that are not attempted now, and returns their entries. A durable store has captured them
+   * already.
    */
   async capture(did: string, changes: readonly Change[]): Promise<Map<string, PendingEntry>> {
     const { store } = this.options;
@@ -192,8 +194,8 @@ export class LaneAttempts {
   }
 
   /**
-   * Before the change is settled: from then on nothing else would remember what it asks for at its entity's
-   * new address.
+   * Called before the change is settled: after that, nothing else remembers what it asks for at the new
+   * address of its entity.
    */
   private async captureElsewhere(outcomes: readonly Outcome[]): Promise<void> {
     const changes = outcomes.flatMap(({ elsewhere }) => elsewhere ?? []);
@@ -223,8 +225,10 @@ export class LaneAttempts {
   }
 
   /**
-   * What failed is kept. A durable store has it already; another captures each new change, which may ask for
-   * something else than before, unless it is captured since (`known`).
+   * Keeps failed changes.
+   * - A durable store has them already.
+   * - Another store captures each new change, which may ask for something else than the stored one.
+   * - It captures nothing that was captured during this attempt (`known`).
    */
   private async keep(
     lease: Lease,

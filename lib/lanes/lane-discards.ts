@@ -9,11 +9,11 @@ export interface LaneDiscardsConfig {
   readonly log: { warn(message: string): void };
 }
 
-/** Gives pending syncs up, and tells of each. */
+/** Gives pending syncs up, and reports each. */
 export class LaneDiscards {
   constructor(private readonly config: LaneDiscardsConfig) {}
 
-  /** Returns how many were given up. */
+  /** @returns how many were given up */
   async discard(
     lease: Lease,
     given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
@@ -21,7 +21,11 @@ export class LaneDiscards {
     return this.tell(await this.config.store.discard(lease, given));
   }
 
-  /** Gives up what is older than the ttl. Returns how many. */
+  /**
+   * Gives up entries that are older than the ttl.
+   *
+   * @returns how many
+   */
   async cleanup(): Promise<number> {
     let gone = 0;
     for (;;) {

@@ -6,20 +6,20 @@ import type { LaneStore } from '../pending/lane.store.js';
 export interface LaneParksConfig {
   readonly store: LaneStore;
   readonly sessions: SessionProvider;
-  /** Whether what was parked runs by itself once its account has signed in again. */
+  /** Whether parked changes are retried automatically once their account has signed in again. */
   readonly autoRetry: boolean;
 }
 
 /**
- * Parks the lanes of accounts that have to sign in. A park names the session that failed: a newer one voids
- * it, whatever became of the event that told of the sign-in.
+ * Parks the lanes of accounts that have to sign in. A park names the session that failed. A newer session
+ * voids the park, even if the event of the sign-in was lost.
  */
 export class LaneParks {
   constructor(private readonly config: LaneParksConfig) {}
 
   /**
-   * The park that these changes meet; null: their lane is free. Without `autoRetry` what was parked is
-   * backlog once the park is void, but not the changes that find the lane free.
+   * The park that stops these changes; null if their lane is free. Without `autoRetry`, what was parked
+   * becomes backlog when the park is voided. Changes that find the lane free do not become backlog.
    */
   async of({ did, park, justFreed }: Lane, changed: readonly Address[]): Promise<Park | null> {
     const { store, autoRetry } = this.config;
@@ -32,8 +32,8 @@ export class LaneParks {
   }
 
   /**
-   * Parks a lane after a try, unless the account has signed in during the try: then only the old session has
-   * failed.
+   * Parks a lane after an attempt. If the account has signed in during the attempt, only its old session has
+   * failed, and the lane is woken instead.
    */
   async park(did: string, park: Park): Promise<void> {
     const { store } = this.config;
@@ -42,7 +42,10 @@ export class LaneParks {
     await this.voidIfRenewed(did, park.sessionId);
   }
 
-  /** The listener to a sign-in that came during a try may have freed the lane before the try parked it. */
+  /**
+   * A sign-in may have come during the attempt. Its listener has then freed the lane before the attempt
+   * parked it.
+   */
   async voidIfRenewed(did: string, sessionId: string | null): Promise<void> {
     if (!(await this.isRenewed(did, sessionId))) return;
     const { store } = this.config;
@@ -50,9 +53,9 @@ export class LaneParks {
     await store.wake(did);
   }
 
-  /** null: there is no session, or its provider names none. */
+  /** @returns null if there is no session, or its provider names none */
   async sessionId(did: string): Promise<string | null> {
-    // A store that does not answer now says nothing about the session; the try itself will tell.
+    // A session store that does not answer says nothing about the session. The attempt itself will show.
     return (await this.config.sessions.sessionId?.(did).catch(() => null)) ?? null;
   }
 

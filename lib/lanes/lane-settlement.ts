@@ -6,14 +6,14 @@ import type { LeasedLane } from './leased-lane.js';
 import type { PendingEntry, SettledEntry, Settlement } from '../pending/pending-entry.js';
 import type { PendingChangeStore } from '../pending/pending-change.store.js';
 
-/** What is used of a durable store. */
+/** The part of a durable store that is used here. */
 type SettlesWithRows = Pick<PendingChangeStore, 'settleRow'> &
   Required<Pick<PendingChangeStore, 'settleWith'>>;
 
 export const settlesWithRows = <T extends PendingChangeStore>(store: T): store is T & SettlesWithRows =>
   store.settleWith !== undefined;
 
-/** Settles the entries of one try in the transactions that write their rows. */
+/** Settles the entries of one attempt in the transactions that write their rows. */
 export class LaneSettlement implements SettlementLedger {
   readonly settled = new Set<Change>();
 
@@ -21,7 +21,7 @@ export class LaneSettlement implements SettlementLedger {
     private readonly store: SettlesWithRows,
     private readonly held: LeasedLane,
     private readonly entries: ReadonlyMap<string, PendingEntry>,
-    /** The lane is given back with the last of these changes; null: its worker gives it back. */
+    /** The lane is given back together with the last of these changes. Null if its worker gives it back. */
     private readonly givesBackAfter: readonly Change[] | null,
   ) {}
 
@@ -29,25 +29,25 @@ export class LaneSettlement implements SettlementLedger {
     rows: SqlScript<readonly T[]>,
     state: (done: readonly T[]) => RepositoryState | undefined,
   ): Promise<readonly T[]> {
-    let along: Settlement | undefined;
+    let settlement: Settlement | undefined;
     const done = await this.store.settleWith(
       this.held.lease,
       rows,
-      (written) => (along = this.settlement(written, state(written))),
+      (written) => (settlement = this.settlement(written, state(written))),
     );
-    if (along) this.keep(done, along);
+    if (settlement) this.keep(done, settlement);
     return done;
   }
 
-  async settleRow(row: Statement, one: Settling, state: RepositoryState | undefined): Promise<boolean> {
-    const along = this.settlement([one], state);
-    if (!(await this.store.settleRow?.(this.held.lease, row, along))) return false;
-    this.keep([one], along);
+  async settleRow(row: Statement, settling: Settling, state: RepositoryState | undefined): Promise<boolean> {
+    const settlement = this.settlement([settling], state);
+    if (!(await this.store.settleRow?.(this.held.lease, row, settlement))) return false;
+    this.keep([settling], settlement);
     return true;
   }
 
   private settlement(done: readonly Settling[], state: RepositoryState | undefined): Settlement {
-    return { done: done.flatMap((one) => this.entryOf(one)), state, isLast: this.isLast(done) };
+    return { done: done.flatMap((settling) => this.entryOf(settling)), state, isLast: this.isLast(done) };
   }
 
   private keep(done: readonly Settling[], { state, isLast }: Settlement): void {

@@ -15,16 +15,16 @@ export interface LaneGateConfig {
   readonly parks: LaneParks;
 }
 
-/** A lane that was taken for some changes. */
+/** A lane that was leased for some changes. */
 export interface Entered {
   readonly held: LeasedLane;
-  /** What is pending at their addresses, by at-uri. */
+  /** The pending entries at the addresses of the changes, by at-uri. */
   readonly entries: ReadonlyMap<string, PendingEntry>;
 }
 
-/** Why some changes are not tried now. */
+/** Why some changes are not attempted now. */
 export interface Closed {
-  /** For people. */
+  /** For operators and logs. */
   readonly reason: string;
   readonly park: Park | null;
 }
@@ -34,7 +34,7 @@ export class LaneGate {
   constructor(private readonly config: LaneGateConfig) {}
 
   /**
-   * Takes the lane for changes at these addresses, unless it is parked or leased, or it or its host backs
+   * Leases the lane for changes at these addresses, unless it is parked or leased, or it or its host backs
    * off.
    */
   async enter(did: string, addresses: readonly Address[]): Promise<Entered | Closed> {
@@ -45,7 +45,7 @@ export class LaneGate {
     return park ? parkedAs(did, park) : delayedUntil(pausedUntil);
   }
 
-  /** Takes the lane whether or not it backs off; null: another worker has it. */
+  /** Leases the lane whether or not it backs off; null if another worker has it. */
   async take(did: string): Promise<LeasedLane | null> {
     const entered = await this.config.store.enter(did, [], { milliseconds: LEASE, anyway: true });
     return entered.lease && this.held(entered, entered.lease);
@@ -54,7 +54,7 @@ export class LaneGate {
   private async takeFor(
     did: string,
     addresses: readonly Address[],
-    isSecondTry = false,
+    isSecondLook = false,
   ): Promise<Entered | Closed> {
     const { store, parks } = this.config;
     const entered = await store.enter(did, addresses.map(atUri), { milliseconds: LEASE });
@@ -68,12 +68,15 @@ export class LaneGate {
     }
     const park = await parks.of(lane, addresses);
     if (park) return parkedAs(did, park);
-    // The account has signed in since it was parked, so that the lane may be free by now.
-    if (lane.park && !isSecondTry) return this.takeFor(did, addresses, true);
+    // The account has signed in since the lane was parked, so the lane may be free by now.
+    if (lane.park && !isSecondLook) return this.takeFor(did, addresses, true);
     return lane.retryAt ? delayedUntil(lane.retryAt) : { reason: 'another worker has the lane', park: null };
   }
 
-  /** The entries once their callers have found the lane free; a store may give them new versions. */
+  /**
+   * Reads the entries again after their changes have found the lane free, because a store may have given them
+   * new versions.
+   */
   private async renewed(
     { lane }: EnteredLane,
     held: LeasedLane,

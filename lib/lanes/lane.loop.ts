@@ -8,15 +8,15 @@ import { SWEPT, type LaneStore } from '../pending/lane.store.js';
 export interface LaneLoopOptions {
   readonly store: LaneStore;
   readonly worker: LaneWorker;
-  /** Lanes worked on at a time. */
+  /** How many lanes are worked on at a time. */
   readonly concurrency: number;
-  /** Milliseconds between two looks for lanes that are ready; waking it looks at once. */
+  /** Milliseconds between two looks for ready lanes. A notification makes the loop look at once. */
   readonly interval: number;
-  /** Milliseconds that a shutdown waits for the work under way. */
+  /** How long a shutdown waits for work under way, in ms. */
   readonly drainLimit: number;
-  /** Gives up what has expired. */
+  /** Gives up expired entries. */
   readonly cleanup: () => Promise<unknown>;
-  /** Wakes the lanes of commits that wait for their turn to be woken. */
+  /** Wakes the lanes whose wake-up is still delayed. */
   readonly wake: () => Promise<void>;
   readonly log: { log(message: string): void; error(message: string): void };
 }
@@ -24,17 +24,15 @@ export interface LaneLoopOptions {
 /** In ms. */
 const TIDY_INTERVAL = 60_000;
 
-/**
- * Works on the lanes that are ready, for as long as the application runs. It keeps no process from exiting.
- */
+/** Works on ready lanes for as long as the application runs. Its timers do not keep the process alive. */
 export class LaneLoop {
   private readonly working = new Set<string>();
-  /** Lanes that were ready at the last look, for the workers that become free. */
+  /** Lanes that were ready at the last look. A worker that becomes free takes the next of these. */
   private ready: string[] = [];
   private timers: NodeJS.Timeout[] = [];
   private looking: Promise<void> | undefined;
   private tidying: Promise<void> | undefined;
-  private again = false;
+  private mustLookAgain = false;
   private stopped = true;
 
   constructor(private readonly options: LaneLoopOptions) {}
@@ -45,14 +43,14 @@ export class LaneLoop {
       setInterval(() => this.notify(), this.options.interval).unref(),
       setInterval(() => void this.tidy(), TIDY_INTERVAL).unref(),
     ];
-    // What a process left behind that died is found at once.
+    // Lanes that a dead process has left behind are found at once.
     this.notify();
     void this.tidy();
   }
 
   /**
-   * Works off what is due now, and resolves when that is done. Each lane has its turn once, and again as long
-   * as its turns get something done.
+   * Works off what is due now, and resolves when that is done. Each lane gets a turn, and further turns while
+   * they get something done.
    */
   async runOnce(): Promise<PendingSyncRetryResult> {
     const { store, worker, concurrency, wake } = this.options;
@@ -64,7 +62,7 @@ export class LaneLoop {
       const ready = await store.readyLanes(concurrency);
       const done = await Promise.all(ready.map((did) => this.turn(did)));
       results.push(...done);
-      if (done.every((one) => one.isEmpty())) break;
+      if (done.every((result) => result.isEmpty())) break;
     }
     await worker.drain();
     return PendingSyncRetryResult.sum(results);
@@ -78,23 +76,23 @@ export class LaneLoop {
     }
   }
 
-  /** Looks now, without being waited for. */
+  /** Starts a look, and does not wait for it. */
   notify(): void {
     if (this.stopped) return;
-    this.again = this.looking !== undefined;
+    this.mustLookAgain = this.looking !== undefined;
     this.looking ??= this.look()
       .catch((error: unknown) =>
         this.options.log.error(`Looking for pending syncs failed: ${reasonOf(error)}`),
       )
       .finally(() => {
         this.looking = undefined;
-        // What was woken while it looked may not have been seen.
-        if (this.again) this.notify();
+        // The look may have missed a lane that was woken meanwhile.
+        if (this.mustLookAgain) this.notify();
       });
   }
 
   /**
-   * Begins nothing new, and resolves when what was begun is done, or the limit is over; what is left stays
+   * Begins no more work. Resolves when the work under way is done, or the limit is over; what is left stays
    * pending.
    */
   async stop(): Promise<void> {
@@ -131,7 +129,7 @@ export class LaneLoop {
     while (!this.stopped && !this.isFull) {
       const did = this.ready.shift();
       if (did === undefined) return;
-      if (!this.working.has(did)) void this.work(did);
+      if (!this.working.has(did)) void this.workOn(did);
     }
   }
 
@@ -139,7 +137,7 @@ export class LaneLoop {
     return this.working.size >= this.options.concurrency;
   }
 
-  private async work(did: string): Promise<void> {
+  private async workOn(did: string): Promise<void> {
     const { worker, log } = this.options;
     this.working.add(did);
     try {
@@ -150,7 +148,7 @@ export class LaneLoop {
         );
       }
     } catch (error) {
-      // The lane is parked until its account signs in; whoever listens has been told.
+      // The lane is parked until its account signs in. Listeners have heard of that already.
       if (!(error instanceof AuthenticationError))
         log.error(`Pending syncs of ${did} failed: ${reasonOf(error)}`);
     } finally {

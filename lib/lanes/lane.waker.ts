@@ -3,22 +3,23 @@ import type { LaneAttempts } from './lane-attempts.js';
 
 export interface LaneWakerOptions {
   readonly attempts: LaneAttempts;
-  /** Some lanes are ready. */
+  /** Called when lanes have become ready. */
   readonly notify: () => void;
   readonly log: { error(message: string): void };
 }
 
 /**
- * In ms: saves that come one after the other wake their lanes once in a while, and the first of them at once.
+ * In ms. Saves that follow each other closely wake their lanes together, this often at most. The first wakes
+ * its lane at once.
  */
 const INTERVAL = 50;
 
 /**
- * Wakes lanes for commits that wait for nobody. A wake that is lost with its process is made up for by the
- * store's sweep.
+ * Wakes lanes for commits whose callers do not wait. If the process dies before a wake-up, the store's sweep
+ * wakes the lane.
  */
 export class LaneWaker {
-  /** By DID, the changes that wake it. */
+  /** By DID, the addresses of the changes that wake it. */
   private changed = new Map<string, Address[]>();
   private timer: NodeJS.Timeout | undefined;
   private flushed = -Infinity;

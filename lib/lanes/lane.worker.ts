@@ -17,56 +17,60 @@ import type { LaneNext, PendingEntry } from '../pending/pending-entry.js';
 
 export interface LaneWorkerOptions {
   readonly attempts: LaneAttempts;
-  /** Failed tries of the record itself after which an entry is given up; null: never. */
+  /**
+   * After how many attempts that failed because of the record itself an entry is given up; null for never.
+   */
   readonly maxAttempts: number | null;
-  /** In ms: how long a retry by hand waits for another process that has the lane. Default 30000. */
+  /** How long a retry by hand waits for another process that has the lane, in ms. Default 30000. */
   readonly patience?: number;
 }
 
 interface Taken {
-  /** All of them backfill, or none. */
+  /** Either all of them are backfill, or none is. */
   readonly batch: readonly PendingEntry[];
   readonly next: LaneNext;
 }
 
-/** Entries of one try: one request to the PDS, and the most that a crash makes uncertain. */
+/**
+ * Entries of one attempt. They make one request to the PDS, and are the most that a crash leaves uncertain.
+ */
 const BATCH = 200;
 /**
- * Entries of all tries that are under way, as far as the batches don't get too small for it (25 of each of
- * ten accounts go through a PDS as fast as 200): what has to wait for its answer longer than it takes to make
- * as much garbage again is garbage that stays.
+ * Entries of all attempts under way together, unless that makes the batches too small. (25 entries of each of
+ * ten accounts go through a PDS as fast as 200.) With more entries, their objects outlive the young
+ * generation of the garbage collector while they wait for answers, and memory grows.
  */
 const UNDER_WAY = 250;
 const SMALL_BATCH = 25;
-/** Of what was asked for by hand while another process has the lane: all. */
+/** No limit, for entries that were asked for by hand while another process has the lane. */
 const ALL = 2 ** 31 - 1;
 
-/** Works off what is pending in a lane. */
+/** Works off the pending entries of a lane. */
 export class LaneWorker {
   private readonly queue = new KeyedQueue();
   /**
-   * By DID, what has failed since the lane was last asleep, as of a version: not tried again before, unless
-   * it changes meanwhile.
+   * By DID, the entries that have failed since the lane last slept, each with its version. They are not
+   * attempted again before it sleeps, unless they change.
    */
   private readonly failed = new Map<string, Set<string>>();
 
   constructor(private readonly options: LaneWorkerOptions) {}
 
   /**
-   * Tries each pending sync of the lane once. Two calls for one DID come one after the other, so that nothing
-   * is tried twice.
+   * Attempts each pending sync of the lane once. Two calls for one DID run one after the other, so that no
+   * entry is attempted twice.
    *
-   * @param options.backlog also what was captured before the account signed in last
-   * @param options.turn asked after each request: whether it is another account's turn, and the rest of the
-   *   lane waits for its next one. Whoever takes turns has seen that something is due
-   * @throws AuthenticationError if the account still has to act; everything is left as it was, and the lane
+   * @param options.backlog also attempt entries from before the last sign-in of the account
+   * @param options.turn asked after each request: whether another account's turn has come, so that the rest
+   *   of the lane waits for its next turn. A caller that takes turns has seen that something is due
+   * @throws AuthenticationError if the account still has to act. All entries stay as they were, and the lane
    *   is parked
    */
   work(did: string, options: { backlog: boolean; turn?: () => boolean }): Promise<PendingSyncRetryResult> {
     return this.queue.run(did, () => this.round(did, options));
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no work is under way any more. */
   drain(): Promise<void> {
     return this.queue.idle();
   }
@@ -77,11 +81,12 @@ export class LaneWorker {
   ): Promise<PendingSyncRetryResult> {
     const { store } = this.options.attempts.options;
     const tally = new Tally();
-    // Here, in the queue: before it, a worker that sees the lane free would take what the caller wants to
-    // hear of.
+    // Not before the queue: a worker of this process could see the lane free, and do the work whose results
+    // the caller waits for.
     if (options.backlog) await store.unpark(did, { retry: true });
     const byHand = !options.turn;
-    // A lease that finds nothing to do would send an inline save away meanwhile.
+    // Looked for before the lane is leased: while a lease had nothing to do, an inline save would find the
+    // lane busy and be postponed.
     const first = byHand ? await this.due(did, { limit: 1, ...options }) : [];
     if (byHand && first.length === 0) return tally.result();
     let goesOn = false;
@@ -99,7 +104,7 @@ export class LaneWorker {
         await held.permit();
         const taken = await this.take(held, options);
         const { batch, next } = taken;
-        if (batch.length > 0) await this.batch(held, taken, tally);
+        if (batch.length > 0) await this.attemptBatch(held, taken, tally);
         else held.skip(next);
         goesOn = batch.length > 0 && next !== 'asleep' && !tally.outage;
       } while (goesOn && !options.turn?.());
@@ -110,7 +115,7 @@ export class LaneWorker {
     }
   }
 
-  /** What was asked for and is done by now, was done by the process that had the lane. */
+  /** Counts entries that are gone by now as succeeded: the process that had the lane has done them. */
   private async tellOthersWork(
     did: string,
     asked: readonly PendingEntry[],
@@ -125,8 +130,8 @@ export class LaneWorker {
   }
 
   /**
-   * The next entries to be tried together, and what becomes of the lane after them; none: nothing is due, or
-   * has to wait.
+   * The next entries to be attempted together, and what becomes of the lane after them. Without entries,
+   * nothing is due, or everything due has to wait.
    */
   private async take(held: LeasedLane, options: { backlog: boolean }): Promise<Taken> {
     const { writer } = this.options.attempts.options;
@@ -146,7 +151,10 @@ export class LaneWorker {
     return { batch, next: rest.backfill ? { backfillAt: new Date() } : 'ready' };
   }
 
-  /** What is due of the classes that this process knows; the others are left to processes that do. */
+  /**
+   * The due entries of the classes that this process knows. Other entries are left to processes that know
+   * theirs.
+   */
   private async due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]> {
     const { store, entities, log } = this.options.attempts.options;
     for (;;) {
@@ -162,7 +170,7 @@ export class LaneWorker {
     }
   }
 
-  private async batch(held: LeasedLane, { batch, next }: Taken, tally: Tally): Promise<void> {
+  private async attemptBatch(held: LeasedLane, { batch, next }: Taken, tally: Tally): Promise<void> {
     const { attempts, maxAttempts } = this.options;
     const { entities } = attempts.options;
     const changes = new Map<Change, PendingEntry>();
@@ -176,22 +184,23 @@ export class LaneWorker {
     if (given.length > 0) tally.skipped += await attempts.discards.discard(held.lease, given);
     const entries = new Map([...changes.values()].map((entry) => [entry.sync.uri, entry]));
     const backfill = batch[0]?.backfill ?? false;
-    const one = { held, next, changes: [...changes.keys()], entries, backfill, isRetry: true };
-    const tried = await attempts.run(one);
-    // The lane backs off, and what could not be settled is tried again.
-    if (tried.storeError) throw tried.storeError;
+    const attempt = { held, next, changes: [...changes.keys()], entries, backfill, isRetry: true };
+    const result = await attempts.run(attempt);
+    // The lane backs off, and what could not be settled is attempted again.
+    if (result.storeError) throw result.storeError;
     const { did } = held.lease;
     const failed = new Set(this.failed.get(did));
     for (const { sync, version } of entries.values())
-      if (tried.kept.get(sync.uri)?.version === version) failed.add(`${sync.uri} ${version}`);
+      if (result.kept.get(sync.uri)?.version === version) failed.add(`${sync.uri} ${version}`);
     this.failed.set(did, failed);
-    if (next === 'asleep' && (await this.isHeldUp(did, entries, tried))) held.wakes(soon());
-    this.tell(tried, changes, tally);
+    if (next === 'asleep' && (await this.isHeldUp(did, entries, result))) held.wakes(soon());
+    this.tell(result, changes, tally);
   }
 
   /**
-   * Whether something that is done could not be settled, because an open transaction holds it. Should that be
-   * rolled back, nobody wakes the lane; what was never tried before is found by the store's sweep.
+   * Whether a change that is done could not be settled, because an open transaction holds its entry. If that
+   * transaction rolls back, no commit wakes the lane. Entries that were never attempted before are found by
+   * the store's sweep.
    */
   private async isHeldUp(
     did: string,
@@ -224,11 +233,11 @@ export class LaneWorker {
         tally.succeeded += 1;
         continue;
       }
-      // The first try of a change that was captured before it was tried.
+      // This was the first attempt on a change that was captured before any.
       if (entry.sync.lastError === null && outcome.result.error) {
         const { did, uri, operation, entityName, entityId } = sync;
         const { error } = failure;
-        // That an account could not be told was told when that was found.
+        // An account that could not be determined was reported when that was found.
         if (did !== UNRESOLVED_DID)
           events.emit(new SyncFailed(did, uri, operation, error, true, entityName, entityId, outcome.entity));
         attempts.captured(sync, outcome.entity);
@@ -244,7 +253,7 @@ export class LaneWorker {
 class Tally {
   succeeded = 0;
   skipped = 0;
-  /** The PDS does not do its part: the rest of the lane waits. */
+  /** The PDS fails for everything, so the rest of the lane waits. */
   outage = false;
   private failed = 0;
   private readonly errors: string[] = [];

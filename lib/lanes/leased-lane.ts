@@ -4,12 +4,12 @@ import { backedOff } from './next-attempt.js';
 import type { Lane, LaneAfter, LaneNext, Lease } from '../pending/pending-entry.js';
 import type { LaneStore } from '../pending/lane.store.js';
 
-/** How long a lane is leased, in ms; prolonged before a request that could outlive it. */
+/** How long a lane is leased, in ms. The lease is extended before a request that could outlive it. */
 export const LEASE = 120_000;
 
-/** A lane that this process has, from one try to the next. */
+/** A lane that this process has leased, from one attempt to the next. */
 export class LeasedLane {
-  /** Undefined: nobody knows how its work has ended. */
+  /** Undefined while it is not known how the work has ended. Released like that, the lane backs off. */
   private after: LaneAfter | undefined;
   private wakeAt: Date | undefined;
   private retryAt: Date | null;
@@ -33,7 +33,8 @@ export class LeasedLane {
   }
 
   /**
-   * No request is sent that could outlive the lease, and none once somebody else has it.
+   * To be awaited before a request, so that none is sent that could outlive the lease, and none once another
+   * worker has the lane.
    *
    * @throws LeaseLostError
    */
@@ -55,13 +56,13 @@ export class LeasedLane {
     this.retryAt = null;
   }
 
-  /** Nothing was tried: a lane that is to be tried later still is. */
+  /** Nothing was attempted. A lane that was waiting for its next attempt still waits. */
   skip(next: LaneNext): void {
     const later = next === 'asleep' && this.retryAt ? { retryAt: this.retryAt } : next;
     this.after = { next: later, failures: this.failures };
   }
 
-  /** One of the entries that were tried is to be tried again by then. */
+  /** One of the attempted entries is to be attempted again by then. */
   wakes(at: Date | undefined): void {
     if (at && (!this.wakeAt || at < this.wakeAt)) this.wakeAt = at;
   }
@@ -71,7 +72,7 @@ export class LeasedLane {
     this.isGivenBack = true;
   }
 
-  /** Gives the lane back, unless that is done. */
+  /** Gives the lane back, unless the settlement has done that. */
   async release(): Promise<void> {
     if (this.isGivenBack) return;
     const { wakeAt } = this;

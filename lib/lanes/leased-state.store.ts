@@ -1,13 +1,13 @@
 import { type RepositoryState, RepositoryStateStore } from '../pds/repository-state.store.js';
 
 /**
- * What is remembered of the repository of a lane that is held. No other worker changes it meanwhile, so the
- * store is asked once at most. A worker that has lost the lane changes it no more.
+ * What is remembered of the repository of a leased lane. While the lease lasts no other worker changes it, so
+ * the store is asked at most once. A worker that has lost the lane cannot change it any more.
  */
 export class LeasedState extends RepositoryStateStore {
   /**
    * @param token of the lease
-   * @param known what was remembered when the lane was taken; undefined: the store has to be asked
+   * @param known the state when the lane was leased; undefined if the store has to be asked
    */
   constructor(
     private readonly store: RepositoryStateStore,
@@ -36,7 +36,7 @@ export class LeasedState extends RepositoryStateStore {
     return this.once(this.store.forget(did), null);
   }
 
-  /** A transaction of the lane's own has kept this. */
+  /** A transaction of the lane itself has kept this state. */
   keeps(state: RepositoryState | null): void {
     if (this.store.isLasting) this.known = state;
   }

@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeasedLane } from './leased-lane.js';
 import type { LaneAttempts } from './lane-attempts.js';
 
-/** In ms, between two looks. */
+/** Between two looks, in ms. */
 const INTERVAL = 100;
 
 /**
- * Takes a lane that another worker has, once that gives it back. Holds no connection meanwhile.
+ * Leases a lane that another worker has, once that worker gives it back. Holds no connection while it waits.
  *
  * @param patience in ms
- * @returns null if the other one has it still
+ * @returns null if the other worker still has it
  */
 export async function leasedWhenFree(
   attempts: LaneAttempts,

@@ -17,7 +17,7 @@ import type { StoreFailures } from './store-failures.js';
 
 export interface LeasedWorkOptions {
   readonly attempts: LaneAttempts;
-  /** For changes that cannot be kept, because the store fails. */
+  /** Used for changes that cannot be kept, because the store fails. */
   readonly direct: AccountWork;
   /** Whether the caller of a change that meets a parked lane gets the error that parked it. */
   readonly whenParked: 'throw' | 'keep';
@@ -25,7 +25,10 @@ export interface LeasedWorkOptions {
   readonly failures: StoreFailures;
 }
 
-/** Syncs under the lease of the lane. What fails, or meets a lane where nothing can be done now, is kept. */
+/**
+ * Syncs under the lease of the lane. Keeps changes that fail, or that meet a lane in which nothing can be
+ * done now.
+ */
 export class LeasedWork implements AccountWork {
   constructor(private readonly options: LeasedWorkOptions) {}
 
@@ -45,20 +48,21 @@ export class LeasedWork implements AccountWork {
     }
   }
 
-  /** With a durable store the change is in the ledger, and has to be settled there. */
+  /** Null with a durable store: the change is in the ledger, and has to be settled there. */
   async resultInHand(change: Change, run: SyncRun): Promise<SyncResult | null> {
     const { attempts, direct } = this.options;
     if (attempts.options.store.durable || attempts.isRunning(change.address.did)) return null;
     const result = await direct.resultInHand(change, run);
-    // What is kept there may ask for more than the row does.
+    // What is kept for this address may ask for more than the row does.
     return result && (await this.mayBeKept(change.address)) ? null : result;
   }
 
-  /** There is nothing to keep then until an account signs in. */
+  /** Where this is true, no unpublish has to be kept until an account signs in. */
   async areGone(changes: readonly Change[]): Promise<boolean> {
     for (const { entity, entityId, address } of changes) {
       if (this.options.attempts.isRunning(address.did) || (await this.mayBeKept(address))) return false;
-      // After that look: what was on its way may have arrived before it.
+      // The row is read after the store was asked: a write that was pending until just before is then in the
+      // row.
       const row = await onCommittedData(entity.dataSource, undefined, (runner) =>
         new RecordRows(entity).read(runner, [entityId]),
       );
@@ -78,7 +82,7 @@ export class LeasedWork implements AccountWork {
     return true;
   }
 
-  /** Of a store that cannot be asked nothing is known. */
+  /** @returns true also if the store cannot be asked, because then nothing is known */
   private async mayBeKept(address: Address): Promise<boolean> {
     return this.options.attempts.options.store.inspect(atUri(address)).then(
       (kept) => kept !== null,
@@ -99,24 +103,23 @@ export class LeasedWork implements AccountWork {
       const { reason, park } = entered;
       if (park) return this.parked(attempts, did, changes, { reason, park }, run);
       const later = await this.later(attempts, did, changes, reason);
-      // Its host may have to wait, but the lane knows nothing of it.
+      // The delay may be one of the host, which the lane does not know, so the lane has to be woken.
       await store.wake(did);
       return later;
     }
     const { held, entries } = entered;
     try {
       const known = changes.map((change) => withKept(change, entries.get(atUri(change.address))));
-      const one = { held, changes: known, entries, next: 'as-before', givesBack: true } as const;
-      return this.results(did, await attempts.run({ ...one, backfill: false, isRetry: false }, run));
+      const attempt = { held, changes: known, entries, next: 'as-before', givesBack: true } as const;
+      return this.results(did, await attempts.run({ ...attempt, backfill: false, isRetry: false }, run));
     } finally {
-      // The results are what they are, and the lease ends by itself.
+      // The results are true although the lane could not be given back; its lease ends by itself.
       await held.release().catch((error: unknown) => this.options.failures.log(did, error));
     }
   }
 
   /**
-   * What its caller waits for is kept, and the caller gets the error that parked the lane, unless the change
-   * asks for nothing.
+   * Keeps the changes. Callers get the error that parked the lane, except for changes that need nothing done.
    */
   private async parked(
     attempts: LaneAttempts,
@@ -171,7 +174,7 @@ export class LeasedWork implements AccountWork {
   }
 }
 
-/** As far as its row knows. */
+/** Whether a change needs nothing done, as far as its row knows. */
 async function asksForNothing(change: Change, own: QueryRunner | undefined): Promise<boolean> {
   if (change.givenUp) return change.trigger === 'auto' && change.keepRecord;
   const rows = change.snapshot
@@ -182,8 +185,8 @@ async function asksForNothing(change: Change, own: QueryRunner | undefined): Pro
 }
 
 /**
- * A change with what the store keeps of its address: a record that the row may not have heard of (its
- * write-back was rolled back with another transaction), and what was asked for by hand.
+ * Adds what the store keeps for the address of a change: a record that the row may not name, because its
+ * write-back was rolled back with another transaction, and what was asked for by hand.
  */
 function withKept(change: Change, entry: PendingEntry | undefined): Change {
   if (!entry) return change;
@@ -194,9 +197,7 @@ function withKept(change: Change, entry: PendingEntry | undefined): Change {
   return { ...change, cid, ...(trigger && { trigger, operation, keepRecord }) };
 }
 
-/**
- * A failure of the record itself stays a failure; every other one is only a matter of time, or of signing in.
- */
+/** A failure of the record itself stays a failure. Every other failure ends with time, or with a sign-in. */
 function asPending({ result, failure, change }: Outcome, kept: boolean): SyncResult {
   if (!kept || !failure || failure.kind === 'permanent' || failure.kind === 'conflict') return result;
   return new SyncResult('pending', { error: failure.error, uri: atUri(change.address) });

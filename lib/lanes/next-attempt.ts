@@ -11,23 +11,25 @@ import type { LaneAfter, LaneNext } from '../pending/pending-entry.js';
 
 /** In ms. */
 const LONGEST = 15 * 60_000;
-/** In ms: lanes that wait for the same host come back one after the other. */
+/** In ms. Spreads lanes that wait for the same host over this time. */
 const SPREAD = 2_000;
 
-/** What becomes of a lane after an error that says nothing of when to try again. */
+/** What becomes of a lane after an error that does not say when to try again. */
 export const backedOff = (failures: number): LaneAfter & { readonly next: { readonly retryAt: Date } } => ({
   next: { retryAt: new Date(Date.now() + backoff(failures + 1, LONGEST)) },
   failures: failures + 1,
 });
 
 /**
- * Nothing was sent, so nothing has failed: the lane waits until then, or if it came to its backfill, that
- * does.
+ * What becomes of a lane in which nothing was sent, so that nothing has failed. It waits until `retryAt`; if
+ * it had come to its backfill, only the backfill waits.
  */
 export const heldBack = (retryAt: Date, backfill: boolean): LaneNext =>
   backfill ? { backfillAt: retryAt } : { retryAt: new Date(retryAt.getTime() + Math.random() * SPREAD) };
 
-/** When the first of these may work: an error that names no time waits as long as the lane has failed. */
+/**
+ * When the first of these may succeed. An error that names no time waits as long as the backoff of the lane.
+ */
 const soonest = (errors: readonly ParityError[], failures: number): Date => {
   const times = errors.map((error) => {
     const told = [...causesOf(error)].find((one) => one instanceof RetryLaterError);
@@ -37,8 +39,8 @@ const soonest = (errors: readonly ParityError[], failures: number): Date => {
 };
 
 /**
- * What becomes of a lane after these failures: not tried before a PDS that limits us has said; `next` if none
- * of them was transient.
+ * What becomes of a lane after these failures. It is not attempted before the time that a limiting PDS has
+ * named. `next` applies if no failure was transient.
  */
 export function nextAttempt(
   failed: readonly Outcome[],

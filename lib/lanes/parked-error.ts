@@ -5,8 +5,8 @@ import type { Change } from '../sync/change.js';
 import type { Park } from '../pending/pending-entry.js';
 
 /**
- * The error that parked a lane, for the caller of changes that meet the park. It names an entity only if
- * there is one alone.
+ * The error that parked a lane, for the caller of changes that the park stops. It names an entity only if
+ * there is a single change.
  */
 export function parkedError(
   did: string,

@@ -8,27 +8,27 @@ import { reasonOf } from '../errors/reason-of.js';
 export interface SessionListenerOptions {
   readonly store: LaneStore & Pick<PendingSyncReader, 'hasForDid'>;
   readonly loop: LaneLoop;
-  /** Whether what was captured before the sign-in is retried by itself. */
+  /** Whether changes from before the sign-in are retried automatically. */
   readonly autoRetry: boolean;
   readonly log: { error(message: string): void };
 }
 
 /**
- * Frees an account's lane when it has signed in. Whether this ran decides nothing: a park names the session
- * that failed, and the next change, or a retry, sees that there is a newer one.
+ * Frees the lane of an account that has signed in. Nothing depends on this having run: a park names the
+ * session that failed, so the next change or retry sees that there is a newer session.
  */
 export class SessionListener {
   /** @param options null while pending syncs are disabled */
   constructor(private readonly options: SessionListenerOptions | null) {}
 
-  /** Never throws, and waits for no retry: it runs while the user waits for the answer to the sign-in. */
+  /** Never throws, and waits for no retry, because the user waits for the answer to the sign-in meanwhile. */
   @OnEvent(SessionAuthenticated.event)
   async onSessionAuthenticated({ did }: SessionAuthenticated): Promise<void> {
     if (!this.options) return;
     const { store, loop, autoRetry, log } = this.options;
     try {
-      // A lane with nothing in it stays asleep: a worker that looks into it would send the next inline save
-      // away.
+      // A lane without entries stays asleep: a worker that looked into it would make the next inline save
+      // find it busy.
       if (autoRetry && !(await store.hasForDid(did))) await store.voidPark(did);
       else await store.unpark(did, { retry: autoRetry });
       loop.notify();

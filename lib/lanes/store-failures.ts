@@ -3,10 +3,10 @@ import { SyncResult } from '../model/sync-result.js';
 import type { Change } from '../sync/change.js';
 import type { FailureReports } from '../sync/failure-reports.js';
 
-/** Tells that pending syncs could not be stored. */
+/** Reports that pending syncs could not be stored. */
 export class StoreFailures {
   constructor(
-    /** Of the store. */
+    /** Whether the store is durable. */
     private readonly durable: boolean,
     private readonly reports: FailureReports,
     private readonly logger: { error(message: string): void },
@@ -17,7 +17,7 @@ export class StoreFailures {
     this.logger.error(`Storing the pending syncs of ${did} failed${lost}: ${reasonOf(error)}`);
   }
 
-  /** A durable store has the changes all the same. */
+  /** A durable store has captured the changes before, so their result is pending. */
   report(changes: readonly Change[], error: Error): SyncResult {
     const result = new SyncResult(this.durable ? 'pending' : 'failed', { error });
     for (const change of changes)

@@ -3,13 +3,13 @@ import type { DeadLetterPage, DeadLetterQuery, DeadLetterStore } from '../pendin
 
 export interface DeadLetterDeskConfig {
   readonly letters: DeadLetterStore;
-  /** There is work for the lane loop; not waited for. */
+  /** Tells the lane loop that there is work, and does not wait for it. */
   readonly notify: () => void;
 }
 
 /**
- * What was given up, and what can be done about it. With database storage only: with 'cache', or without
- * pending syncs, there never are any, `requeue` says false and `purge` 0.
+ * Pending syncs that were given up, and what an operator can do with them. With database storage only: with
+ * 'cache', or without pending syncs, there are never any, `requeue` returns false and `purge` returns 0.
  */
 export class DeadLettersService implements DeadLetterStore {
   constructor(private readonly config: DeadLetterDeskConfig) {}
@@ -20,14 +20,23 @@ export class DeadLettersService implements DeadLetterStore {
     return this.config.letters.list(query);
   }
 
-  /** Tries one again, with all its attempts; `id` is that of its pending sync. False if there is none. */
+  /**
+   * Attempts a dead letter again, with all its attempts.
+   *
+   * @param id of its pending sync
+   * @returns false if there is none
+   */
   async requeue(id: string): Promise<boolean> {
     const found = await this.config.letters.requeue(id);
     if (found) this.config.notify();
     return found;
   }
 
-  /** Forgets what was given up before a date; its records stay as they are. Returns how many. */
+  /**
+   * Deletes dead letters that were given up before a date. Their records stay as they are.
+   *
+   * @returns how many
+   */
   purge(olderThan: Date): Promise<number> {
     return this.config.letters.purge(olderThan);
   }

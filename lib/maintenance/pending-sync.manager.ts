@@ -9,7 +9,7 @@ import type { LaneWorker } from '../lanes/lane.worker.js';
 import type { PendingChangeStore } from '../pending/pending-change.store.js';
 import type { PendingSyncReader } from '../pending/pending-sync.reader.js';
 
-/** What stands behind the manager while pending syncs are enabled. */
+/** The parts behind the manager while pending syncs are enabled. */
 export interface PendingSyncs {
   readonly store: PendingChangeStore & PendingSyncReader;
   readonly attempts: LaneAttempts;
@@ -17,7 +17,7 @@ export interface PendingSyncs {
   readonly loop: LaneLoop;
 }
 
-/** The pending syncs of the accounts. While they are disabled there are none, and nothing is kept. */
+/** The pending syncs of the accounts. While they are disabled there are none, and no sync is kept. */
 export class PendingSyncManager {
   constructor(
     private readonly pending: PendingSyncs | null,
@@ -29,9 +29,10 @@ export class PendingSyncManager {
   }
 
   /**
-   * Keeps a sync of a saved entity for later, without trying it now; null if they are disabled, or the entity
-   * has no DID. What will be done is decided from the entity when it is tried; `operation` 'unpublish' asks
-   * for its record to go.
+   * Keeps a sync of a saved entity for later, without attempting it now. An attempt decides from the entity
+   * as it is then. `operation` 'unpublish' asks for its record to be deleted.
+   *
+   * @returns null if pending syncs are disabled, or the entity has no DID
    */
   async capture(entity: object, operation: SyncOperation = 'publish'): Promise<PendingSync | null> {
     const change = this.pending && (await this.sync.changeOf(entity, operation));
@@ -46,12 +47,14 @@ export class PendingSyncManager {
   }
 
   /**
-   * Tries each pending sync of an account once, now, whatever it waits for. Two calls at a time try nothing
-   * twice. While another process works on the account it waits, up to 30 seconds: what that has done counts
-   * as succeeded, and what is pending after that as failed.
+   * Attempts each pending sync of an account once, now, whatever it waits for.
    *
-   * @throws OAuthSessionInvalidError (AuthenticationError) if the account still has to sign in: nothing is
-   *   spent or lost
+   * - Two concurrent calls attempt no sync twice.
+   * - While another process works on the account, the call waits, up to 30 seconds. What that process has
+   *   done counts as succeeded, and what is still pending after that counts as failed.
+   *
+   * @throws OAuthSessionInvalidError (AuthenticationError) if the account still has to sign in; no attempt is
+   *   used up, and nothing is lost
    */
   async retryForDid(did: string): Promise<PendingSyncRetryResult> {
     if (!this.pending) return new PendingSyncRetryResult(0, 0, 0, 0);
@@ -59,11 +62,13 @@ export class PendingSyncManager {
   }
 
   /**
-   * Works off what is due now, of all accounts, and resolves when that is done: for tests and schedulers,
-   * beside the loop that runs in the background or in its place. Expired entries are given up first. What
-   * rests, backs off, is parked, or is another process's to do stays pending.
+   * Works off what is due now, of all accounts, and resolves when that is done. It is for tests and
+   * schedulers, in addition to the loop that runs in the background, or in its place.
    *
-   * @returns what it did; an account that has to sign in counts as one failure
+   * - Expired entries are given up first.
+   * - Syncs that rest, back off, are parked, or are left to another process stay pending.
+   *
+   * @returns what was done; an account that has to sign in counts as one failure
    */
   async runOnce(): Promise<PendingSyncRetryResult> {
     return (await this.pending?.loop.runOnce()) ?? new PendingSyncRetryResult(0, 0, 0, 0);
@@ -77,22 +82,34 @@ export class PendingSyncManager {
     return (await this.pending?.store.hasForDid(did)) ?? false;
   }
 
-  /** null if there is none of this id. */
+  /** Null if there is none of this id. */
   async find(id: string): Promise<PendingSync | null> {
     return (await this.pending?.store.find(id)) ?? null;
   }
 
-  /** Forgets one; its record stays as it is. False if there was none. */
+  /**
+   * Removes one pending sync. Its record stays as it is.
+   *
+   * @returns false if there was none
+   */
   async remove(id: string): Promise<boolean> {
     return (await this.pending?.store.remove(id)) ?? false;
   }
 
-  /** Forgets all of an account; returns how many. */
+  /**
+   * Removes all pending syncs of an account.
+   *
+   * @returns how many
+   */
   async removeForDid(did: string): Promise<number> {
     return (await this.pending?.store.removeForDid(did)) ?? 0;
   }
 
-  /** Gives up what is older than the ttl; returns how many went. Unpublishes never expire. */
+  /**
+   * Gives up pending syncs that are older than the ttl. Unpublishes never expire.
+   *
+   * @returns how many
+   */
   async cleanup(): Promise<number> {
     return (await this.pending?.attempts.discards.cleanup()) ?? 0;
   }

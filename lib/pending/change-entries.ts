@@ -2,11 +2,11 @@ import type { SyncedEntities } from '../entities/synced-entities.js';
 import type { Change } from '../sync/change.js';
 import type { PendingChange, PendingEntry } from './pending-entry.js';
 
-/** Whether a process with these classes can try a pending sync: of an orphan the address is enough. */
+/** Whether a process with these classes can attempt a pending sync. An orphan needs its address only. */
 export const isKnown = ({ entityName, orphaned }: PendingEntry, entities: SyncedEntities): boolean =>
   orphaned || entities.stored(entityName) !== undefined;
 
-/** A pending sync as the change that it was made of, if it {@link isKnown}. */
+/** Turns a pending sync that {@link isKnown} back into a change. */
 export function toChange(entry: PendingEntry, entities: SyncedEntities): Change {
   const entity = entities.stored(entry.entityName) ?? entities.unknownClass(entry.entityName);
   const { entityId, address, trigger, operation, cid, keepRecord, givenUp, orphaned, mayDelete } = entry;
@@ -25,7 +25,7 @@ export function toChange(entry: PendingEntry, entities: SyncedEntities): Change 
   return { ...asked, instance: undefined, snapshot: undefined, origin: undefined };
 }
 
-/** What a reconciliation found. */
+/** The pending change for an address that a reconciliation found. */
 export const toBackfill = (change: Change): PendingChange => ({ ...toPending(change), backfill: true });
 
 export const toPending = (change: Change): PendingChange => ({

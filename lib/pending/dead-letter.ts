@@ -11,12 +11,12 @@ export interface DeadLetter {
 export interface DeadLetterPage {
   /** Oldest first. */
   readonly letters: DeadLetter[];
-  /** For `after`; null: there are no more. */
+  /** For `after`; null if there are no more. */
   readonly next: string | null;
 }
 
 export interface DeadLetterQuery {
-  /** Of this account only. */
+  /** Only letters of this account. */
   readonly did?: string;
   /** Letters in a page. Default 100. */
   readonly limit?: number;
@@ -24,20 +24,28 @@ export interface DeadLetterQuery {
   readonly after?: string;
 }
 
-/** What was given up: kept until it is requeued, purged, or its address is captured again. */
+/**
+ * Pending syncs that were given up. A dead letter is kept until it is requeued, purged, or its address is
+ * captured again.
+ */
 export interface DeadLetterStore {
-  /** Empty: there are none. */
+  /** The list is empty if there are none. */
   list(query?: DeadLetterQuery): Promise<DeadLetterPage>;
   /**
-   * Makes a pending sync of it again, with all its attempts, and wakes its lane. False if there is none of
-   * this id.
+   * Turns a dead letter into a pending sync again, with all its attempts, and wakes its lane.
+   *
+   * @returns false if there is none of this id
    */
   requeue(id: string): Promise<boolean>;
-  /** Forgets those that were given up before `olderThan`. Returns how many. */
+  /**
+   * Deletes dead letters that were given up before `olderThan`.
+   *
+   * @returns how many
+   */
   purge(olderThan: Date): Promise<number>;
 }
 
-/** Of a store that forgets what it gives up. */
+/** For a store that forgets what it gives up. */
 export const NO_DEAD_LETTERS: DeadLetterStore = {
   list: async () => ({ letters: [], next: null }),
   requeue: async () => false,

@@ -1,6 +1,6 @@
 import type { PendingSync } from '../model/pending-sync.js';
 
-/** In ms: how long what is due waits for a process that knows its class. */
+/** How long a due entry waits for a process that knows its class, in ms. */
 export const UNCLAIMED_LIFE = 7 * 24 * 60 * 60 * 1_000;
 
 /** @param ttl in seconds */

@@ -4,46 +4,47 @@ import type { RepositoryState } from '../pds/repository-state.store.js';
 import type { Trigger } from '../sync/change.js';
 
 /**
- * A change as a store keeps it. It says where to look, and what cannot be known later; never what to write.
+ * A change as a store keeps it. It says where to look, and what cannot be found out later. It never says what
+ * to write.
  */
 export interface PendingChange {
   readonly address: Address;
-  /** As it is kept: `SyncedEntity.storedName`. */
+  /** The stored name of the class: `SyncedEntity.storedName`. */
   readonly entityName: string;
   readonly entityId: string;
   /** What was due when the change was made. */
   readonly operation: SyncOperation;
-  /** Who asked: the entity's life, or somebody by hand. */
+  /** Why the change is synced: the entity's life, or a request of the application by hand. */
   readonly trigger: Trigger;
   /**
    * The record's CID as the row knew it when the change was made, for an address that no row remembers any
    * more.
    */
   readonly cid: string | null;
-  /** `shouldAutoUnsync` said no when the row was removed. */
+  /** `shouldAutoUnsync` returned false when the row was removed. */
   readonly keepRecord: boolean;
   /**
-   * The entity gave the address up (its row is gone, or its record has moved): whoever claims it already goes
-   * on claiming it.
+   * The entity gave the address up, because its row is gone or its record has moved. An entity that already
+   * claims the address goes on claiming it.
    */
   readonly givenUp: boolean;
-  /** The row is gone, and no other can hold the address: what is left to do takes no entity class. */
+  /** The row is gone, and no other row can hold the address. What is left to do needs no entity class. */
   readonly orphaned: boolean;
   /**
    * A record may have to be deleted, though that is not known yet. Like an unpublish, such a change never
    * expires.
    */
   readonly mayDelete: boolean;
-  /** Found by a reconciliation: what users do now comes first. */
+  /** Found by a reconciliation. Live changes come first. */
   readonly backfill: boolean;
 }
 
-/** A change as it is given to a store. */
+/** A change as it is offered to a store. */
 export interface OfferedChange extends PendingChange {
   /**
-   * The entity asks for no more than its row knows: the record that `cid` names, or without one none at all.
-   * There is nothing to do if that record is what was settled there last, or if of an address without one
-   * nothing was ever kept; and everything otherwise.
+   * The entity asks for nothing beyond what its row knows: the record that `cid` names, or no record if there
+   * is no `cid`. There is nothing to do if that record is what was settled there last, or if nothing was ever
+   * kept at an address without one. Otherwise the change has to be kept.
    */
   readonly unlessSettled?: boolean;
 }
@@ -51,20 +52,20 @@ export interface OfferedChange extends PendingChange {
 /** One pending sync, with what the stores and the lane worker need to know of it. */
 export interface PendingEntry extends PendingChange {
   readonly sync: PendingSync;
-  /** Raised by each capture of the address, never reused: what is settled is settled as of a version. */
+  /** Raised by each capture of the address, and never reused. An entry is settled as of a version. */
   readonly version: number;
 }
 
-/** Why nothing of a lane is tried. */
+/** Why the entries of a lane are not attempted. */
 export interface Park {
-  /** For people; no token. */
+  /** For operators; contains no token. */
   readonly reason: string;
   /**
-   * The session that failed (`SessionProvider.sessionId`); a newer one voids the park. null: the provider
-   * names none.
+   * The session that failed (`SessionProvider.sessionId`). A newer session voids the park. Null if the
+   * provider names none.
    */
   readonly sessionId: string | null;
-  /** `code` of the error that parked it: whoever meets the park gets the same. */
+  /** `code` of the error that parked the lane. Callers that meet the park get an error with the same code. */
   readonly code: string;
 }
 
@@ -72,50 +73,50 @@ export interface Lane {
   readonly did: string;
   readonly park: Park | null;
   /**
-   * It was unparked lately and has backlog: a change that was captured just before may have been taken for
-   * parked. Lately is a minute, or longer in a store that keeps no time of it.
+   * The lane was unparked lately and has backlog, so a change that was captured just before may have been
+   * taken for a parked one. Lately means a minute, or longer in a store that does not keep the time.
    */
   readonly justFreed: boolean;
-  /** Not before; null: at any time. */
+  /** When the lane may be attempted again; null for at any time. */
   readonly retryAt: Date | null;
   /** Transient failures in a row. */
   readonly failures: number;
 }
 
 /**
- * The right to work on a lane. `token` grows with every lease: what a former holder still writes is refused
- * by it.
+ * The right to work on a lane. It is lost once the lane is given back, or another worker has taken it. Its
+ * `token` grows with every lease, so that a store can refuse what a former holder still writes.
  */
 export interface Lease {
   readonly did: string;
   readonly token: number;
   /**
    * When the lease ends, by this process's monotonic clock (`performance.now()`), measured from before it was
-   * asked for.
+   * requested.
    */
   readonly endsAt: number;
 }
 
-/** A lane as a worker meets it that wants to work on it. */
+/** A lane as a worker gets it that wants to work on it. */
 export interface EnteredLane {
   readonly lane: Lane;
-  /** null: the lane is parked, or backs off, or another worker has it. */
+  /** Null if the lane is parked, backs off, or another worker has it. */
   readonly lease: Lease | null;
-  /** What is pending at the addresses that the worker asked for; empty without a lease. */
+  /** The pending entries at the addresses that the worker asked for; empty without a lease. */
   readonly entries: readonly PendingEntry[];
-  /** What is remembered of the repository (null: nothing); undefined: it is not kept with the lane. */
+  /** What is remembered of the repository; null for nothing. Undefined if it is not kept with the lane. */
   readonly state: RepositoryState | null | undefined;
 }
 
 /**
- * What becomes of a lane that is given back. Whatever it is, a wake while it was leased makes it ready,
+ * What becomes of a lane that is given back. In each case, a wake while the lane was leased makes it ready,
  * unless it backs off.
- * - `asleep`: all that was due was tried; what is left has failed, and trying it again at once would only
- *   spend its attempts.
- * - `as-before`: its holder saw to something of its own only.
+ * - `asleep`: every due entry was attempted. What is left has failed, and attempting it again at once would
+ *   only use up its attempts.
+ * - `as-before`: the holder of the lease worked on changes of its own only.
  * - `ready`: more is due.
- * - `retryAt`: nothing of it is tried before.
- * - `backfillAt`: no backfill of it is tried before; nothing else is due.
+ * - `retryAt`: no entry is attempted before that time.
+ * - `backfillAt`: no backfill is attempted before that time; nothing else is due.
  */
 export type LaneNext =
   'asleep' | 'as-before' | 'ready' | { readonly retryAt: Date } | { readonly backfillAt: Date };
@@ -126,47 +127,47 @@ export interface LaneAfter {
   /** Transient failures in a row. */
   readonly failures: number;
   /**
-   * One entry is to be tried again by then: the lane becomes ready, and stays open for everything else
-   * meanwhile.
+   * One entry is to be attempted again by then. The lane becomes ready at that time, and stays open for all
+   * other work meanwhile.
    */
   readonly wakeAt?: Date | undefined;
 }
 
-/** An entry that is done with, as of a version. */
+/** An entry that is done, as of a version. */
 export interface SettledEntry {
   readonly uri: string;
   readonly version: number;
-  /** What is there now; null for no record. */
+  /** The CID of the record that is there now; null for no record. */
   readonly cid: string | null;
   /**
-   * Whatever is there was left alone, unseen: `cid` is what was known of it before, and an earlier request
-   * may have changed it.
+   * Whatever is at the address was left as it is, without looking. `cid` is what was known of it before, and
+   * an earlier request may have changed it.
    */
   readonly asIs?: boolean;
-  /** It is pending all the same: only its `cid` is known by now. */
+  /** The entry stays pending: only its `cid` is known by now. */
   readonly stays?: boolean;
 }
 
 /** What is settled together with rows of the application. */
 export interface Settlement {
   readonly done: readonly SettledEntry[];
-  /** What is to be remembered of the repository; undefined: what is remembered stays. */
+  /** What is to be remembered of the repository; undefined leaves that as it is. */
   readonly state: RepositoryState | undefined;
   /**
-   * The worker does nothing more under its lease: the lane is given back, `as-before` and without failures,
-   * in the write that settles.
+   * The worker does nothing more under its lease, so the write that settles also gives the lane back,
+   * `as-before` and without failures.
    */
   readonly isLast: boolean;
 }
 
-/** How a try of one entry failed. */
+/** A failed attempt on one entry. */
 export interface FailedAttempt {
   readonly uri: string;
   readonly version: number;
   readonly error: string;
   /** The record itself failed, which counts against `maxAttempts`. */
   readonly countsAttempt: boolean;
-  /** Not tried again before the account has another session (a scope is missing). */
+  /** The entry is not attempted again before the account has another session, because a scope is missing. */
   readonly needsSession: boolean;
 }
 

@@ -2,7 +2,7 @@ import type { PendingSync } from '../model/pending-sync.js';
 import type { DeadLetterStore } from './dead-letter.js';
 import type { PendingStats, PendingView, WrittenAddress } from './pending-views.js';
 
-/** Port to what is pending, for those who look at it. */
+/** Port to what is pending, for the callers that only read. */
 export interface PendingSyncReader {
   /** The pending syncs of an account, oldest first; empty if there are none. */
   forDid(did: string): Promise<PendingSync[]>;
@@ -11,28 +11,30 @@ export interface PendingSyncReader {
 
   hasForDid(did: string): Promise<boolean>;
 
-  /** null if there is none of this id. */
+  /** Null if there is none of this id. */
   find(id: string): Promise<PendingSync | null>;
 
-  /** What is kept of an at-uri: its pending sync, or else its dead letter. null: nothing. */
+  /** What is kept for an at-uri: its pending sync, or else its dead letter; null for nothing. */
   inspect(uri: string): Promise<PendingView | null>;
 
-  /** Of all accounts, or of those that this process knows if the store cannot count. */
+  /**
+   * Counts over all accounts. A store that cannot count those covers the accounts that this process knows.
+   */
   stats(): Promise<PendingStats>;
 
   /**
-   * The next addresses, in an order of their own, of a class that have a record and nothing pending. Empty:
-   * no more, or a store that forgets what is done.
+   * The next page of addresses of a class that have a record and nothing pending, in the store's own order.
+   * Empty if there are no more, or if the store forgets what is done.
    *
    * - An address whose record is kept on purpose is left out.
    *
-   * @param after the last one of the page before; null: the first page
+   * @param after the last address of the page before; null for the first page
    */
   written(
     entityName: string,
     page: { readonly after: string | null; readonly limit: number },
   ): Promise<WrittenAddress[]>;
 
-  /** What was given up. A store that forgets it has none, ever. */
+  /** The dead letters. A store that forgets what it gives up never has any. */
   readonly deadLetters: DeadLetterStore;
 }

@@ -11,13 +11,14 @@ import type { SyncRun } from './sync-run.js';
 export interface AccountDeliveryOptions {
   readonly work: AccountWork;
   readonly versions: SettledVersions;
-  /** How long a caller waits, in ms; the work goes on without it. */
+  /** How long a caller waits, in ms. The work goes on after that. */
   readonly deadline: number;
 }
 
 /**
- * Works on changes while their caller waits: accounts side by side, and one piece of work at a time for each,
- * because a repository takes one commit at a time, and what is decided later sees what was settled before.
+ * Works on changes while their caller waits. Accounts are worked on in parallel. Each account has one piece
+ * of work at a time, because a repository takes one commit at a time, and a later decision must see what was
+ * settled before.
  */
 export class AccountDelivery implements Delivery {
   private readonly queue = new KeyedQueue();
@@ -31,7 +32,7 @@ export class AccountDelivery implements Delivery {
       return pending(changes, 'the application shuts down');
     const results: Results = new Map();
     if (open.length > 0) {
-      const work = this.all(mergedByAddress(open), run, since, results);
+      const work = this.deliverAll(mergedByAddress(open), run, since, results);
       await within(run.deadline ?? this.options.deadline, work);
       run.leaveRunner?.();
     }
@@ -50,20 +51,23 @@ export class AccountDelivery implements Delivery {
     return this.queue.idle();
   }
 
-  /** A record that moves is in its new place before it leaves the old one. */
-  private async all(
+  /**
+   * Accounts that only lose records come last, so that a record which moves is in its new place before it
+   * leaves the old one.
+   */
+  private async deliverAll(
     changes: readonly Change[],
     run: SyncRun,
     since: number,
     results: Results,
   ): Promise<void> {
     const accounts = [...Map.groupBy(changes, ({ address }) => address.did)];
-    const leaving = accounts.filter(([, some]) => some.every(({ givenUp }) => givenUp));
+    const leaving = accounts.filter(([, own]) => own.every(({ givenUp }) => givenUp));
     for (const group of [accounts.filter((account) => !leaving.includes(account)), leaving])
-      await Promise.all(group.map(([did, some]) => this.account(did, some, run, since, results)));
+      await Promise.all(group.map(([did, own]) => this.deliverTo(did, own, run, since, results)));
   }
 
-  private async account(
+  private async deliverTo(
     did: string,
     changes: readonly Change[],
     run: SyncRun,
@@ -77,20 +81,23 @@ export class AccountDelivery implements Delivery {
       else open.push(change);
     }
     if (open.length === 0) return;
-    for (const [uri, result] of await this.queue.run(did, () => this.work(did, open, run)))
+    for (const [uri, result] of await this.queue.run(did, () => this.workOn(did, open, run)))
       results.set(uri, result);
   }
 
-  /** Whether no work of this process can have changed what was read of an account's rows. */
+  /**
+   * Whether what was read of the account's rows is still true: no work of this process on the account has
+   * ended since, and none is under way.
+   */
   private isAsRead(did: string, since: number): boolean {
     return !this.queue.isBusy(did) && this.options.versions.of(did) <= since;
   }
 
-  private async work(did: string, changes: readonly Change[], run: SyncRun): Promise<Results> {
+  private async workOn(did: string, changes: readonly Change[], run: SyncRun): Promise<Results> {
     const { work, versions } = this.options;
     try {
       const { results, elsewhere } = await work.run(did, changes, run);
-      // Not waited for: the work on that account may wait for this one.
+      // Not awaited: work on that account may be waiting for this one.
       if (elsewhere.length > 0) void this.deliver(elsewhere, {}, -1);
       return results;
     } finally {
@@ -99,7 +106,7 @@ export class AccountDelivery implements Delivery {
   }
 }
 
-/** What has no result yet is pending, for a reason. */
+/** Gives each change without a result a pending one, with this reason. */
 export const pending = (
   changes: readonly Change[],
   reason: string,

@@ -7,9 +7,11 @@ interface Asked {
 }
 
 /**
- * What was asked for by hand stays asked for until it is done, or withdrawn by hand. Of a change that is not
- * done yet, and a later one of the same entity: the trigger that stays; null: the later change takes over. A
- * removed or hidden entity is not published.
+ * Which trigger an unfinished change keeps when a later change of the same entity joins it. What the
+ * application asked for by hand stays asked for until it is done, or withdrawn by hand. An entity that was
+ * removed or hidden since is not published.
+ *
+ * @returns null where the later change takes over
  */
 export function keptTrigger(before: Asked, later: Asked): Trigger | null {
   if (before.trigger === 'auto' || later.trigger !== 'auto') return null;

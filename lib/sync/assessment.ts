@@ -3,7 +3,7 @@ import { atUri, parseAtUri, type Address } from '../model/address.js';
 import type { SyncedEntity } from '../entities/synced-entity.js';
 import { eligibilityOf } from './eligibility.js';
 
-/** A write that would bring an account's repository in step with a row. */
+/** A write that would bring an account's repository in line with a row. */
 export interface DueWrite {
   readonly did: string;
   readonly action: 'create' | 'update' | 'delete';
@@ -12,18 +12,18 @@ export interface DueWrite {
 /** What a row asks for, as far as the database knows. */
 export type Assessment =
   | { readonly kind: 'synced'; readonly uri: string; readonly cid: string }
-  /** It has no record, or one that is kept all the same (`uri`). */
+  /** It has no record, or keeps the one at `uri` although it is not eligible. */
   | { readonly kind: 'not-eligible'; readonly reason: string; readonly uri: string | null }
   | { readonly kind: 'due'; readonly writes: readonly DueWrite[] }
-  /** Its record would have been kept, had the caller not asked for it to go. */
+  /** Its record would be kept, but the caller asks for records of ineligible entities to be deleted. */
   | { readonly kind: 'unwanted'; readonly address: Address; readonly cid: string | null };
 
 /**
- * Whether a row and its record, as the row remembers it, are in step. Without the network: what other
- * applications did is not seen.
+ * Compares a row with its record as the row remembers it. It makes no request, so writes of other
+ * applications are not seen.
  *
- * @param row a whole instance
- * @throws MapperError, InvalidRecordError where the entity's own code cannot tell
+ * @param row a complete instance
+ * @throws MapperError, InvalidRecordError where the entity's own code fails
  */
 export async function assess(
   entity: SyncedEntity,

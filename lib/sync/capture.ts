@@ -5,22 +5,33 @@ import { resolveCommitted } from './change-resolver.js';
 import type { SettledVersions } from './settled-versions.js';
 import type { SyncRun } from './sync-run.js';
 
-/** When changes are captured: in their transaction, when they fail, or never. */
+/** The strategy that says when changes are captured: in their transaction, when they fail, or never. */
 export interface Capture {
-  /** In the entity's transaction, just before its commit. @returns undefined: nothing is captured then */
+  /**
+   * Runs in the entity's transaction, just before its commit.
+   *
+   * @returns undefined if it captures nothing there
+   */
   inTransaction(writes: readonly EntityWrite[], runner: QueryRunner): Promise<Resolved | undefined>;
 
-  /** What a committed batch comes to, captured as far as it is to be. Never throws. */
+  /**
+   * Resolves a committed batch into changes, and captures those that have to be captured by now. Never
+   * throws.
+   */
   committed(batch: CommittedBatch, run: SyncRun): Promise<Resolved>;
 
-  /** Keeps entities whose address could not be told. @returns whether they are tried again */
+  /**
+   * Keeps entities whose address could not be determined.
+   *
+   * @returns whether they are attempted again
+   */
   keepUnresolved(unresolved: readonly Unresolved[]): Promise<boolean>;
 
-  /** Before changes are tried that a caller asked for by hand. */
+  /** Runs before changes are attempted that the application asked for by hand. */
   byHand(changes: readonly Change[]): Promise<void>;
 }
 
-/** Without pending syncs: what fails is reported to its caller, and forgotten. */
+/** Captures nothing, where there are no pending syncs: a failure is reported to the caller, and forgotten. */
 export class NoCapture implements Capture {
   constructor(private readonly versions: SettledVersions) {}
 

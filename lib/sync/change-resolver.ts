@@ -14,11 +14,11 @@ import { eligibilityTold, NotToldYetError, ownerTold } from './told-at-once.js';
 import { areKnown, lastWrites, seenOf, withoutStored, type Seen } from './written-rows.js';
 
 /**
- * From touched entities to changed addresses: one per entity, two where its record moves. Reads in `rows`
- * alone, so it serves inside a transaction, and sees what that has written.
+ * Resolves entity writes into changed addresses: one per entity, two where its record moves. Reads through
+ * `rows` only, so inside a transaction it sees what that transaction has written.
  *
  * @param rows undefined where {@link areKnown} says that nothing has to be read
- * @param versions without work on its account since an update read its row, the row is not read again
+ * @param versions a row is not read again if no work on its account has ended since the update read it
  */
 export async function resolveWrites(
   writes: readonly EntityWrite[],
@@ -34,10 +34,13 @@ export async function resolveWrites(
     for (const [given, known] of [[address, cid] as const, [next, null] as const])
       if (given) changes.push(change(write, given, { ...GIVEN_UP, cid: known, keepRecord, orphaned }));
   }
-  /** Only the stored row proves that nothing has to be synced. */
+  /**
+   * Only the stored row proves that nothing has to be synced; an instance in memory may be stale. These are
+   * read.
+   */
   const again: EntityWrite[] = [];
   const all = await seenOf(written, rows, versions);
-  // Side by side: each answer may take as long as it is given.
+  // In parallel, because an answer of the application's code may take long.
   const answers = await Promise.allSettled(all.map(([write, seen]) => toldOf(write, seen, rows)));
   for (const [index, [write, seen]] of all.entries()) {
     const isProven = seen.isRow || rows === undefined;
@@ -48,7 +51,7 @@ export async function resolveWrites(
       if (found.length === 0) (isProven ? unowned : again).push(write);
       changes.push(...found);
     } catch (error) {
-      // An error of SQL has to go on: inside a transaction, swallowing it would turn the commit into a silent
+      // An SQL error is thrown on: swallowed inside a transaction, it would turn the commit into a silent
       // rollback.
       if (!isOfOne(error)) throw error;
       if (isProven || error instanceof NotToldYetError) unresolved.push({ write, error });
@@ -64,7 +67,9 @@ export async function resolveWrites(
   return resolved;
 }
 
-/** The changed addresses of what was committed. Never throws: what cannot be read is unresolved. */
+/**
+ * The changed addresses of committed writes. Never throws; a write whose row cannot be read is unresolved.
+ */
 export async function resolveCommitted(
   writes: readonly EntityWrite[],
   run: SyncRun,
@@ -97,18 +102,18 @@ async function resolveGroup(
   return resolveWrites(unread, committedRows(dataSource, run.runner), versions);
 }
 
-/** Whether an error concerns one entity and no others. */
+/** Whether an error concerns one entity only. */
 const isOfOne = (error: unknown): error is MapperError | RetryLaterError | RowRefusedError =>
   error instanceof MapperError || error instanceof RetryLaterError || error instanceof RowRefusedError;
 
 const GIVEN_UP = { operation: 'unpublish', givenUp: true, mayDelete: true } as const;
 
-/** What an entity's own code answers. */
+/** The answers of an entity's own code. */
 interface Told {
-  /** Undefined: related rows are in the hand of the caller at best. */
+  /** The complete entity; undefined where its related rows are not at hand. */
   readonly snapshot: object | undefined;
   readonly eligibility: Eligibility | undefined;
-  /** null: none, or it makes no difference. */
+  /** Null if there is no owner, or if the owner makes no difference. */
   readonly owner: string | null;
 }
 
@@ -125,7 +130,7 @@ async function toldOf(write: EntityWrite, { row, isRow }: Seen, rows: RowAccess 
   try {
     return { snapshot, eligibility, owner: await ownerTold(entity, row, rows) };
   } catch (error) {
-    // The account of what is not eligible need not be known.
+    // An entity that is not eligible may fail to tell its account; the account is not needed.
     if (wantsRecord || !(error instanceof MapperError)) throw error;
     return { snapshot, eligibility, owner: null };
   }

@@ -5,17 +5,18 @@ import { holdersOf, type Holder } from '../entities/record-row.js';
 import type { Change } from './change.js';
 import type { SyncRun } from './sync-run.js';
 
-/** A change with the row that may claim its address; undefined once there is none. */
+/** A change with the row that may claim its address; undefined where there is no such row. */
 export interface Claimant {
   readonly change: Change;
   readonly row: object | undefined;
 }
 
 /**
- * Which rows may claim the addresses of a run: those that its changes name, or others that hold them by now.
+ * Finds the rows that may claim the addresses of a run: the rows that its changes name, or others that hold
+ * the addresses by now.
  */
 export class Claimants {
-  /** The changes that the run was given, by those that name another row. */
+  /** By each change that names another row now, the change that the run was given. */
   private readonly given = new Map<Change, Change>();
 
   constructor(private readonly run: SyncRun) {}
@@ -26,8 +27,8 @@ export class Claimants {
   }
 
   /**
-   * One query per entity class, on committed data; more only where the row that a change names does not hold
-   * its address.
+   * Makes one query per entity class, on committed data, and more only where the row that a change names does
+   * not hold the address.
    */
   async of(changes: readonly Change[]): Promise<Claimant[]> {
     const claimants: Claimant[] = [];
@@ -58,8 +59,8 @@ export class Claimants {
   }
 
   /**
-   * Whether another row may hold the address of a change whose own row does not. A row that was seen to go
-   * took its address along, unless the record key is not its own.
+   * Whether another row may hold the address of a change whose own row does not. A row whose removal was seen
+   * took its address with it, unless the record key is fixed and another row may have the same.
    */
   private mayBeHeld({ givenUp, entity }: Change): boolean {
     if (!entity.mapper) return false;
@@ -74,9 +75,9 @@ export class Claimants {
 }
 
 /**
- * Whether the row that a change names is the one that holds its address, without asking for its account: a
- * migration may have given its primary key to another row. A fixed record key tells no rows apart; where no
- * record is known there is none to keep.
+ * Whether the row that a change names holds its address. A migration may have given the primary key to
+ * another row. The row's account is not asked for. A fixed record key does not distinguish rows; where no
+ * record is known, there is none that another row could hold.
  */
 function holdsAddress({ address, entity, cid }: Change, row: object | undefined): boolean {
   if (!row) return false;

@@ -1,10 +1,10 @@
 import type { EntityWrite, Resolved } from './change.js';
 
-/** What a commit, or several together, have written: on its way from the transaction to the dispatcher. */
+/** What one commit, or several together, have written, on its way from the transaction to the dispatcher. */
 export class CommittedBatch {
   /**
    * @param writes of which nothing was captured
-   * @param captured what was captured in the transactions that wrote it
+   * @param captured what was captured in the transactions themselves
    */
   constructor(
     readonly writes: EntityWrite[] = [],
@@ -15,7 +15,7 @@ export class CommittedBatch {
     return this.writes.length === 0 && this.captured.length === 0;
   }
 
-  /** Whether everything was captured, and nothing of it asks for more. */
+  /** Whether all of it was captured, and none of it needs work. */
   get isSettled(): boolean {
     return (
       this.writes.length === 0 &&

@@ -5,15 +5,15 @@ import type { Target } from './target.js';
 
 export interface Decision {
   readonly writes: RecordWrite[];
-  /** By at-uri: what somebody else did there, and `onConflict` does not let us overwrite. */
+  /** By at-uri: writes of another client that `onConflict` does not allow to overwrite. */
   readonly conflicts: Map<string, RecordConflictError>;
-  /** What is overwritten of somebody else's. */
+  /** Warnings about writes of other clients that are overwritten. */
   readonly overwritten: string[];
-  /** At-uris that a request of ours has emptied before: their entities go on under a new key. */
+  /** At-uris that an earlier request of ours has emptied. Their entities continue under a new record key. */
   readonly spent: Set<string>;
 }
 
-/** Before the writer has asked. */
+/** The decision before the writer has asked for one. */
 export const NO_DECISION: Decision = {
   writes: [],
   conflicts: new Map(),
@@ -21,7 +21,7 @@ export const NO_DECISION: Decision = {
   spent: new Set(),
 };
 
-/** The writes that lead from what is at the PDS to what should be there. */
+/** The writes that turn what is at the PDS into what should be there. */
 export function decide(targets: readonly Target[], view: RepositoryView): Decision {
   const decision: Decision = { writes: [], conflicts: new Map(), overwritten: [], spent: new Set() };
   for (const target of targets) {
@@ -35,11 +35,11 @@ export function decide(targets: readonly Target[], view: RepositoryView): Decisi
     }
     if (current !== known && !view.ours.has(uri)) {
       const wasOurs = known !== null;
-      // No record of ours is there, so there is nothing to delete.
+      // No record of ours is at the address, so there is nothing to delete.
       if (!wasOurs && wanted === null) continue;
       const { onConflict } = change.entity.sync;
       const problem = describeConflict(target, current);
-      // A record key that the module made up is used by the module alone; a fixed one by every application.
+      // Only the module uses a record key that it generated, but every application uses the same fixed key.
       const isTaken = !wasOurs && change.entity.hasFixedRkey;
       if (onConflict === 'fail' || (isTaken && onConflict !== 'overwrite')) {
         const advice = onConflict === 'fail' ? SETTLE : takeOver(change);

@@ -7,7 +7,7 @@ import type { SyncEngine } from './sync-engine.js';
 import type { SyncRun } from './sync-run.js';
 import { resultInHand } from './unchanged.js';
 
-/** Syncs at once. What fails is reported, and not kept. */
+/** Syncs at once. A failure is reported, and not kept. */
 export class DirectWork implements AccountWork {
   constructor(
     private readonly engine: SyncEngine,
@@ -25,7 +25,7 @@ export class DirectWork implements AccountWork {
 
   async resultInHand(change: Change, run: SyncRun): Promise<SyncResult | null> {
     const result = await resultInHand(change, run.runner?.());
-    // A request without an answer may have made more of the address than its row knows.
+    // An earlier request without an answer may have changed the address, which the row does not know.
     return result && (await this.engine.isInDoubt(change.address)) ? null : result;
   }
 

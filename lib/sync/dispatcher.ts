@@ -17,7 +17,7 @@ export interface DispatcherOptions {
   readonly log: { debug(message: string): void };
 }
 
-/** Captures what changed, and delivers it: when and how, its two strategies say. */
+/** Composed of two strategies: one says when changes are captured, the other how they are delivered. */
 export class Dispatcher extends SyncDispatcher {
   constructor(private readonly options: DispatcherOptions) {
     super();

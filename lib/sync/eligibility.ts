@@ -2,22 +2,22 @@ import type { SyncedEntity } from '../entities/synced-entity.js';
 import { mapAnswer, type Answer } from '../runtime/answers.js';
 
 /**
- * What an entity asks for at the address of its record, as long as its row is there and no caller asks for
- * something else by hand.
+ * What an entity asks for at the address of its record, while its row exists and the application asks for
+ * nothing else by hand.
  */
 export type Eligibility =
   | { readonly kind: 'record' }
-  /** There is to be no record. */
+  /** There should be no record. */
   | { readonly kind: 'absent'; readonly reason: string }
-  /** A record that is there stays as it is. `isAsked`: the entity itself asked for that. */
+  /** An existing record stays as it is. `isAsked`: the entity itself asked for that. */
   | { readonly kind: 'leave'; readonly reason: string; readonly isAsked: boolean };
 
 /**
- * The one answer to "what does this row ask for?". The account is a question of its own, asked of what is
- * eligible.
+ * The only place that answers what a row asks for. Which account owns the row is a separate question, asked
+ * only of eligible rows.
  *
  * @param row a complete instance
- * @returns a promise only if `shouldAutoSync` or `shouldAutoUnsync` gives one
+ * @returns a promise only if `shouldAutoSync` or `shouldAutoUnsync` returns one
  * @throws MapperError when `shouldAutoSync` or `shouldAutoUnsync` throws
  */
 export function eligibilityOf(entity: SyncedEntity, row: object): Answer<Eligibility> {

@@ -4,7 +4,7 @@ import { atUri, parseAtUri } from '../model/address.js';
 import type { Change } from './change.js';
 import type { Outcome } from './outcome.js';
 
-/** Tells of syncs that failed: in the log, and by event. */
+/** Reports failed syncs in the log, and as events. */
 export class FailureReports {
   constructor(
     private readonly events: ParityEvents,
@@ -18,7 +18,7 @@ export class FailureReports {
     if (result.error) this.failed(change, atUri(change.address), result.error, willRetry, entity);
   }
 
-  /** @param uri undefined: the address could not be told */
+  /** @param uri undefined if the address could not be determined */
   failed(
     { entity, entityId, operation }: Pick<Change, 'entity' | 'entityId' | 'operation'>,
     uri: string | undefined,

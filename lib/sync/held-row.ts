@@ -17,8 +17,8 @@ import { runTogether } from '../database/sql-script.js';
 import type { SyncedEntity } from '../entities/synced-entity.js';
 
 /**
- * A transaction has the row. Waiting for its end would hold a connection of the pool, which that transaction
- * may need.
+ * Another transaction holds the row. Waiting for its end would hold a connection of the pool, which that
+ * transaction may need.
  */
 export const heldRow = ({ name }: SyncedEntity, entityId: string): RetryLaterError =>
   new RetryLaterError(`The row of ${name} ${entityId} is held by an open transaction.`, {
@@ -27,10 +27,10 @@ export const heldRow = ({ name }: SyncedEntity, entityId: string): RetryLaterErr
     entityId,
   });
 
-/** Why the database did not write to a row that no transaction has: a trigger passed over it. */
+/** Why the database did not write to a row that no transaction holds: a trigger suppressed the update. */
 export const IGNORED = 'the update was ignored';
 
-/** Whether a row is as it was before a write that failed, although no transaction has it. */
+/** Whether a row is unchanged after a write that failed, although no transaction holds it. */
 export async function isFreeRow(entity: SyncedEntity, write: RowWrite, rows: RowAccess): Promise<boolean> {
   return (await rows.use((runner) => runTogether(freeRows(entity, [write]), runner))).length > 0;
 }
@@ -38,9 +38,10 @@ export async function isFreeRow(entity: SyncedEntity, write: RowWrite, rows: Row
 /**
  * Writes a record key to a row.
  *
- * @returns what the row has: that key, or what somebody else gave it; nothing once it is gone
- * @throws RetryLaterError while another transaction has the row
- * @throws RowRefusedError if the database refuses; inside a transaction its own error, which has broken that
+ * @returns the row's key: this one, or one that another writer has given it; nothing once the row is gone
+ * @throws RetryLaterError while another transaction holds the row
+ * @throws RowRefusedError if the database refuses. Inside a transaction its own error is thrown instead,
+ *   because that transaction is broken
  */
 export async function writeKey(
   entity: SyncedEntity,

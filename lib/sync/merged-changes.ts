@@ -3,8 +3,8 @@ import { keptTrigger } from './asked-by-hand.js';
 import type { Change } from './change.js';
 
 /**
- * One change per address. An entity that claims it wins over one that gave it up (a row that was deleted and
- * inserted again under a fixed key); otherwise the last one wins.
+ * Merges changes to one per address. An entity that claims the address wins over one that gave it up (a row
+ * that was deleted and inserted again under a fixed key). Otherwise the last change wins.
  */
 export function mergedByAddress(changes: readonly Change[]): readonly Change[] {
   if (changes.length < 2) return changes;

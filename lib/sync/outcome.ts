@@ -15,17 +15,17 @@ import type { Target } from './target.js';
 export interface Outcome {
   readonly change: Change;
   readonly result: SyncResult;
-  /** Of which kind a failed result is. */
+  /** The classified error of a failed result. */
   readonly failure?: Failure;
   /** The entity as it is now: the caller's instance, or the row; undefined once the row is gone. */
   readonly entity: object | undefined;
-  /** What is at the address was left alone, unseen. */
+  /** Whatever is at the address was left as it is, without looking. */
   readonly isLeft?: boolean;
   /** What the change asks for at the address that its entity has by now. */
   readonly elsewhere?: readonly Change[];
 }
 
-/** @param shared the error concerns other changes as well, so it can name none of them */
+/** @param shared the error concerns other changes as well, so it names none of them */
 export function failedOutcome(
   change: Change,
   error: unknown,
@@ -48,8 +48,8 @@ export function failedOutcome(
 }
 
 /**
- * What is at the PDS is as it should be, and the row does not say so yet. A row that is only held hears of it
- * soon, which is no failure to tell.
+ * The PDS has what it should have, but the row does not say so yet. A row that another transaction holds is
+ * written soon, so that is reported as pending and not as failed.
  */
 export function unsettledOutcome({ change, row, uri }: Target, error: ParityError): Outcome {
   const outcome = failedOutcome(change, error, row);
@@ -58,8 +58,9 @@ export function unsettledOutcome({ change, row, uri }: Target, error: ParityErro
 }
 
 /**
- * The outcome of what needs no request; null if it may need one. `inDoubt`: an earlier request may have
- * changed the address, or still may.
+ * The outcome of a change that needs no request; null if it may need one.
+ *
+ * @param inDoubt an earlier request may have changed the address, or still may
  */
 export function outcomeWithoutWrite(target: Target, inDoubt: boolean): Outcome | null {
   const { change, desired, known, row, uri } = target;
@@ -68,7 +69,7 @@ export function outcomeWithoutWrite(target: Target, inDoubt: boolean): Outcome |
   if (desired.kind === 'as-is')
     return { change, result: new SyncResult('skipped', { reason: desired.reason }), entity, isLeft: true };
   if (inDoubt || target.spent) return null;
-  // A row that has not heard of its record yet has to be told.
+  // A row that does not name its record yet still has to be written.
   const isTold = row && recordStateOf(row).uri === uri;
   if (desired.kind === 'record' && known === desired.prepared.cid && isTold) {
     return { change, result: new SyncResult('unchanged', { uri, cid: known }), entity };
@@ -78,8 +79,9 @@ export function outcomeWithoutWrite(target: Target, inDoubt: boolean): Outcome |
 }
 
 /**
- * The outcome of a settled target, told as an event. `action` is undefined if nothing had to be written any
- * more.
+ * The outcome of a settled target, which is also emitted as an event.
+ *
+ * @param action undefined if nothing had to be written any more
  */
 export function settledOutcome(
   target: Target,
@@ -93,7 +95,7 @@ export function settledOutcome(
     const { cid } = desired.prepared;
     if (!action && known === cid)
       return { change, result: new SyncResult('unchanged', { uri, cid }), entity: instance };
-    // Nothing to write, and yet news to the database: an earlier request had landed.
+    // Nothing was written now, but the row learns of it only now: an earlier request had landed.
     const operation = action === 'create' || (!action && known === null) ? 'create' : 'update';
     events.emit(new RecordPublished(address.did, uri, cid, operation, entity.name, entityId, instance ?? {}));
     return { change, result: new SyncResult('published', { uri, cid }), entity: instance };
@@ -104,8 +106,8 @@ export function settledOutcome(
 }
 
 /**
- * Of an address without a record. What its entity asks for elsewhere is still to be done; an entity that is
- * not eligible, and never had a record, is skipped.
+ * The outcome of an address without a record. What the entity asks for elsewhere is still to be done. An
+ * entity that is not eligible, and never had a record, is skipped.
  */
 function goneOutcome(
   { change, desired, elsewhere }: Target,

@@ -7,8 +7,8 @@ import { writeKey } from './held-row.js';
 import { open } from './written-rows.js';
 
 /**
- * A row that is older than its record columns has no key; it has to be there before the first request names
- * it.
+ * Reserves a record key for a row from before its table had record columns. The row needs its key before the
+ * first request names it: after a lost answer, the key leads to the record.
  */
 export async function reserveKey(
   entity: SyncedEntity,
@@ -22,8 +22,8 @@ export async function reserveKey(
 }
 
 /**
- * A record that moves gets a new key, since it may have been there before and have been deleted; one that
- * stays after all keeps its own.
+ * Gives a record that moves a new key, because the old key may have been used and deleted in the new account
+ * before. A record that stays after all keeps its own.
  */
 export async function renewKey(
   entity: SyncedEntity,

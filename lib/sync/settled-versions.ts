@@ -1,9 +1,11 @@
-/** Accounts of which a version of their own is kept; older ones share the highest that was dropped. */
+/**
+ * How many accounts have a version of their own. All older ones share the highest version that was dropped.
+ */
 const ACCOUNTS = 10_000;
 
 /**
- * A version for each account, raised when work on it ends in this process. While the version stays the same,
- * this process writes no record column of the account's rows, so what was read of them holds.
+ * A version per account, raised when work on the account ends in this process. While it stays the same, this
+ * process writes no record column of the account's rows, so what was read of them is still true.
  */
 export class SettledVersions {
   /** By DID, in the order of the versions. */
@@ -11,7 +13,7 @@ export class SettledVersions {
   private latest = 0;
   private dropped = 0;
 
-  /** Of the account that was worked on last. */
+  /** The version of the account that was worked on last. */
   get now(): number {
     return this.latest;
   }

@@ -5,22 +5,23 @@ import type { Target } from './target.js';
 /** A target whose row is written. */
 export interface Settling {
   readonly target: Target;
-  /** Otherwise it is pending still: more has to be found out, or done elsewhere. */
+  /** False if the change stays pending, because something has to be found out first, or done elsewhere. */
   readonly isFinal: boolean;
 }
 
 /**
- * Port to what keeps changes until they are done, in the database of their entities: it settles them together
- * with the rows.
+ * Port to the ledger that keeps changes until they are done, in the database of their entities. It settles
+ * changes together with the rows.
  */
 export interface SettlementLedger {
   /**
-   * All of it in one transaction, or nothing: whoever has the lane by now decides on what he read.
+   * Settles in one transaction, all or nothing. Nothing is written without the lease: another worker that has
+   * leased the lane since decides on what it has read.
    *
-   * @param rows writes rows, and gives what is done by that
-   * @param state what the repository is remembered with then; undefined: as it is
-   * @returns what `rows` gave
-   * @throws LeaseLostError, and nothing is written, if the lane is somebody else's by now
+   * @param rows writes the rows, and returns what is done by that
+   * @param state what is then remembered of the repository; undefined leaves it as it is
+   * @returns what `rows` returned
+   * @throws LeaseLostError, with nothing written, if another worker has the lane by now
    */
   settle<T extends Settling>(
     rows: SqlScript<readonly T[]>,
@@ -28,10 +29,11 @@ export interface SettlementLedger {
   ): Promise<readonly T[]>;
 
   /**
-   * The same for one row in a single statement.
+   * Does the same for one row, in a single statement.
    *
    * @param row an update that ends with its condition
-   * @returns false, and nothing is written, if there is another way only: {@link settle} takes that
+   * @returns false, with nothing written, where this takes more than one statement; {@link settle} does it
+   *   then
    */
-  settleRow(row: Statement, one: Settling, state: RepositoryState | undefined): Promise<boolean>;
+  settleRow(row: Statement, settling: Settling, state: RepositoryState | undefined): Promise<boolean>;
 }

@@ -3,20 +3,21 @@ import { published, renewed, unpublished, type RowWrite } from '../entities/row-
 import { newTid } from '../records/tid.js';
 import type { Target } from './target.js';
 
-/** What settling does for one target. */
+/** How one target is settled. */
 export interface Plan {
   readonly target: Target;
-  /** Undefined: there is no row any more, or its record has moved away. */
+  /** Undefined if there is no row any more, or if its record has moved away. */
   readonly write: RowWrite | undefined;
   /**
-   * While its first record is written an entity may get another owner, and nobody else knows of the record.
+   * The entity gets its first record, and may get another owner meanwhile. Until the row names the record, a
+   * change of owner does not move it.
    */
   readonly mayMove: boolean;
   readonly isFinal: boolean;
   readonly show: () => void;
 }
 
-export function plan(target: Target, now: Date): Plan {
+export function planOf(target: Target, now: Date): Plan {
   const { change, uri, row, claimed, desired } = target;
   const { entity, entityId, address, instance } = change;
   const isFinal = !target.elsewhere && !target.spent;
@@ -33,15 +34,16 @@ export function plan(target: Target, now: Date): Plan {
   if (row && desired.kind === 'record') {
     const record = { uri, cid: desired.prepared.cid, rkey: address.rkey };
     const was = recordStateOf(row).uri;
-    // Whoever changes the owner of an entity with a record moves it.
+    // An entity that has a record already is moved by the change that sets another owner.
     const mayMove = entity.sync.followOwner && change.trigger === 'auto' && was === null;
     return planned(published(entityId, record, now, was), mayMove);
   }
   const was = row && recordStateOf(row);
-  // It was written here while its owner changed. Should that one come back, this address is spent.
+  // The record was written here while the owner changed. If the earlier owner comes back, this address must
+  // not be used again.
   if (was && !claimed && was.uri === null && was.rkey === address.rkey && !entity.hasFixedRkey)
     return planned(renewed(entityId, was, newTid()), false);
-  // A row whose record moved away has its new key already.
+  // A row whose record has moved away already has its new key.
   if (was && (claimed || was.uri === uri)) {
     const next = claimed && !entity.hasFixedRkey ? newTid() : null;
     return planned(unpublished(entityId, was, next), false);
@@ -49,7 +51,7 @@ export function plan(target: Target, now: Date): Plan {
   return { target, write: undefined, mayMove: false, isFinal, show: () => undefined };
 }
 
-/** One write per row; another one sees what the first has made of it. */
+/** Keeps one plan per row. A second write to the same row has to see what the first has made of it. */
 export function joint(plans: readonly Plan[]): Plan[] {
   const rows = new Set<string>();
   return plans.filter(({ target: { change }, write }) => {

@@ -15,48 +15,45 @@ import { locksRows, runScript, runTogether, type SqlScript } from '../database/s
 import type { Change } from './change.js';
 import { heldRow, IGNORED, isFreeRow } from './held-row.js';
 import type { SettlementLedger } from './settlement-ledger.js';
-import { joint, plan, type Plan } from './settlement-plan.js';
+import { joint, planOf, type Plan } from './settlement-plan.js';
 import type { Target } from './target.js';
 
 export interface Settled {
   readonly target: Target;
   /**
-   * The row went, or changed its address, while the record was written: the address has to be looked at
-   * again.
+   * The row was deleted, or changed its address, while the record was written. The address has to be looked
+   * at again.
    */
   readonly stale: boolean;
-  /**
-   * Why the row does not say what became of its record: another transaction holds it, or the database refuses
-   * the update.
-   */
+  /** Why the row could not be written: another transaction holds it, or the database refuses the update. */
   readonly error?: ParityError | undefined;
 }
 
 export interface SettlementOptions {
   readonly dataSource: DataSource;
-  /** The caller's connection, after its commit and for as long as it waits. */
+  /** The caller's connection, after its commit and for as long as the caller waits. */
   readonly own: () => QueryRunner | undefined;
-  /** From now on there is none. */
+  /** Stops using the caller's connection. */
   readonly leaveOwn: () => void;
-  /** Settles together with the rows; undefined: there is none. */
+  /** Settles changes together with the rows; undefined where changes are not kept in the database. */
   readonly ledger: SettlementLedger | undefined;
   /**
-   * What is to be remembered of the repository, as long as these rows have not taken up their records; kept
-   * by the ledger.
+   * What has to be remembered of the repository while the rows of these targets do not name their records.
+   * The ledger keeps it.
    */
   readonly state: (open: readonly Target[]) => RepositoryState | undefined;
-  /** The ledger has kept what `state` gave, and no row is open. */
+  /** Called when the ledger has kept what `state` returned, and no row is open. */
   readonly kept: () => void;
 }
 
-/** Targets of one transaction. */
+/** How many targets are settled in one transaction. */
 const TOGETHER = 200;
 /**
- * How long to wait for a row before each further look at it, in ms; at first not at all, as another target
- * may have written it.
+ * Pauses in ms before each further look at a held row. The first is 0, because another target of the same row
+ * may have been written in between.
  */
 const PAUSES = [0, 25, 50, 100, 200, 400];
-/** The same where nothing comes back to it later. */
+/** The same where no worker comes back to the row later. */
 const LONG_PAUSES = [...PAUSES, 800, ...Array.from({ length: 8 }, () => 1_000)];
 
 /** Writes to the rows what became of their records, and shows it on the instances that the callers hold. */
@@ -77,54 +74,56 @@ class Settling {
     private readonly options: SettlementOptions,
   ) {
     const now = new Date();
-    this.plans = targets.map((target) => plan(target, now));
+    this.plans = targets.map((target) => planOf(target, now));
     this.open = new Set(this.plans);
   }
 
   results(): Settled[] {
-    return this.plans.map((one) => ({
-      target: one.target,
-      stale: this.stale.has(one),
-      error: this.errors.get(one),
+    return this.plans.map((plan) => ({
+      target: plan.target,
+      stale: this.stale.has(plan),
+      error: this.errors.get(plan),
     }));
   }
 
   async run(): Promise<void> {
     const claimed: Plan[] = [];
-    for (const one of this.plans) if (await this.stillClaims(one)) claimed.push(one);
-    for (const some of chunks(joint(claimed), TOGETHER)) await this.write(some);
-    let left = claimed.filter((one) => one.write && this.isOpen(one));
+    for (const plan of this.plans) if (await this.stillClaims(plan)) claimed.push(plan);
+    for (const batch of chunks(joint(claimed), TOGETHER)) await this.write(batch);
+    let left = claimed.filter((plan) => plan.write && this.isOpen(plan));
     const pauses = this.options.ledger ? PAUSES : LONG_PAUSES;
-    // Elsewhere no transaction has a row: what is as it was has been passed over.
+    // Without row locks no transaction can hold a row. A row that is still unchanged was suppressed by a
+    // trigger, and waiting would not help.
     for (const pause of locksRows(this.options.dataSource) ? pauses : pauses.slice(0, 1)) {
       left = await this.held(left);
       if (left.length === 0) return;
       if (pause > 0) {
-        // The caller need not wait for that transaction, and no connection does.
+        // The caller may go on before that transaction ends, so its connection is given up. No other
+        // connection is held during the pause.
         this.options.leaveOwn();
         await sleep(pause);
       }
       await this.write(joint(left));
-      left = left.filter((one) => this.isOpen(one));
+      left = left.filter((plan) => this.isOpen(plan));
     }
-    for (const one of await this.held(left)) this.errors.set(one, await this.hindranceOf(one));
+    for (const plan of await this.held(left)) this.errors.set(plan, await this.hindranceOf(plan));
   }
 
-  private async hindranceOf(one: Plan): Promise<ParityError> {
-    const { entity, entityId } = one.target.change;
+  private async hindranceOf(plan: Plan): Promise<ParityError> {
+    const { entity, entityId } = plan.target.change;
     const isFree =
-      one.write !== undefined &&
-      (await isFreeRow(entity, one.write, committedRows(this.options.dataSource, this.options.own)));
-    return isFree ? refusedRow(one, IGNORED) : heldRow(entity, entityId);
+      plan.write !== undefined &&
+      (await isFreeRow(entity, plan.write, committedRows(this.options.dataSource, this.options.own)));
+    return isFree ? refusedRow(plan, IGNORED) : heldRow(entity, entityId);
   }
 
-  private isOpen(one: Plan): boolean {
-    return this.open.has(one) && !this.errors.has(one);
+  private isOpen(plan: Plan): boolean {
+    return this.open.has(plan) && !this.errors.has(plan);
   }
 
   /**
-   * Those whose rows are as they were, so that another transaction has them; the rows of the others went, or
-   * changed.
+   * @returns the plans whose rows are unchanged, so that another transaction holds them. Rows of the other
+   *   plans were deleted, or have changed.
    */
   private async held(plans: readonly Plan[]): Promise<Plan[]> {
     const held: Plan[] = [];
@@ -133,16 +132,19 @@ class Settling {
       const rows = await onCommittedData(this.options.dataSource, this.options.own(), (runner) =>
         new RecordRows(entity).read(runner, ids),
       );
-      for (const one of group) {
-        const row = rows.get(one.target.change.entityId);
-        if (row && one.write && isAsBefore(row, one.write)) held.push(one);
-        else this.stale.add(one);
+      for (const plan of group) {
+        const row = rows.get(plan.target.change.entityId);
+        if (row && plan.write && isAsBefore(row, plan.write)) held.push(plan);
+        else this.stale.add(plan);
       }
     }
     return held;
   }
 
-  /** One row that the database refuses to update holds up no others. */
+  /**
+   * A row that the database refuses to update must not hold up the others, so its batch is halved until it is
+   * alone.
+   */
   private async write(plans: readonly Plan[]): Promise<void> {
     if (plans.length === 0) return;
     let done: readonly Plan[];
@@ -150,17 +152,17 @@ class Settling {
       done = await this.together(plans);
     } catch (error) {
       if (!(error instanceof RefusedRowsError)) throw error;
-      const [one, ...others] = plans;
-      if (one && others.length === 0) this.errors.set(one, refusedRow(one, error.cause));
+      const [plan, ...others] = plans;
+      if (plan && others.length === 0) this.errors.set(plan, refusedRow(plan, error.cause));
       const half = Math.ceil(plans.length / 2);
       if (others.length > 0)
-        for (const some of [plans.slice(0, half), plans.slice(half)]) await this.write(some);
+        for (const batch of [plans.slice(0, half), plans.slice(half)]) await this.write(batch);
       return;
     }
-    for (const one of done) {
-      one.show();
-      this.open.delete(one);
-      await this.stillClaims(one);
+    for (const plan of done) {
+      plan.show();
+      this.open.delete(plan);
+      await this.stillClaims(plan);
     }
   }
 
@@ -184,25 +186,26 @@ class Settling {
     return ledger.settle(writeAll(plans), (done) => state(this.openAfter(done)));
   }
 
-  /** Those whose rows have not taken up their records once these have. */
+  /** The targets whose rows still do not name their records once these plans are settled. */
   private openAfter(settled: readonly Plan[]): Target[] {
     const done = new Set(settled);
-    return [...this.open].filter((one) => !done.has(one)).map(({ target }) => target);
+    return [...this.open].filter((plan) => !done.has(plan)).map(({ target }) => target);
   }
 
-  private async stillClaims(one: Plan): Promise<boolean> {
+  private async stillClaims(plan: Plan): Promise<boolean> {
     const { dataSource, own } = this.options;
-    const claims = !one.mayMove || (await isStillClaimed(one.target.change, committedRows(dataSource, own)));
-    if (!claims) this.stale.add(one);
+    const claims =
+      !plan.mayMove || (await isStillClaimed(plan.target.change, committedRows(dataSource, own)));
+    if (!claims) this.stale.add(plan);
     return claims;
   }
 }
 
-/** A row was refused; what else is settled with it is not to blame. */
+/** The database refused one row. The rows that are written with it are not to blame. */
 class RefusedRowsError extends Error {}
 
 /**
- * @returns those whose row was written, or need not be
+ * @returns the plans whose row was written, or needs no write
  * @throws RefusedRowsError
  */
 function* writeAll(plans: readonly Plan[]): SqlScript<Plan[]> {
@@ -214,15 +217,15 @@ function* writeAll(plans: readonly Plan[]): SqlScript<Plan[]> {
 }
 
 function* writeRowsOf(plans: readonly Plan[]): SqlScript<Plan[]> {
-  const done = plans.filter((one) => !one.write);
+  const done = plans.filter((plan) => !plan.write);
   const [only] = plans;
   if (only?.write && plans.length === 1)
     return (yield* writeRow(only.target.change.entity, only.write)) ? [only] : [];
   for (const [entity, group] of Map.groupBy(plans, ({ target }) => target.change.entity)) {
-    const writes = group.flatMap((one) => one.write ?? []);
+    const writes = group.flatMap((plan) => plan.write ?? []);
     if (writes.length === 0) continue;
     const written = yield* writeRows(entity, writes);
-    done.push(...group.filter((one) => one.write && written.has(one.write.id)));
+    done.push(...group.filter((plan) => plan.write && written.has(plan.write.id)));
   }
   return done;
 }
@@ -234,7 +237,7 @@ const refusedRow = ({ target: { change, uri } }: Plan, cause: unknown): RowRefus
     { uri, cause },
   );
 
-/** A claim that cannot be told is looked into by the next pass. */
+/** @returns false also if the entity's code fails; the next pass then looks at the address again */
 async function isStillClaimed({ entity, entityId, address }: Change, rows: RowAccess): Promise<boolean> {
   const row = (await rows.use((runner) => entity.load([entityId], runner.manager))).get(entityId);
   const claimed = row && (await entity.addressOf(row).catch(() => null));

@@ -6,23 +6,27 @@ import { SyncPass, type SyncPassOptions } from './sync-pass.js';
 import type { SyncRun } from './sync-run.js';
 import { resolveAgain, UNRESOLVED_DID } from './unresolved.js';
 
-/** How often an address whose row changed under the write is decided again at once. */
+/** How often an address is decided again at once because its row changed during the write. */
 const MAX_PASSES = 5;
 
 /**
- * Brings the addresses of one DID to what they should be now. It never replays an operation: it asks which
- * entity claims an address, so ten edits make one write, and an entity that changed meanwhile is seen as it
- * is. The caller sees to it that one run per DID is under way.
+ * Brings the addresses of one DID to what they should be now. It replays no operations but asks which entity
+ * claims an address. So ten edits make one write, and an entity that changed meanwhile is seen as it is now.
+ * The caller makes sure that only one run per DID is under way.
  */
 export class SyncEngine {
   constructor(private readonly options: SyncPassOptions) {}
 
-  /** Whether a request whose outcome is not known may have changed an address, or still may. */
+  /** Whether a request with an unknown outcome may have changed an address, or still may. */
   async isInDoubt(address: Address): Promise<boolean> {
     return isInDoubt(await this.options.state.load(address.did), atUri(address));
   }
 
-  /** Never throws: failures are in the outcomes, one per change, in their order. */
+  /**
+   * Never throws.
+   *
+   * @returns one outcome per change, in their order; failures are outcomes too
+   */
   async run(did: string, changes: readonly Change[], run: SyncRun = {}): Promise<Outcome[]> {
     if (did === UNRESOLVED_DID) return resolveAgain(changes, run);
     const pass = new SyncPass(did, this.options, run);

@@ -28,12 +28,12 @@ export interface SyncPassOptions {
 }
 
 /**
- * One run over changes of one DID: each pass decides, writes and settles, and says what has to be looked at
- * again.
+ * One run over changes of one DID. Each pass decides, writes and settles, and returns the changes that have
+ * to be looked at again.
  */
 export class SyncPass {
   readonly outcomes = new Map<Change, Outcome>();
-  /** By at-uri, what this run wrote to addresses whose rows could not take it up. */
+  /** By at-uri, the CIDs that this run wrote to addresses whose rows do not name them. */
   private readonly written = new Map<string, string | null>();
 
   private readonly claimants: Claimants;
@@ -49,7 +49,8 @@ export class SyncPass {
   }
 
   /**
-   * @returns the changes whose row went or changed its address under the write: they have to be decided again
+   * @returns the changes whose row was deleted or changed its address during the write; they have to be
+   *   decided again
    */
   async over(changes: readonly Change[]): Promise<readonly Change[]> {
     try {
@@ -73,7 +74,7 @@ export class SyncPass {
     const claimants = await this.claimants.of(changes);
     return Promise.all(
       claimants.map(({ change, row }) => {
-        // The instance that the caller holds may be older than its record.
+        // The caller may have loaded its instance before the record was written.
         if (row && change.instance) change.entity.show(change.instance, recordStateOf(row));
         return targetOf(change, row, this.written.get(atUri(change.address)) ?? null);
       }),
@@ -85,7 +86,7 @@ export class SyncPass {
     this.outcomes.set(change, { ...outcome, change });
   }
 
-  /** A scope that is missing for some writes holds up no others. */
+  /** A missing scope fails only the writes that need it. The others are written without them. */
   private async write(targets: readonly Target[]): Promise<readonly Change[]> {
     const { did, options, run, state, written } = this;
     const agent = await this.agent();
@@ -112,7 +113,7 @@ export class SyncPass {
   }
 }
 
-/** Whether a write is one that a missing scope forbids (`repo:<collection>?action=<action>`). */
+/** Whether a write is one that the missing scope (`repo:<collection>?action=<action>`) forbids. */
 function needs(error: unknown, { change }: Target, action: RecordWrite['action'] | undefined): boolean {
   if (!(error instanceof MissingScopeError) || action === undefined) return false;
   const [resource, query = ''] = error.scope.split('?');

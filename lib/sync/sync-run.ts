@@ -2,19 +2,23 @@ import type { QueryRunner } from 'typeorm';
 import type { RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { SettlementLedger } from './settlement-ledger.js';
 
-/** How one run of the engine goes about its changes. */
+/** The circumstances of one run of the engine. */
 export interface SyncRun {
   /**
-   * The caller's connection after its commit, for as long as the caller waits; undefined: one of the pool.
+   * The caller's connection after its commit, for as long as the caller waits. Undefined: a connection of the
+   * pool.
    */
   readonly runner?: () => QueryRunner | undefined;
-  /** Where the changes are kept, if that is in the database of their entities. */
+  /** The ledger, if changes are kept in the database of their entities. */
   readonly ledger?: SettlementLedger;
-  /** From now on `runner` gives none: the caller goes on, or what comes next may have to wait for others. */
+  /**
+   * Makes `runner` return undefined from now on: the caller goes on, or the next step may wait for other
+   * transactions.
+   */
   readonly leaveRunner?: () => void;
   /** In ms, for a caller that cannot wait as long as others. */
   readonly deadline?: number;
-  /** What is remembered of the repository, where the caller keeps that. */
+  /** The state of the repository, where the caller keeps it. */
   readonly state?: RepositoryStateStore;
   /** See `WriteRequest`. */
   readonly backfill?: boolean;

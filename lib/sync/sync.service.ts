@@ -15,27 +15,29 @@ import { invalidUse } from './invalid-use.js';
 import type { SyncDispatcher } from './sync-dispatcher.js';
 
 /**
- * Publishing by hand. Every method takes a saved entity, works on the row as it is committed, and shows the
- * result on the instance. Each throws AuthenticationError, OAuthSessionInvalidError or MissingScopeError when
- * the account has to act, and ParityOptionsError for an entity that is not marked for it; every other failure
- * is in the result.
+ * Publishing by hand.
+ * - Every method takes a saved entity, works on its row as committed, and shows the result on the instance.
+ * - Each throws AuthenticationError, OAuthSessionInvalidError or MissingScopeError when the account has to
+ *   act.
+ * - Each throws ParityOptionsError for an entity that is not marked for it.
+ * - Every other failure is in the result.
  */
 export class SyncService {
   constructor(
     private readonly entities: SyncedEntities,
     private readonly dispatcher: SyncDispatcher,
-    /** Whether it is called by what a `save()`, or a transaction, of the application waits for. */
+    /** Whether the call comes from code that a `save()` or a transaction of the application waits for. */
     private readonly isWithinCall: () => boolean = () => false,
   ) {}
 
-  /** Creates the record of an entity, or updates the one it has. `shouldAutoSync` is not asked. */
+  /** Creates the record of an entity, or updates the existing one. `shouldAutoSync` is not asked. */
   publish(entity: object): Promise<SyncResult> {
     return this.sync(entity, 'publish');
   }
 
   /**
    * Creates the record in the repository of `did`, where it stays. Fails for an entity that is published in
-   * another one.
+   * another repository.
    */
   async publishAs(did: string, entity: object): Promise<SyncResult> {
     if (!isValidDid(did))
@@ -57,8 +59,9 @@ export class SyncService {
   }
 
   /**
-   * The record that the mapper makes of the entity as it is in memory, with what it lacks loaded; null
-   * without a mapper.
+   * The record that the mapper makes of the entity as it is in memory. What the instance lacks is loaded.
+   *
+   * @returns null without a mapper
    */
   async toRecord(entity: object): Promise<Record<string, unknown> | null> {
     const synced = this.entities.of(entity);
@@ -68,7 +71,7 @@ export class SyncService {
   }
 
   /**
-   * The changed address of a saved entity, for whoever keeps it for later; null where there is nothing to
+   * The changed address of a saved entity, for a caller that keeps it for later; null if there is nothing to
    * sync.
    */
   async changeOf(entity: object, operation: SyncOperation): Promise<Change | null> {
@@ -84,7 +87,10 @@ export class SyncService {
     return result ?? new SyncResult('unchanged');
   }
 
-  /** What was asked for by hand comes first; or the result, if there is nothing to dispatch. */
+  /**
+   * @returns changes, of which the first is the one that was asked for; or the result, if there is nothing to
+   *   dispatch
+   */
   private async changes(
     instance: object,
     trigger: SyncOperation,
@@ -104,12 +110,13 @@ export class SyncService {
       return failed(`${entity.name} has no mapper; provide one, decorated with @AtpMapper().`);
     const { entityId } = about;
     if (entityId === undefined) return failed(`This ${entity.name} has no primary key yet; save it first.`);
-    // It would wait for the end of a transaction that waits for it, and then see what is not committed.
+    // This call would wait for the end of a transaction that waits for this call. It would also not see what
+    // that has written so far.
     if (this.isWithinCall() && isSharedTransactionOpen(entity.dataSource))
       return failed(`The transaction is not committed yet; ${trigger} ${entity.name} ${entityId} after it.`);
-    const touch = entityWriteOf(entity, entityId, { instance, byHand: { did } });
+    const write = entityWriteOf(entity, entityId, { instance, byHand: { did } });
     const rows = committedRows(entity.dataSource);
-    const { changes, unresolved } = await resolveWrites([touch], rows);
+    const { changes, unresolved } = await resolveWrites([write], rows);
     const snapshot =
       changes[0]?.snapshot ??
       (await rows.use((runner) => entity.load([entityId], runner.manager))).get(entityId);

@@ -7,38 +7,36 @@ import { ELIGIBLE, eligibilityOf } from './eligibility.js';
 /** What should be at an address. */
 export type Desired =
   | { readonly kind: 'record'; readonly prepared: PreparedRecord }
-  /** `reason`: the entity is not eligible. */
+  /** `reason` is set if the entity is not eligible. */
   | { readonly kind: 'absent'; readonly reason?: string }
-  /** Nothing is to be done, whatever is there. */
+  /** Nothing has to be done, whatever is there. */
   | { readonly kind: 'as-is'; readonly reason: string }
   | { readonly kind: 'failed'; readonly error: Error };
 
-/** A changed address together with the entity that may claim it, and what follows. */
+/** A changed address, the entity that may claim it, and what follows from that. */
 export interface Target {
   readonly change: Change;
   readonly uri: string;
   /** The row as committed; undefined once it is gone. */
   readonly row: object | undefined;
-  /** Whether the row's record belongs at this address (it may have moved to another). */
+  /** Whether the row's record belongs at this address. It may have moved to another. */
   readonly claimed: boolean;
-  /** The CID that we wrote there last; null: none that we know of. */
+  /** The CID that we wrote there last; null if we know of none. */
   readonly known: string | null;
   readonly desired: Desired;
-  /**
-   * What is due at the address that the entity has by now; see {@link movedOn}.
-   */
+  /** The change for the address that the entity has by now; see {@link movedOn}. */
   readonly elsewhere?: Change | undefined;
-  /** Its entity gets another address as it is settled. */
+  /** The record key of this address is spent, so settling gives the entity another address. */
   readonly spent?: boolean;
 }
 
-/** The same once it is known that the record is gone, and that its key is spent. */
+/** The same target once it is known that the record is gone, and that its key is spent. */
 export const asGone = (target: Target): Target => ({ ...target, desired: { kind: 'absent' }, spent: true });
 
 /**
- * Asks of one address: which entity claims it now, and what should be there?
+ * Determines which entity claims an address now, and what should be there.
  *
- * @param written the CID that this run has written there already, though no row has taken it up
+ * @param written the CID that this run has already written there, although no row names it
  */
 export async function targetOf(
   change: Change,
@@ -50,7 +48,7 @@ export async function targetOf(
   let known = state?.uri === uri ? state.cid : written;
   try {
     const { claimed, desired } = await claimOf(change, row);
-    // No row remembers the record: it is gone, or it has only just taken the address over.
+    // No row remembers the record: its row is gone, or this row has only just taken over the address.
     if (!claimed || state?.uri === null) known ??= change.cid;
     const elsewhere = claimed ? undefined : await movedOn(change, row);
     return { change, uri, row, claimed, known, desired, elsewhere, spent: claimed && isRenewal(change) };
@@ -60,16 +58,16 @@ export async function targetOf(
 }
 
 /**
- * What the change asks for at the address that its entity has by now: its key was renewed while the change
- * waited, its mapper has another collection, or its record was written to the account of an earlier owner,
- * where it stays. No other change has to tell of that address.
+ * The change for the address that the entity has by now. Its key was renewed while the change waited, its
+ * mapper has another collection, or its record was written to the account of an earlier owner, where it
+ * stays. No other change leads to that address.
  */
 export async function movedOn(change: Change, row: object | undefined): Promise<Change | undefined> {
   const { entity, trigger } = change;
   if (row === undefined || trigger === 'unpublish' || change.givenUp) return undefined;
   const { uri, rkey } = recordStateOf(row);
   if (rkey === null) return undefined;
-  // By hand a record can be published in any account.
+  // By hand, a record can be published in any account.
   const next = trigger === 'renew' ? 'auto' : trigger;
   const isByHand = next !== 'auto' && uri === null;
   const { did, collection } = change.address;
@@ -81,7 +79,7 @@ export async function movedOn(change: Change, row: object | undefined): Promise<
   return { ...change, trigger: next, address, operation, cid: null, snapshot: undefined };
 }
 
-/** A fixed record key is not renewed: what is due there is decided at once. */
+/** A fixed record key is not renewed: what is due under it is decided at once. */
 const isRenewal = ({ trigger, entity }: Change): boolean => trigger === 'renew' && !entity.hasFixedRkey;
 
 interface Claim {
@@ -104,10 +102,10 @@ async function claimOf(change: Change, row: object | undefined): Promise<Claim> 
     const claimed = await claims(change, row);
     return { claimed, desired: claimed ? { kind: 'record', prepared: await entity.toRecord(row) } : givenUp };
   }
-  // The account of what is not eligible need not be known: then the record key tells as much.
+  // An entity that is not eligible may fail to tell its account. Its record key is then enough.
   const claimed = await claims(change, row).catch(() => holds(change, row));
   const isHere = recordStateOf(row).uri === atUri(change.address);
-  // A record that was another row's, which is gone, is not this one's to keep.
+  // A record that belonged to another row, which is gone, is not kept on behalf of this row.
   if (eligibility.kind === 'leave' && (isHere || (claimed && !change.givenUp)))
     return { claimed, desired: { kind: 'as-is', reason: eligibility.reason } };
   return { claimed, desired: claimed && !change.givenUp ? absent(eligibility.reason) : givenUp };
@@ -118,7 +116,8 @@ const absent = (reason: string): Desired => ({ kind: 'absent', reason });
 async function claims(change: Change, row: object): Promise<boolean> {
   const { entity, address, trigger } = change;
   const { uri } = recordStateOf(row);
-  // By hand a record can be published in any account; until it is, only its key and its collection are known.
+  // By hand, a record can be published in any account. Until it is published, only its key and its collection
+  // are known.
   if (trigger !== 'auto' && uri === null) return holds(change, row);
   const claimed = await entity.addressOf(row);
   return claimed !== null && atUri(claimed) === atUri(address);

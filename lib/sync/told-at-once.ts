@@ -4,13 +4,16 @@ import type { SyncedEntity } from '../entities/synced-entity.js';
 import { answeredAtOnce, type Answer } from '../runtime/answers.js';
 import { eligibilityOf, type Eligibility } from './eligibility.js';
 
-/** In a transaction, an entity's own code gives a promise: it is asked again after the commit. */
+/**
+ * Inside a transaction, a promise of the entity's own code is not awaited. The code is asked again after the
+ * commit.
+ */
 export class NotToldYetError extends RetryLaterError {}
 
 /**
  * The account that owns a row.
  *
- * @throws NotToldYetError in a transaction, if `syncAsDid` gives a promise
+ * @throws NotToldYetError inside a transaction, if `syncAsDid` returns a promise
  */
 export function ownerTold(
   entity: SyncedEntity,
@@ -24,7 +27,7 @@ export function ownerTold(
   throw new NotToldYetError(`The account of ${entity.name} ${entity.idOf(row)} is told after the commit.`);
 }
 
-/** What a row asks for; undefined: its own code failed, or gives a promise in a transaction. */
+/** What a row asks for. Undefined if its own code fails, or returns a promise inside a transaction. */
 export async function eligibilityTold(
   entity: SyncedEntity,
   row: object,

@@ -8,10 +8,11 @@ import type { Change } from './change.js';
 import { eligibilityOf } from './eligibility.js';
 
 /**
- * The result of a change that asks for nothing, told from the instance in hand, without loading the row
- * again; null if there may be something to do. Only sound while no work on that DID is under way: a write in
- * flight has not come to the row yet. An instance that misses what another transaction committed to its row
- * misleads it for a moment at most: that commit is a change of its own.
+ * The result of a change that needs nothing done, judged by the instance in hand without loading the row;
+ * null if there may be something to do.
+ * - Sound only while no work on the DID is under way: the row does not show a write in flight yet.
+ * - An instance may lack what another transaction has committed to its row. That misleads this check only for
+ *   a moment, because that commit makes a change of its own.
  *
  * @param own the caller's connection after its commit
  */
@@ -27,7 +28,7 @@ export async function resultInHand(change: Change, own?: QueryRunner): Promise<S
   return result;
 }
 
-/** The same as far as the snapshot of a change knows, and shown on no instance. */
+/** Judges by the snapshot of the change alone, and shows nothing on instances. */
 export function resultOfSnapshot(change: Change): Answer<SyncResult | null> {
   const { entity, address, trigger, snapshot } = change;
   if (trigger !== 'auto' || !snapshot) return null;
@@ -51,13 +52,13 @@ export function resultOfSnapshot(change: Change): Answer<SyncResult | null> {
 }
 
 /**
- * Whether the row has to confirm that there is nothing to do: what a caller gave as a string is a date in the
- * row, and related rows may have changed since the caller loaded them.
+ * Whether the stored row has to confirm that there is nothing to do. A caller may have set a string where the
+ * row has a date, and related rows may have changed since the caller loaded them.
  */
 export const needsRow = ({ entity, isRow = false }: Change, { status }: SyncResult): boolean =>
   !isRow && (status === 'skipped' || entity.hasRelations);
 
-/** The same changes with their rows in place of the instances in hand; without those whose rows are gone. */
+/** The same changes with rows in place of the instances in hand. Changes whose rows are gone are left out. */
 export async function rowsOf(changes: readonly Change[], runner: QueryRunner): Promise<Change[]> {
   const found: Change[] = [];
   for (const [entity, group] of Map.groupBy(changes, (change) => change.entity)) {

@@ -1,14 +1,14 @@
 import { type RepositoryState, RepositoryStateStore } from '../pds/repository-state.store.js';
 
 /**
- * A repository's state together with what was written to addresses whose rows could not take it up. Until
- * that is undone no row and no ledger knows of it, and a try that fails, or a crash, must not forget it: it
- * counts as a request without an answer.
+ * Adds to a repository's state what was written to addresses whose rows do not name it. Until that is undone,
+ * no row and no ledger knows of it. A failed attempt or a crash must not lose it, so it is remembered like a
+ * request without an answer.
  */
 export class UnrecordedWritesState extends RepositoryStateStore {
   private kept: RepositoryState | undefined;
 
-  /** @param untaken at-uri to CID */
+  /** @param untaken CIDs by at-uri */
   constructor(
     private readonly store: RepositoryStateStore,
     private readonly untaken: ReadonlyMap<string, string | null>,
@@ -32,7 +32,7 @@ export class UnrecordedWritesState extends RepositoryStateStore {
     return this.store.forget(did);
   }
 
-  /** The transaction that settled it has kept this state. */
+  /** The transaction that settled it has already kept this state, so it is not stored again. */
   keeps(state: RepositoryState): void {
     this.kept = state;
   }

@@ -8,17 +8,20 @@ import { resolveWrites } from './change-resolver.js';
 import { failedOutcome, type Outcome } from './outcome.js';
 import type { SyncRun } from './sync-run.js';
 
-/** Stands in for the account of an entity whose own code failed to tell it. No PDS hears of it. */
+/** Stands in for the account of an entity whose own code failed to tell it. It is never sent to a PDS. */
 export const UNRESOLVED_DID = 'did:parity:unresolved';
 
-/** Under which an entity is kept whose address could not be told. */
+/** The address under which an entity is kept while its own address cannot be determined. */
 export function unresolvedAddress(entity: SyncedEntity, entityId: string): Address {
   const rkey = createHash('sha256').update(`${entity.storedName} ${entityId}`).digest('hex').slice(0, 32);
   const collection = entity.mapper?.collection ?? 'parity.unresolved.entity';
   return { did: UNRESOLVED_DID, collection, rkey };
 }
 
-/** What is kept of a touched entity whose address could not be told: trying it means asking again. */
+/**
+ * The change that is kept for an entity whose address could not be determined. An attempt on it asks for the
+ * address again.
+ */
 export function unresolvedChange({ write }: Unresolved): Change {
   const { entity, entityId, instance, origin } = write;
   return {
@@ -38,7 +41,8 @@ export function unresolvedChange({ write }: Unresolved): Change {
 }
 
 /**
- * The addresses of entities that could not be told before; what they ask for is to be captured. Never throws.
+ * Determines the addresses of entities again. The changes they ask for are in the outcomes, to be captured.
+ * Never throws.
  */
 export function resolveAgain(changes: readonly Change[], run: SyncRun): Promise<Outcome[]> {
   return Promise.all(changes.map((change) => resolved(change, run)));

@@ -13,7 +13,7 @@ import type { SyncRun } from './sync-run.js';
 import { asGone, movedOn, type Target } from './target.js';
 import { withUnrecorded, type UnrecordedWritesState } from './unrecorded-writes.store.js';
 
-/** What becomes of an address; undefined: it is so already. */
+/** What is done at an address; undefined if it already is as it should be. */
 type Action = RecordWrite['action'] | undefined;
 
 export interface WriteRoundConfig {
@@ -25,13 +25,15 @@ export interface WriteRoundConfig {
   readonly warn: (message: string) => void;
   readonly run: SyncRun;
   readonly state: UnrecordedWritesState;
-  /** By at-uri, what the run wrote to addresses whose rows could not take it up; the round adds to it. */
+  /**
+   * By at-uri, the CIDs that the run wrote to addresses whose rows do not name them. The round adds to it.
+   */
   readonly written: Map<string, string | null>;
-  /** Told of each change that is done, or has failed. */
+  /** Called for each change that is done, or has failed. */
   readonly end: (outcome: Outcome) => void;
 }
 
-/** One call of the repository writer for some targets: what it writes is settled commit by commit. */
+/** One call of the repository writer for some targets. Each of its commits is settled on its own. */
 export class WriteRound {
   private readonly byUri: ReadonlyMap<string, Target>;
   private decision: Decision = NO_DECISION;
@@ -48,7 +50,7 @@ export class WriteRound {
     this.byUri = new Map(targets.map((target) => [target.uri, target]));
   }
 
-  /** @returns the changes whose row went or changed its address under the write */
+  /** @returns the changes whose row was deleted or changed its address during the write */
   async write(): Promise<readonly Change[]> {
     const { did, agent, writer, validate, state, run } = this.config;
     const report = await writer.write({
@@ -70,7 +72,7 @@ export class WriteRound {
     return this.stale;
   }
 
-  /** What the writer was asked to do for a target last. */
+  /** What the writer was last asked to do for a target. */
   actionOf(target: Target): Action {
     return this.planned.get(target);
   }
@@ -79,7 +81,7 @@ export class WriteRound {
     return this.targets.filter(({ uri }) => !this.done.has(uri));
   }
 
-  /** Called again whenever the view changes. */
+  /** The writer calls it again whenever the view changes. */
   private decide(view: RepositoryView): readonly RecordWrite[] {
     this.decision = decide(this.targets, view);
     const { writes, overwritten } = this.decision;
@@ -102,7 +104,8 @@ export class WriteRound {
   }
 
   /**
-   * An answer was lost: the record is as it should be, or its key is spent, and the rows do not know it yet.
+   * The answer to an earlier request was lost: the record is as it should be, or its key is spent, and the
+   * rows do not say so yet.
    */
   private actionsOfFound(found: ReadonlyMap<string, string | null>): Map<Target, Action> {
     const { spent } = this.decision;
@@ -121,8 +124,8 @@ export class WriteRound {
 
   private async settle(actions: ReadonlyMap<Target, Action>, after?: RepositoryState): Promise<void> {
     const targets = [...actions.keys()];
-    for (const [dataSource, some] of Map.groupBy(targets, ({ change }) => change.entity.dataSource))
-      for (const settled of await this.settleIn(dataSource, some, after))
+    for (const [dataSource, group] of Map.groupBy(targets, ({ change }) => change.entity.dataSource))
+      for (const settled of await this.settleIn(dataSource, group, after))
         await this.tell(settled, actions.get(settled.target));
   }
 
@@ -160,7 +163,7 @@ export class WriteRound {
   }
 
   /**
-   * What is kept with the rows that have taken up their records; the `open` ones among the targets have not.
+   * What is kept together with the rows that now name their records. The rows of the `open` targets do not.
    */
   private stateAfter(
     after: RepositoryState,
@@ -176,7 +179,7 @@ export class WriteRound {
 }
 
 /**
- * Whether what the database remembers is not enough: other applications write there too, and must not be
+ * Whether the database's memory is not enough: other applications write to this address too, and must not be
  * overwritten.
  */
 const needsLook = ({ change: { entity }, known }: Target): boolean =>

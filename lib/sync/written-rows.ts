@@ -6,29 +6,31 @@ import { parseAtUri } from '../model/address.js';
 import type { EntityWrite } from './change.js';
 import type { SettledVersions } from './settled-versions.js';
 
-/** Of which the row is read. */
+/** Makes the resolver read the row of a write. */
 export const withoutStored = (write: EntityWrite): EntityWrite => ({ ...write, stored: undefined });
 
-/** Whether touches say all that their rows would: nothing has to be read to resolve them. */
+/**
+ * Whether the writes contain all that their rows would show, so that nothing has to be read to resolve them.
+ */
 export const areKnown = (writes: readonly EntityWrite[], versions: SettledVersions | undefined): boolean =>
   lastWrites(writes)[1].every((write) => isFresh(write, versions) && told(write) !== null);
 
-/** Whether the record columns are known as well: no worker can have written them since. */
+/** Whether the record columns are known too, because no worker can have written them since. */
 const isFresh = (
   { inserted, before, stored }: EntityWrite,
   versions: SettledVersions | undefined,
 ): boolean => {
   if (inserted) return recordStateOf(stored ?? {}).rkey !== null;
   if (!before || !versions || before.row.rkey === null) return false;
-  // The account of a row without a record is not known yet.
+  // The account of a row without a record is not known here, so no account may have had work since.
   const did = parseAtUri(before.row.uri)?.did;
   return (did === undefined ? versions.now : versions.of(did)) <= before.version;
 };
 
 /**
- * The row of a touch, if its address can be told from what its event told: whose record it is comes from the
- * row, never from what a caller hung on an instance. Which address a record leaves, and which key it has for
- * good, only the stored row tells.
+ * The row of a write, if the address can be determined from its event. The owner comes from the row, never
+ * from what a caller set on an instance. Only the stored row tells which address a record leaves, and which
+ * key it has for good.
  */
 function told({ entity, stored, inserted, before }: EntityWrite): object | null {
   if (!stored || entity.hasLoadHooks || (inserted ? entity.hasFixedRkey : entity.sync.followOwner))
@@ -37,8 +39,8 @@ function told({ entity, stored, inserted, before }: EntityWrite): object | null 
 }
 
 /**
- * An entity that was written and then removed is removed; one that was removed and then inserted again is
- * both.
+ * An entity that was written and then removed counts as removed. One that was removed and then inserted again
+ * counts as both.
  */
 export function lastWrites(
   writes: readonly EntityWrite[],
@@ -70,14 +72,14 @@ export function open(rows: RowAccess | undefined): RowAccess {
   throw new Error('A row has to be read, and there is no connection to read it on.');
 }
 
-/** What a touched entity looks like. */
+/** What a written entity looks like. */
 export interface Seen {
   readonly row: object;
-  /** Read from the database, with its relations; otherwise as its event told. */
+  /** True if it was read from the database, with its relations. Otherwise it is what the event told. */
   readonly isRow: boolean;
 }
 
-/** The touches whose rows are there. */
+/** The writes whose rows exist. */
 export async function seenOf(
   writes: readonly EntityWrite[],
   access: RowAccess | undefined,
@@ -122,8 +124,8 @@ export async function seenOf(
     }
   }
   return writes.flatMap((write) => {
-    const one = seen.get(write);
-    return one ? [[write, one]] : [];
+    const found = seen.get(write);
+    return found ? [[write, found]] : [];
   });
 }
 
@@ -132,7 +134,7 @@ const columnsOf = (row: object): RecordRow => {
   return { uri, cid, rkey };
 };
 
-/** An instance that is older than a write-back names a record that is no longer, or not yet, its own. */
+/** An instance from before a write-back may name a record that is no longer, or not yet, its own. */
 function show({ entity, instance }: EntityWrite, row: object, { uri, cid, rkey }: RecordRow): void {
   entity.show(row, { uri, cid, rkey });
   if (instance && instance !== row) entity.show(instance, { uri, cid, rkey });

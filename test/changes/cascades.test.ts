@@ -37,7 +37,7 @@ for (const kind of databaseKinds) {
       expect(taken()).toEqual([[`Book ${one!.id}`]]);
     });
 
-    it('sees what a hook of a save writes from the other side', async () => {
+    it('sees what a hook writes from the other side of a relation during a save', async () => {
       const [author, one, other] = [
         await authors.save(anAuthor()),
         ...(await notes.save([aNote(), aNote()])),

@@ -57,7 +57,7 @@ for (const kind of databaseKinds) {
       });
     });
 
-    it('follows a row to the primary key that update() gives it, unless SQL does', async () => {
+    it('follows a row to the primary key that update() gives it, unless SQL computes that key', async () => {
       const [one] = (await saved(1)) as [Book];
       const id = one.id + 1_000_000;
       await books.update(one.id, { id, title: 'Elsewhere' });
@@ -73,7 +73,7 @@ for (const kind of databaseKinds) {
       ]);
     });
 
-    it('finds no rows where there are none', async () => {
+    it('dispatches nothing for criteria that match no row', async () => {
       await books.update({ title: 'nobody' }, { pages: 1 });
       await books.delete({ title: 'nobody' });
       expect(taken()).toEqual([]);
@@ -81,7 +81,7 @@ for (const kind of databaseKinds) {
       expect(taken()).toEqual([]);
     });
 
-    it('leaves it to TypeORM to refuse empty criteria, and rolls nothing else back', async () => {
+    it('leaves empty criteria to TypeORM, which refuses them, and rolls nothing else back', async () => {
       for (const empty of [{}, [], undefined, null, ''] as unknown as number[]) {
         await expect(books.update(empty, { pages: 1 })).rejects.toThrow(/Empty criteria/);
         await expect(books.delete(empty)).rejects.toThrow(/Empty criteria/);
@@ -89,7 +89,7 @@ for (const kind of databaseKinds) {
       expect(taken()).toEqual([]);
     });
 
-    it('asks entities that delete() removes for their address while they are there', async () => {
+    it('asks entities for their address before delete() removes them', async () => {
       const [one, two, three] = (await saved(3)) as [Book, Book, Book];
       await books.delete(one.id);
       expect(taken()).toEqual(labels([one], '-'));
@@ -117,7 +117,7 @@ for (const kind of databaseKinds) {
     });
 
     if (kind !== 'sqlite') {
-      it('leaves rows alone that enter the criteria after the look, so that no write goes unseen', async () => {
+      it('does not write rows that match only after the rows were read, so that no write goes unseen', async () => {
         const [one] = (await saved(1, { pages: 100 })) as [Book];
         let late: Promise<Book> | undefined;
         const slipIn: EntitySubscriberInterface<Book> = {
@@ -147,7 +147,7 @@ for (const kind of databaseKinds) {
         forget();
       });
 
-      it('writes no row that ceases to match while it waits for the transaction that changes it', async () => {
+      it('does not write a row that no longer matches once the transaction that changes it has ended', async () => {
         const [one] = (await saved(1, { pages: 200 })) as [Book];
         const other = db.dataSource.createQueryRunner();
         await other.startTransaction();
@@ -171,7 +171,7 @@ for (const kind of databaseKinds) {
       });
     }
 
-    it('runs inside an open transaction, and goes with its rollback', async () => {
+    it('is part of an open transaction, and is rolled back with it', async () => {
       const [one] = (await saved(1)) as [Book];
       await db.dataSource.transaction(async (tx) => {
         await tx.update(Book, one.id, { pages: 1 });
@@ -287,7 +287,7 @@ for (const kind of databaseKinds) {
       expect(row.atpRkey).toMatch(/^[234567a-z]{13}$/);
     });
 
-    it('reports none of these as a bulk write', () => {
+    it('reports none of the writes above as a bulk write', () => {
       expect(db.warnings).toEqual([]);
     });
   });

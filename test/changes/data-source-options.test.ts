@@ -74,7 +74,7 @@ for (const kind of databaseKinds) {
     });
     afterAll(() => db?.stop());
 
-    it('reads the row as it is, not a cached answer', async () => {
+    it('reads the row from the database, and not from the query cache', async () => {
       const { manager } = db.dataSource;
       const { id } = await saved();
       await manager.update(Page, id, { text: 'two' });
@@ -84,7 +84,7 @@ for (const kind of databaseKinds) {
       expect(told()).toEqual([expect.objectContaining({ text: 'three', note: 'by SQL', author })]);
     });
 
-    it('reads a lazy relation as it is, after its connection was given back', async () => {
+    it('reads a lazy relation from the database after its connection was given back', async () => {
       const { manager } = db.dataSource;
       const reader = await manager.save(Object.assign(new Owner(), { did }));
       const { id } = await saved();
@@ -112,7 +112,7 @@ for (const kind of databaseKinds) {
       expect(db.dispatcher.taken()).toContainEqual([`Page ${id}`]);
     });
 
-    it('leaves criteria of which nothing is left to TypeORM, which refuses them', async () => {
+    it('leaves criteria without a condition to TypeORM, which refuses them', async () => {
       const { manager } = db.dataSource;
       await saved();
       for (const criteria of [{ text: undefined }, { note: null }, [{ text: undefined }]] as object[]) {

@@ -41,7 +41,7 @@ for (const kind of databaseKinds) {
       expect(db.warnings).toEqual([]);
     });
 
-    it('says nothing of a save that changes nothing', async () => {
+    it('dispatches nothing for a save that changes nothing', async () => {
       const book = await saved();
       await books.save(book);
       expect(db.dispatcher.taken()).toEqual([]);
@@ -152,7 +152,7 @@ for (const kind of databaseKinds) {
       expect(stale.atpUri).toBe(uri);
     });
 
-    it('gives a row that is older than its record columns a key', async () => {
+    it('gives a record key to a row from before its table had record columns', async () => {
       const book = await saved();
       await books.query(`UPDATE book SET ${q('atpRkey')} = NULL WHERE id = ${book.id}`);
       const old = await books.findOneOrFail({ where: { id: book.id }, relations: { author: true } });
@@ -163,7 +163,7 @@ for (const kind of databaseKinds) {
       expect([row.version, row.updatedAt]).toEqual([old.version, old.updatedAt]);
     });
 
-    it('asks one more question for an entity without a record, whose owner is another row', async () => {
+    it('runs one more query for an entity without a record whose owner is in another row', async () => {
       const book = await saved();
       await books.save(Object.assign(book, { title: 'Counted' }));
       const all = db.queries();

@@ -339,7 +339,7 @@ for (const kind of databaseKinds) {
     }
 
     if (kind === 'postgres') {
-      it('knows a uuid that is written in another way than in the row', async () => {
+      it('finds a row by a uuid that is written differently than in the row', async () => {
         const { manager } = db.dataSource;
         const { id, atpRkey } = await manager.save(new Token());
         db.dispatcher.takenChanges();

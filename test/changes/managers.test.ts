@@ -27,7 +27,7 @@ const ways: Record<string, (dataSource: DataSource, runner: QueryRunner) => Repo
 };
 
 for (const kind of databaseKinds) {
-  describeDatabase(kind)(`managers of every make (${kind})`, () => {
+  describeDatabase(kind)(`entity managers however they are made (${kind})`, () => {
     for (const [name, make] of Object.entries(ways)) {
       for (const when of ['before', 'after'] as const) {
         it(`follows the writes of ${name}, made ${when} the module starts`, async () => {

@@ -44,7 +44,7 @@ for (const kind of databaseKinds) {
       expect(await net.text(draft.atpUri)).toBe('Once');
     });
 
-    it("keeps or unpublishes the record of what is not eligible any more, as 'whenNotEligible' says", async () => {
+    it("keeps or unpublishes the record of an entity that is no longer eligible, as 'whenNotEligible' says", async () => {
       const kept = await stories.save(story());
       await stories.save(Object.assign(kept, { isPublic: false, text: 'Secret' }));
       expect(await net.text(kept.atpUri)).toBe('Once');
@@ -75,7 +75,7 @@ for (const kind of databaseKinds) {
       expect(await net.text(staying.atpUri)).toBe('Stays');
     });
 
-    it('touches neither version nor update date when it writes back', async () => {
+    it('changes neither version nor update date when it writes back', async () => {
       const one = await stories.save(story());
       const row = await stories.findOneByOrFail({ id: one.id });
       expect(row.atpUri).toBe(one.atpUri);
@@ -92,7 +92,7 @@ for (const kind of databaseKinds) {
       expect(net.proxy.calls).toEqual([]);
     });
 
-    it('publishes a row again that holds no at-uri where one should be', async () => {
+    it('publishes a row again if its uri column holds no at-uri', async () => {
       const one = await stories.save(story());
       const name = app.dataSource.driver.escape('atpUri');
       await stories.query(`UPDATE story SET ${name} = 'at:/nonsense' WHERE id = ${one.id}`);
@@ -124,7 +124,7 @@ for (const kind of databaseKinds) {
       await profiles.delete('second');
     });
 
-    it('saves the row when its mapper or syncAsDid() throws, and says which failed for which entity', async () => {
+    it('saves the row when its mapper or syncAsDid() throws, and reports which function failed for which entity', async () => {
       const fragiles = app.repository(Fragile);
       for (const [fault, words] of [
         ['mapper', /FragileMapper\.toRecord\(\) failed for Fragile ID: out of words/],
@@ -156,7 +156,7 @@ for (const kind of databaseKinds) {
       ['changed', 'changed again'],
       ['Once', 'changed'],
     ] as const) {
-      it(`ends with the state that was committed last: ${first}, then ${second} while that is in flight`, async () => {
+      it(`ends with the state that was committed last: ${first}, then ${second} while the first is in flight`, async () => {
         const one = await stories.save(story());
         const held = net.holdWrite();
         const saves = [stories.update(one.id, { text: first })];

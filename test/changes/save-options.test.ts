@@ -66,7 +66,7 @@ for (const kind of databaseKinds) {
       expect(db.warnings).toEqual([]);
     });
 
-    it('does not trust an instance that reload: false left behind its row', async () => {
+    it('does not trust an instance that reload: false has left older than its row', async () => {
       const { id } = await books.save(aBook({ author }));
       const book = await books.findOneOrFail({ where: { id }, relations: { author: true } });
       await books.save(Object.assign(book, { title: 'Not reloaded' }), { reload: false });
@@ -120,14 +120,14 @@ for (const kind of databaseKinds) {
 }
 
 describe('detaching', () => {
-  it('restores the DataSource, also for managers that somebody still holds', async () => {
+  it('restores the DataSource, also for managers that the application still holds', async () => {
     const db = await track(library);
-    const stranger: EntitySubscriberInterface = {};
-    db.dataSource.subscribers.push(stranger);
+    const otherSubscriber: EntitySubscriberInterface = {};
+    db.dataSource.subscribers.push(otherSubscriber);
     const runner = db.dataSource.createQueryRunner();
     db.detach();
     db.detach();
-    expect(db.dataSource.subscribers).toEqual([stranger]);
+    expect(db.dataSource.subscribers).toEqual([otherSubscriber]);
     for (const object of [db.dataSource.manager, db.dataSource]) {
       for (const name of ['save', 'update', 'insert', 'transaction', 'clear', 'createEntityManager'])
         expect(Object.hasOwn(object, name)).toBe(false);

@@ -3,7 +3,7 @@ import { OAuthSessionInvalidError } from 'nestjs-parity';
 import { aBook, anAuthor, aNote, Author, Book, library, Note } from './library.js';
 import { track, type Tracked } from './tracked.js';
 
-describe('one connection for everybody (SQLite)', () => {
+describe('one connection for all callers (SQLite)', () => {
   let db: Tracked;
   let books: Repository<Book>;
   let author: Author;
@@ -15,7 +15,7 @@ describe('one connection for everybody (SQLite)', () => {
   });
   afterEach(() => db?.stop());
 
-  it('publishes nothing of what a transaction that others joined takes back', async () => {
+  it('publishes nothing of a transaction that other callers joined and that is rolled back', async () => {
     const [a, b, c] = await Promise.allSettled([
       books.save(aBook({ author })),
       books.save(aBook({ author })),
@@ -25,13 +25,14 @@ describe('one connection for everybody (SQLite)', () => {
       }),
     ]);
     expect([a.status, b.status, c.status]).toEqual(['fulfilled', 'fulfilled', 'rejected']);
-    // Rows of others may be looked at, as they may not have been part of it.
+    // Rows of other callers may be read as well, because their writes may not have been part of the
+    // transaction.
     const keys = new Set(db.dispatcher.takenChanges().map(({ address }) => address.rkey));
     expect([...keys].toSorted()).toEqual((await books.find()).map(({ atpRkey }) => atpRkey).toSorted());
   });
 
   for (const turns of [0, 1, 2, 3, 5, 8, 13, 21, 28, 31, 34, 35, 36, 37, 38, 39, 40, 45]) {
-    it(`publishes what is committed and no more when a stranger begins ${turns} turns later`, async () => {
+    it(`publishes what is committed and no more when another caller begins ${turns} turns later`, async () => {
       const later = async <T>(work: () => Promise<T>): Promise<T> => {
         for (let turn = 0; turn < turns; turn++) await Promise.resolve();
         return work();
@@ -46,9 +47,10 @@ describe('one connection for everybody (SQLite)', () => {
         books.save(aBook(), { transaction: false }),
       ]);
       const rows = (await books.find()).map(({ id }) => `Book ${id}`);
-      // What was rolled back may be looked at, but what is there must be told.
+      // Rows that were rolled back may be read, but every row that exists must be dispatched.
       expect(db.dispatcher.taken().flat()).toEqual(expect.arrayContaining(rows));
-      // TypeORM may have lost count of its transactions; what is written next is told all the same, and at once.
+      // TypeORM may have lost count of its transactions. A later write is dispatched all the same, and at
+      // once.
       const next = await books.save(aBook());
       expect(db.dispatcher.taken().flat()).toContain(`Book ${next.id}`);
       await books.update(next.id, { title: 'Next' });
@@ -56,7 +58,7 @@ describe('one connection for everybody (SQLite)', () => {
     });
   }
 
-  it('joins a transaction of a stranger with a write by criteria, instead of cutting it in two', async () => {
+  it('joins the transaction of another caller with a write by criteria, instead of cutting it in two', async () => {
     const book = await books.save(aBook({ title: 'Before' }));
     db.dispatcher.taken();
     await expect(
@@ -71,30 +73,30 @@ describe('one connection for everybody (SQLite)', () => {
     expect(db.dispatcher.takenChanges().map(({ snapshot }) => snapshot)).toEqual([]);
   });
 
-  it('rolls back nothing of a stranger for an auth error, whoever commits', async () => {
+  it('rolls back nothing of another caller for an auth error, whichever caller commits', async () => {
     db.dispatcher.signedOut = ['Book'];
     const notes = db.dataSource.getRepository(Note);
     const dispatching = Promise.withResolvers<void>();
-    const strangerBegan = Promise.withResolvers<void>();
+    const otherBegan = Promise.withResolvers<void>();
     const afterCommit = db.dispatcher.afterCommit.bind(db.dispatcher);
-    // The sync of each commit takes as long as the stranger needs to begin.
+    // The sync of each commit takes as long as the other caller needs to begin.
     db.dispatcher.afterCommit = async (...args) => {
       dispatching.resolve();
-      await strangerBegan.promise;
+      await otherBegan.promise;
       return afterCommit(...args);
     };
     const saving = books.save(aBook()).catch((reason: unknown) => reason);
     await dispatching.promise;
-    const stranger = db.dataSource.createQueryRunner();
-    await stranger.startTransaction();
-    await stranger.manager.save(aNote());
-    strangerBegan.resolve();
-    await stranger.commitTransaction();
+    const other = db.dataSource.createQueryRunner();
+    await other.startTransaction();
+    await other.manager.save(aNote());
+    otherBegan.resolve();
+    await other.commitTransaction();
     expect(await saving).toBeInstanceOf(OAuthSessionInvalidError);
     expect([await books.count(), await notes.count()]).toEqual([1, 1]);
   });
 
-  it('tells a caller nothing of the lost session of somebody who joined', async () => {
+  it('does not throw to a caller for the lost session of another caller that joined', async () => {
     db.dispatcher.signedOut = ['Book'];
     await db.dataSource.transaction(async (tx) => {
       await tx.save(aNote());

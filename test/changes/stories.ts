@@ -36,7 +36,7 @@ export class Story extends Owned {
 @Entity()
 @AutoSyncsWithAtp({ whenNotEligible: 'unpublish', followOwner: true })
 export class Rumour extends Owned {
-  /** What the answer to "whose is it?" has to wait for. */
+  /** What the answer of syncAsDid() has to wait for. */
   static asked: Promise<void> | undefined;
   @PrimaryGeneratedColumn() id!: number;
 

@@ -5,7 +5,7 @@ import { databaseKinds, describeDatabase } from '../support/databases.js';
 import { aParityApp, type ParityApp } from '../support/parity-app.js';
 
 for (const database of databaseKinds) {
-  describeDatabase(database)(`touch() in a transaction (${database})`, () => {
+  describeDatabase(database)(`a touch() in a transaction (${database})`, () => {
     let app: ParityApp;
     let note: Note;
     beforeEach(async () => {

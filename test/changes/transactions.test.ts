@@ -32,7 +32,7 @@ for (const kind of databaseKinds) {
       expect(db.dispatcher.captured).toEqual([]);
     });
 
-    it('lets a savepoint that is rolled back take its own changes, and no others', async () => {
+    it('drops the changes of a savepoint that is rolled back, and no others', async () => {
       const kept: string[] = [];
       await db.dataSource.transaction(async (tx) => {
         kept.push(`Book ${(await tx.save(aBook())).id}`);
@@ -100,7 +100,7 @@ for (const kind of databaseKinds) {
       expect(db.dispatcher.taken()).toHaveLength(11);
     });
 
-    it('tells the auth failure of a managed call to its caller, with everything committed', async () => {
+    it('throws the auth failure of a managed call to its caller, with everything committed', async () => {
       db.dispatcher.signedOut = ['Book'];
       const books = db.dataSource.getRepository(Book);
       const book = aBook();
@@ -147,7 +147,7 @@ for (const kind of databaseKinds) {
       expect(db.dispatcher.taken()).toHaveLength(1);
     });
 
-    it('commits what is left open when a query runner is disposed of', async () => {
+    it('dispatches a transaction that is still open when its query runner is disposed of', async () => {
       const runner = db.dataSource.createQueryRunner();
       await runner.startTransaction();
       await runner.startTransaction();
@@ -167,7 +167,7 @@ for (const kind of databaseKinds) {
       expect(db.dispatcher.taken()).toEqual([[`Note ${note.id}`]]);
     });
 
-    it('looks after commits of work that a call left running', async () => {
+    it('dispatches commits of work that a call left running', async () => {
       let later: Promise<number> | undefined;
       const started = Promise.withResolvers<void>();
       await db.dataSource.transaction(async (tx) => {

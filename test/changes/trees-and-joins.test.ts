@@ -75,7 +75,7 @@ const mapperOf = (entity: new () => Node): RecordMapper =>
   })() as RecordMapper;
 
 for (const kind of databaseKinds) {
-  describeDatabase(kind)(`writes of TypeORM's own (${kind})`, () => {
+  describeDatabase(kind)(`writes that TypeORM makes itself (${kind})`, () => {
     let db: Tracked;
 
     beforeAll(async () => {
@@ -91,7 +91,7 @@ for (const kind of databaseKinds) {
     beforeEach(() => db.dispatcher.taken());
     const told = (): string[] => db.dispatcher.taken().flat().toSorted();
 
-    it.each(trees)('are no bulk writes in a tree (%p)', async (entity) => {
+    it.each(trees)('are not reported as bulk writes in a tree (%p)', async (entity) => {
       const nodes = db.dataSource.getTreeRepository<Path>(entity as typeof Path);
       const { name } = entity;
       const make = (text: string, more: Partial<Path> = {}): Path => nodes.create({ text, ...more });
@@ -113,7 +113,7 @@ for (const kind of databaseKinds) {
       expect(db.warnings).toEqual([]);
     });
 
-    it('tell of the rows that a join table joins, from both sides', async () => {
+    it('dispatch the rows that a join table joins, from both sides', async () => {
       const { manager } = db.dataSource;
       const essay = await manager.save(
         manager.create(Essay, { text: 'one', tags: [{ name: 'a' }, { name: 'b' }] }),

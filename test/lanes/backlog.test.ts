@@ -21,7 +21,7 @@ afterEach(async () => {
   await author.app.stop();
 });
 
-/** Does something while the PDS is unavailable, and waits until its try has failed. */
+/** Runs work while the PDS is unavailable, and waits until its attempt has failed. */
 async function unavailable(work: () => Promise<unknown>): Promise<void> {
   const { proxy } = servers;
   proxy.reset();
@@ -40,7 +40,7 @@ for (const [storage, database] of storages) {
     const untilDone = (pending = 0): Promise<void> =>
       until(async () => (await author.pending()) === pending, 30_000);
 
-    it('leaves what backs off to go on by itself', async () => {
+    it('lets a lane that backs off go on automatically', async () => {
       await start('inline');
       await unavailable(() => author.save('later'));
       expect(await author.pending()).toBe(1);
@@ -50,7 +50,7 @@ for (const [storage, database] of storages) {
       expect(await author.records()).toEqual(['later']);
     });
 
-    it('leaves what a background save has just captured to go on by itself', async () => {
+    it('lets a background save that was captured just before go on automatically', async () => {
       await start('background');
       await author.app
         .repository(Post)
@@ -62,7 +62,7 @@ for (const [storage, database] of storages) {
     });
 
     it.each(['inline', 'background'] as const)(
-      'keeps for a retry by hand what was parked, and not the change that finds it out (%s)',
+      'keeps parked changes for a retry by hand, and not the change that meets the new session (%s)',
       async (mode) => {
         await start(mode);
         author.sessions.revoke(author.did);
@@ -77,7 +77,7 @@ for (const [storage, database] of storages) {
       },
     );
 
-    it('leaves a burst of saves in which it comes to go on by itself', async () => {
+    it('lets a burst of saves during which it comes go on automatically', async () => {
       await start('background');
       author.sessions.revoke(author.did);
       await author.save('parked');

@@ -20,7 +20,7 @@ afterAll(() => servers[Symbol.asyncDispose]());
 
 for (const [storage, database] of storages.filter(([, kind]) => kind !== 'mariadb')) {
   describeDatabase(database)(`an invalid record of a busy account (${storage}, ${database})`, () => {
-    it('spends no attempts while others of its account are published', async () => {
+    it('uses up no attempts while other records of its account are published', async () => {
       const author = await Author.start(servers, { storage, mode: 'background', database });
       const invalid = await author.save(TOO_LONG);
       const manager = author.app.module.get(PendingSyncManager);

@@ -6,7 +6,7 @@ import { aParityApp, type AppOptions, type ParityApp } from '../support/parity-a
 
 let crowds = 0;
 
-/** Accounts that are signed in, behind a gate: while it is closed nobody gets an agent, and whoever wants one waits. */
+/** Sessions of accounts behind a gate. While the gate is closed, each caller that asks for an agent waits. */
 class GatedSessions extends SessionProvider {
   readonly agents = new Map<string, AtpAgent>();
   /** DIDs that wait for their agent. */

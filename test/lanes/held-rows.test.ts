@@ -44,7 +44,7 @@ const isDone = async (): Promise<boolean> => (await app.parity.stats()).pending 
 
 for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
   describeDatabase(kind)(`rows that a transaction of the application holds (${kind})`, () => {
-    it('keep no connection waiting, and hear of their records after it', async () => {
+    it('keep no connection waiting, and name their records after that transaction', async () => {
       await start(kind, 'background', ACCOUNTS, 3);
       const notes = await app.repository(Note).save(owners.map((owner) => note(owner, 'a')));
       await until(isDone);
@@ -100,7 +100,7 @@ const REFUSING: Record<DatabaseKind, readonly string[]> = {
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`a row that the database refuses to update (${kind})`, () => {
-    it('fails alone and is told, and the others of its batch are settled', async () => {
+    it('fails alone and is reported, and the others of its batch are settled', async () => {
       await start(kind, 'inline', 1, 5);
       for (const statement of REFUSING[kind]) await app.dataSource.query(statement);
       const [owner] = owners as [Owner];
@@ -136,8 +136,8 @@ const IGNORING: Record<'sqlite' | 'postgres', readonly string[]> = {
 };
 
 for (const kind of ['sqlite', 'postgres'] as const) {
-  describeDatabase(kind)(`a row that the database passes over (${kind})`, () => {
-    it('is not told to have heard of its record, alone or in a batch', async () => {
+  describeDatabase(kind)(`a row whose update the database ignores (${kind})`, () => {
+    it('is not reported as written, alone or in a batch', async () => {
       await start(kind, 'inline', 1, 5);
       for (const statement of IGNORING[kind]) await app.dataSource.query(statement);
       const [owner] = owners as [Owner];
@@ -156,7 +156,7 @@ for (const kind of ['sqlite', 'postgres'] as const) {
 for (const [how, triggers] of Object.entries({ refuses: REFUSING, 'passes over': IGNORING })) {
   for (const kind of ['sqlite', 'postgres'] as const) {
     describeDatabase(kind)(`a row without a record key that the database ${how} (${kind})`, () => {
-      it('fails alone and is told, by reconcile and by hand', async () => {
+      it('fails alone and is reported, by reconcile and by hand', async () => {
         await start(kind, 'inline', 1, 5);
         const [owner] = owners as [Owner];
         await app.repository(Note).save(['one', 'bad', 'two'].map((text) => note(owner, text)));

@@ -13,7 +13,7 @@ afterEach(() => app.stop());
 
 for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
   describeDatabase(kind)(`an entry that a transaction holds while it is settled (${kind})`, () => {
-    it('is settled later, though that transaction is rolled back and its first try failed', async () => {
+    it('is settled later, although that transaction is rolled back and the first attempt failed', async () => {
       await using servers = await FaultyNetwork.start();
       const { did, sessions } = await signedIn(servers);
       app = await aParityApp({

@@ -36,7 +36,7 @@ afterEach(() => crowd.app.stop());
 
 const writes = (): number => proxy.log.filter(({ nsid }) => nsid === APPLY).length;
 
-it('is prolonged before a request that could outlive it', async () => {
+it('a lease is extended before a request that could outlive it', async () => {
   const { extend } = store;
   const extended: number[] = [];
   store.extend = (lease, milliseconds) => {
@@ -49,7 +49,7 @@ it('is prolonged before a request that could outlive it', async () => {
   expect(writes()).toBe(1);
 });
 
-it('that somebody else has taken lets nothing more be sent, and nothing fails for it', async () => {
+it('a lease that another worker has taken over lets no more requests be sent, and no entry fails for it', async () => {
   let tried = 0;
   store.extend = async () => {
     tried += 1;

@@ -23,8 +23,8 @@ class Counting extends InMemoryRepositoryStateStore {
   }
 }
 
-describe('the state of a repository whose lane is held', () => {
-  it('is asked for once, whatever the number of writes', async () => {
+describe('the state of a repository whose lane is leased', () => {
+  it('is loaded once, whatever the number of writes', async () => {
     const store = new Counting();
     const state = new LeasedState(store, 1);
     expect(await state.load(ALICE)).toBeNull();
@@ -36,7 +36,7 @@ describe('the state of a repository whose lane is held', () => {
     expect(store.loads).toBe(1);
   });
 
-  it('is asked for again where nobody knows whether it was stored', async () => {
+  it('is loaded again if it is not known whether it was stored', async () => {
     const store = new Counting();
     const state = new LeasedState(store, 1);
     await state.load(ALICE);
@@ -48,7 +48,7 @@ describe('the state of a repository whose lane is held', () => {
 });
 
 for (const kind of databaseKinds) {
-  describeDatabase(kind)(`the state of a repository whose lane is held (${kind})`, () => {
+  describeDatabase(kind)(`the state of a repository whose lane is leased (${kind})`, () => {
     let ledger: Ledger;
     let store: DatabaseRepositoryStateStore;
 
@@ -66,7 +66,7 @@ for (const kind of databaseKinds) {
       return held.token;
     };
 
-    it('is changed no more by whoever has lost the lane', async () => {
+    it('cannot be changed by a worker that has lost the lane', async () => {
       const former = new LeasedState(store, await lease(1));
       await former.sending(ALICE, at('former'));
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -77,7 +77,7 @@ for (const kind of databaseKinds) {
       expect(await store.load(ALICE)).toEqual(at('holder'));
     });
 
-    it('is known without asking only where nobody can roll it back', async () => {
+    it('is known without loading only where no other caller can roll it back', async () => {
       const state = new LeasedState(store, await lease(60_000));
       await state.sending(ALICE, at('one'));
       await store.sending(ALICE, at('rolled back to'));

@@ -31,7 +31,7 @@ afterAll(async () => {
 beforeEach(() => proxy.reset());
 
 describe('the write points of an account', () => {
-  it('are kept by a backfill, which leaves a part of them, and waits without a failed try', async () => {
+  it('are respected by a backfill, which leaves a part of them, and waits without a failed attempt', async () => {
     const crowd = await Crowd.gather(network, [network.pdsUrl], {
       pds: { writeLimits: [{ points: 60, seconds: 3_600 }], backfillShare: 0.5 },
     });
@@ -39,7 +39,7 @@ describe('the write points of an account', () => {
     await crowd.insertUnseen(user, 30);
     await crowd.app.parity.reconcile(Post);
     await until(async () => (await crowd.pending(user)) === 20);
-    // What it left is there for users.
+    // The points that the backfill has left are there for live changes.
     await crowd.save(user, 10, 'live');
     await until(async () => (await network.listRecords(user.did, NSID)).length === 20);
     expect(await crowd.pending(user)).toBe(20);
@@ -50,7 +50,7 @@ describe('the write points of an account', () => {
     await crowd.app.stop();
   });
 
-  it('come back with time, and the rest goes out by itself', async () => {
+  it('come back with time, and the rest is then published automatically', async () => {
     const crowd = await Crowd.gather(network, [network.pdsUrl], {
       pds: { writeLimits: [{ points: 30, seconds: 1 }], timeoutMs: 10_000 },
     });
@@ -63,7 +63,7 @@ describe('the write points of an account', () => {
     await crowd.app.stop();
   });
 
-  it('of one account that has none left delay no other account', async () => {
+  it('do not delay other accounts when one account has none left', async () => {
     const crowd = await Crowd.gather(network, [network.pdsUrl, network.pdsUrl], {
       pds: { writeLimits: [{ points: 9, seconds: 3_600 }] },
     });
@@ -100,7 +100,7 @@ describe('a PDS host', () => {
     await crowd.app.stop();
   }, 60_000);
 
-  it('that limits us is left alone for as long as it says, by all its accounts, and inline saves are kept', async () => {
+  it('that limits requests is left alone by all its accounts for as long as it says, and inline saves are kept', async () => {
     const crowd = await Crowd.gather(network, [proxy.url, proxy.url, network.pdsUrl], {
       mode: 'inline',
     });
@@ -154,7 +154,7 @@ describe('a PDS host', () => {
     },
   );
 
-  it('that lacks a method is tried again an hour later, or by hand', async () => {
+  it('that lacks a method is asked again an hour later, or by hand', async () => {
     const crowd = await Crowd.gather(network, [proxy.url, network.pdsUrl]);
     const user = crowd.user(0);
     proxy.fault(APPLY, answer(501, { error: 'MethodNotImplemented' }), Infinity);

@@ -43,7 +43,7 @@ for (const [storage, database] of storages) {
     let app: ParityApp;
     afterEach(() => app.stop());
 
-    it('nothing is thrown to who changes what keeps its record', async () => {
+    it('a change that keeps its record throws nothing', async () => {
       const { did, sessions } = await signedIn(servers);
       app = await aParityApp({
         model: { entities: [Owner, Keepsake], mappers: [KeepsakeMapper] },

@@ -20,19 +20,20 @@ afterAll(() => servers[Symbol.asyncDispose]());
 
 for (const kind of ['sqlite', 'postgres'] satisfies DatabaseKind[]) {
   describeDatabase(kind)(`${EDITS} edits of one entity during an outage (${kind})`, () => {
-    it('make one commit afterwards, with the last content: nobody listened at the port of the PDS', async () => {
+    it('make one commit afterwards, with the last content, if the port of the PDS was closed', async () => {
       const { network } = servers;
       const outage = { begin: () => network.stopPds(), end: () => network.startPds() };
       expect(await operationsAfter(outage, kind, network.pdsUrl)).toEqual([['update']]);
     });
 
-    it('make one commit afterwards, with the last content: a gateway answered 503', async () => {
+    it('make one commit afterwards, with the last content, if a gateway answered 503', async () => {
       const { proxy } = servers;
       const outage = {
         begin: () => proxy.fault(() => true, html(503), Infinity),
         end: () => proxy.reset(),
       };
-      // A write that was answered so may still be on its way: before the next one a fence, which is empty, keeps it out.
+      // A write that got this answer may still be on its way. Before the next write, a fence (an empty
+      // commit) keeps it out.
       expect(await operationsAfter(outage, kind, proxy.url)).toEqual([[], ['update']]);
     });
   });
@@ -68,7 +69,7 @@ async function operationsAfter(outage: Outage, database: DatabaseKind, url: stri
   for (let edit = 1; edit <= EDITS; edit++)
     await posts.save(Object.assign(post, { content: `edit ${edit}` }));
   expect(await app.parity.countPendingSyncs(did)).toBe(1);
-  // A try that is under way has read an earlier content, and would get through with it.
+  // An attempt under way has read an earlier content, and would publish that.
   await until(() => isBackedOff(app));
   await outage.end();
   await fifteenMinutesLater(app);

@@ -18,8 +18,8 @@ beforeAll(async () => {
 });
 
 for (const kind of ['sqlite', 'postgres'] satisfies DatabaseKind[]) {
-  describeDatabase(kind)(`half of ${ACCOUNTS} accounts lose their sessions midway (${kind})`, () => {
-    it('parked they cost no request and no attempt, the others go on, and after the next sign-in every record is there', async () => {
+  describeDatabase(kind)(`when half of ${ACCOUNTS} accounts lose their sessions midway (${kind})`, () => {
+    it('parked accounts cost no request and no attempt, the others go on, and after the next sign-in every record is there', async () => {
       const sessions = new CountingSessions();
       const app = await aParityApp({
         model: blog,

@@ -33,7 +33,7 @@ const save = (content: string): Promise<Post> =>
 const texts = async (): Promise<unknown[]> =>
   (await servers.network.listRecords(did, 'app.bsky.feed.post')).map(({ value }) => value['text']);
 
-describe.each(['inline', 'background'] as const)('a session that nobody was told of (%s)', (mode) => {
+describe.each(['inline', 'background'] as const)('a session whose sign-in event was lost (%s)', (mode) => {
   it('voids the park with the next change', async () => {
     await start(mode);
     sessions.revoke(did);

@@ -67,7 +67,7 @@ for (const kind of databaseKinds) {
       await until(() => count >= times);
     };
 
-    it('waits for it, and counts what it has done', async () => {
+    it('waits for that process, and counts what it has done', async () => {
       await using processes = await twoProcesses();
       const { did, other, first, go } = processes;
       const waiting = asked(other, 2);
@@ -96,7 +96,7 @@ for (const kind of databaseKinds) {
       expect(await other.parity.hasPendingSyncs(did)).toBe(false);
     });
 
-    it('says what is still pending once it has waited long enough', async () => {
+    it('reports what is still pending once it has waited long enough', async () => {
       await using processes = await twoProcesses();
       const { did, other, first, go } = processes;
       const attempts = partsOf(other.module).attempts;

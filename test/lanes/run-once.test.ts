@@ -27,7 +27,7 @@ async function idleApp(database: DatabaseKind, storage: 'cache' | 'database') {
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`runOnce() (${kind})`, () => {
     it.each(['cache', 'database'] as const)(
-      'publishes what is due, and says what it did (storage %s)',
+      'publishes what is due, and returns what it did (storage %s)',
       async (storage) => {
         await using idle = await idleApp(kind, storage);
         expect(await idle.app.parity.runOnce()).toMatchObject({

@@ -42,7 +42,7 @@ it('ten accounts with much to do take turns with one that has little', async () 
   await crowd.app.stop();
 }, 90_000);
 
-it('an account goes on while nobody waits for its place', async () => {
+it('an account goes on while no other account waits for its place', async () => {
   const crowd = await Crowd.gather(network, [network.pdsUrl]);
   const user = crowd.user(0);
   const work = jest.spyOn(LaneWorker.prototype, 'work');
@@ -56,7 +56,7 @@ it('an account goes on while nobody waits for its place', async () => {
   await crowd.app.stop();
 }, 60_000);
 
-it('what a user does now goes before what a reconciliation has found', async () => {
+it('a live change is published before the findings of a reconciliation', async () => {
   const crowd = await Crowd.gather(network, [network.pdsUrl]);
   const user = crowd.user(0);
   await crowd.insertUnseen(user, 450);
@@ -74,7 +74,7 @@ it('what a user does now goes before what a reconciliation has found', async () 
   await crowd.app.stop();
 }, 60_000);
 
-it('a failed record is tried once for each time its lane is worked off, not once for each turn', async () => {
+it('a failed record is attempted once each time its lane is worked off, and not once per turn', async () => {
   const crowd = await Crowd.gather(network, [network.pdsUrl]);
   const user = crowd.user(0);
   const posts = crowd.app.repository(Post);

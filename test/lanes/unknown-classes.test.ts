@@ -125,7 +125,7 @@ const warnings = ({ log }: ParityApp): string[] =>
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`an entity class that a process does not know (${kind})`, () => {
-    it('is left to the process that does: two services on one database publish what is theirs', async () => {
+    it('is left to the process that knows it: two services on one database publish their own entities', async () => {
       await using processes = await Processes.on(servers, kind);
       const [did = ''] = processes.dids;
       const web = await processes.start(all, { works: false });
@@ -143,7 +143,7 @@ for (const kind of databaseKinds) {
         expect(events.filter((event) => event instanceof PendingSyncDiscarded)).toEqual([]);
     });
 
-    it('keeps its account awake for that process, unspent and without being asked again', async () => {
+    it('keeps its account awake for the process that knows it, without using up attempts or being read again', async () => {
       await using processes = await Processes.on(servers, kind);
       const [did = ''] = processes.dids;
       const web = await processes.start(all, { works: false });
@@ -199,7 +199,7 @@ for (const kind of databaseKinds) {
       expect(await web.parity.countPendingSyncs('did:plc:other0')).toBe(1);
     });
 
-    it('is not asked for where the row is gone: its record is deleted by its address', async () => {
+    it('is not needed if the row is gone: its record is deleted by its address', async () => {
       await using processes = await Processes.on(servers, kind);
       const [did = ''] = processes.dids;
       const web = await processes.start(all);
@@ -218,7 +218,7 @@ for (const kind of databaseKinds) {
       expect(worker.events).toContainEqual(expect.objectContaining({ entityName: 'note', uri }));
     });
 
-    it('is not asked for where the row is gone and its record is to stay', async () => {
+    it('is not needed if the row is gone and its record stays', async () => {
       await using processes = await Processes.on(servers, kind);
       const [did = ''] = processes.dids;
       const web = await processes.start(all);
@@ -235,7 +235,7 @@ for (const kind of databaseKinds) {
       expect(await processes.texts('note')).toEqual(['stays']);
     });
 
-    it('is asked for where a fixed record key may be that of another row', async () => {
+    it('is needed if a fixed record key may be that of another row', async () => {
       await using processes = await Processes.on(servers, kind);
       const [did = ''] = processes.dids;
       const web = await processes.start(all);
@@ -253,7 +253,7 @@ for (const kind of databaseKinds) {
       expect(await processes.texts('profile')).toEqual([]);
     });
 
-    it('is asked for where the row is there: a record that moves is left to a process that knows it', async () => {
+    it('is needed if the row exists: a record that moves is left to a process that knows it', async () => {
       await using processes = await Processes.on(servers, kind, 2);
       const [did = '', other = ''] = processes.dids;
       const web = await processes.start(all);
@@ -279,7 +279,7 @@ for (const kind of databaseKinds) {
       await until(async () => (await processes.texts('note')).length === 0);
     });
 
-    it('has the name of its table, whatever it is called elsewhere', async () => {
+    it('is stored under the name of its table, whatever its name elsewhere', async () => {
       await using processes = await Processes.on(servers, kind);
       const [did = ''] = processes.dids;
       const before = await processes.start(all, { works: false });

@@ -43,7 +43,7 @@ for (const [storage, database] of storages) {
     };
     const posts = () => author.app.repository(Post);
 
-    it('is kept, and its caller gets the same error as the one that found out that the session is gone', async () => {
+    it('is kept, and its caller gets the same error as the first caller that met the lost session', async () => {
       const before = await start();
       const draft = await author.save('by hand', { status: 'draft' });
       const { message } = await park();
@@ -74,7 +74,7 @@ for (const [storage, database] of storages) {
       expect(await author.records()).toEqual(['by hand', 'first', 'second']);
     });
 
-    it('throws nothing where it asks for nothing', async () => {
+    it('throws nothing if it needs nothing done', async () => {
       const before = await start();
       await park();
       await expect(author.save('a draft', { status: 'draft' })).resolves.toBeInstanceOf(Post);
@@ -95,7 +95,7 @@ for (const [storage, database] of storages) {
       expect(await author.pending()).toBe(4);
     });
 
-    it("is kept in silence with whenParked: 'keep'", async () => {
+    it("is kept without an error with whenParked: 'keep'", async () => {
       await start({ whenParked: 'keep' });
       await park();
       expect((await author.save('second')).hasAtpRecord()).toBe(false);
@@ -109,7 +109,7 @@ for (const [storage, database] of storages) {
         await expect(author.save(content)).resolves.toBeInstanceOf(Post);
     });
 
-    it('says again that the account is deactivated', async () => {
+    it('throws again that the account is deactivated', async () => {
       await start();
       servers.proxy.fault(isWrite, answer(401, { error: 'AccountDeactivated', message: 'no' }), Infinity);
       const first = await refused(author.save('first'));

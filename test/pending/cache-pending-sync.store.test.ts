@@ -97,7 +97,7 @@ it('is not ended by the default ttl of the cache', async () => {
   expect(await store.hasForDid(ALICE)).toBe(true);
 });
 
-it('finds what an earlier process left in the cache', async () => {
+it('finds the lanes that an earlier process left in the cache', async () => {
   const cache = createCache();
   const former = aStore(cache).store;
   await former.capture([aChange()]);
@@ -108,7 +108,7 @@ it('finds what an earlier process left in the cache', async () => {
   expect((await store.cleanup()).map(({ sync }) => sync.uri)).toEqual([URI]);
 });
 
-it('gives up after seven days what no process knows, and nothing of a parked account', async () => {
+it('gives up after seven days entries of classes that no process knows, and none of a parked account', async () => {
   const { store, pass } = aStore(createCache(), null);
   const entityName = 'Unknown';
   await store.capture([
@@ -131,7 +131,7 @@ it('gives up after seven days what no process knows, and nothing of a parked acc
   expect(await store.cleanup()).toEqual([]);
 });
 
-it('wakes by a sweep what an earlier process captured and woke not, and nothing that was tried', async () => {
+it('wakes by a sweep the lanes that an earlier process captured for and did not wake, and none with attempted entries only', async () => {
   const cache = createCache();
   const { store: former } = aStore(cache);
   await former.capture([aChange(), aChange({ did: 'did:plc:tried' }), aChange({ did: 'did:plc:parked' })]);
@@ -155,7 +155,7 @@ it('wakes by a sweep what an earlier process captured and woke not, and nothing 
   expect((await store.readyLanes(10)).toSorted()).toEqual([ALICE, 'did:plc:tried']);
 });
 
-it('frees what expired long ago where nobody calls cleanup', async () => {
+it('frees values that expired long ago if the application never calls cleanup', async () => {
   const cache = createCache();
   const { store, pass } = aStore(cache);
   for (let account = 0; account < 5; account++)
@@ -177,7 +177,7 @@ it('lets cleanup free the lanes that have ended', async () => {
   expect(valuesOf(cache).size).toBe(0);
 });
 
-it('says when the cache did not store a change', async () => {
+it('throws if the cache did not store a change', async () => {
   const full = { ...aMap(), set: async () => false };
   const { store } = aStore(createCache({ stores: [new Keyv({ store: full })] }));
   await expect(store.capture([aChange()])).rejects.toThrow('did not store');
@@ -199,7 +199,7 @@ describe('in a cache that outlives the process', () => {
   });
 
   it.each(['before its value is written', 'before it is taken off the list'])(
-    'finds every account after a death %s, and tells of none too many',
+    'finds every account after a death %s, and warns of none too many',
     async (when) => {
       const values = aMap();
       const former = aStore(new Keyv({ store: values })).store;
@@ -229,7 +229,7 @@ describe('in a cache that outlives the process', () => {
     },
   );
 
-  it('gives up after a restart what expired while no process ran, and keeps what never does', async () => {
+  it('gives up after a restart the entries that expired while no process ran, and keeps those that never expire', async () => {
     const keyv = new Keyv({ store: aMap() });
     await aStore(keyv).store.capture([aChange(), aChange({ did: 'did:plc:bob', operation: 'unpublish' })]);
     const { store, pass } = aStore(keyv);
@@ -238,7 +238,7 @@ describe('in a cache that outlives the process', () => {
     expect(await store.hasForDid('did:plc:bob')).toBe(true);
   });
 
-  it('gives no time to live to a value that must not end', async () => {
+  it('gives no ttl to a value that must not expire', async () => {
     const ttls: unknown[] = [];
     const values = {
       ...aMap(),
@@ -250,7 +250,7 @@ describe('in a cache that outlives the process', () => {
     expect(ttls).toEqual([undefined, undefined, undefined, undefined]);
   });
 
-  it('tells of what the cache has lost, and goes on', async () => {
+  it('warns of what the cache has lost, and goes on', async () => {
     const values = aMap();
     const warnings: string[] = [];
     const warn = (line: string): void => void warnings.push(line);
@@ -270,7 +270,7 @@ describe('in a cache that outlives the process', () => {
     expect(warnings).toHaveLength(2);
   });
 
-  it('tells once of another process that writes into the same cache', async () => {
+  it('warns once of another process that writes into the same cache', async () => {
     const keyv = new Keyv({ store: aMap() });
     const warnings: string[] = [];
     const warn = (line: string): void => void warnings.push(line);
@@ -319,7 +319,7 @@ describe('in a cache that outlives the process', () => {
     expect(await store.countForDid(ALICE)).toBe(1);
   });
 
-  it('takes no failed read for an empty lane, though the cache hides errors', async () => {
+  it('does not take a failed read for an empty lane, although the cache hides errors', async () => {
     const values = aMap();
     const keyv = new Keyv({ store: values, throwOnErrors: false });
     const { store } = aStore(keyv);
@@ -333,7 +333,7 @@ describe('in a cache that outlives the process', () => {
     expect(await store.countForDid(ALICE)).toBe(2);
   });
 
-  it('waits so long for an answer, and lands no late write on a newer one', async () => {
+  it('waits for an answer up to its limit, and lets no late write overwrite a newer one', async () => {
     const values = aMap();
     const store = new CachePendingSyncStore({ cache: new Keyv({ store: values }), ttl: null, patience: 50 });
     await store.capture([aChange()]);
@@ -344,7 +344,7 @@ describe('in a cache that outlives the process', () => {
       await set(key, value);
     };
     await expect(store.capture([aChange({ rkey: 'late' })])).rejects.toThrow('did not answer within 50 ms');
-    // Not asked again for a while.
+    // A cache that did not answer is not asked again for a while.
     await expect(store.hasForDid(ALICE)).rejects.toThrow('did not answer within 50 ms');
     values.set = set;
     const elsewhere = new CachePendingSyncStore({ cache: new Keyv({ store: values }), ttl: null });

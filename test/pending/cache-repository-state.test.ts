@@ -29,7 +29,7 @@ describeIf('redis')('what is remembered of repositories in Redis', () => {
     await proxy.stop();
   });
 
-  it('is there for the next process, until it is forgotten', async () => {
+  it('is read by the next process, until it is forgotten', async () => {
     const former = aState(keyv);
     expect(await former.load(ALICE)).toBeNull();
     await former.sending(ALICE, busy);
@@ -40,7 +40,7 @@ describeIf('redis')('what is remembered of repositories in Redis', () => {
     expect(await aState(keyv).load(ALICE)).toBeNull();
   });
 
-  it('ends by itself only where no request is in doubt', async () => {
+  it('expires only while no request is in doubt', async () => {
     const state = aState(keyv);
     await state.sending(ALICE, busy);
     const expires = async () => (await keyv.getRaw(`parity:repository:${ALICE}`))?.expires;
@@ -51,7 +51,7 @@ describeIf('redis')('what is remembered of repositories in Redis', () => {
     expect(await expires()).toBeGreaterThan(Date.now());
   });
 
-  it('is remembered by the process alone while the cache does not answer', async () => {
+  it('is remembered by the process only, while the cache does not answer', async () => {
     const warnings: string[] = [];
     const state = aState(keyv, warnings, 1_000);
     await state.settled(ALICE, calm);
@@ -70,7 +70,7 @@ it.each([
   ['another format', { format: 2, state: busy }],
   ['no state', { format: 1, state: { head: 5 } }],
   ['a text', 'nonsense'],
-])('what cannot be read counts as unknown: %s', async (_what, value) => {
+])('a state that cannot be read counts as unknown: %s', async (_what, value) => {
   const keyv = new Keyv();
   await keyv.set(`parity:repository:${ALICE}`, value);
   expect(await aState(keyv).load(ALICE)).toBeNull();

@@ -14,7 +14,7 @@ import { brokenPendingSyncStores } from './contract/broken-pending-sync-stores.j
 
 const contract = pendingSyncStoreContract();
 
-/** Time passes for the store only; the cache's own clock goes on as it does. */
+/** Time passes for the store only; the cache's own clock goes on normally. */
 const openOn =
   (makeCache: () => PendingSyncCache): OpenSubject =>
   async ({ ttl }) => {
@@ -42,7 +42,7 @@ describe('a Keyv in memory', () => {
   holdsFor(() => new Keyv());
 });
 
-describe('a store whose clock nobody can move', () => {
+describe('a store whose clock cannot be moved', () => {
   const open: OpenSubject = async ({ ttl }) => ({ store: new CachePendingSyncStore({ ttl }) });
 
   it.each(pendingSyncStoreContract({ span: 100 }))('$name', ({ run }) =>

@@ -83,7 +83,7 @@ for (const kind of databaseKinds) {
       for (const { cid, version } of rows) expect(cid).toBe(`v${version}`);
     }, 60_000);
 
-    it('does not wait for what a transaction holds', async () => {
+    it('does not wait for rows that a transaction holds', async () => {
       await store.capture([aChange('a'), aChange('b')]);
       const [a, b] = [await ledger.entry('a'), await ledger.entry('b')];
       const held = await leaseOf(store, ALICE, LONG);
@@ -106,7 +106,7 @@ for (const kind of databaseKinds) {
     });
 
     if (kind === 'postgres') {
-      it('has others wait for what it leaves alone, until its transaction ends', async () => {
+      it('makes other captures wait for a row that it leaves alone, until its transaction ends', async () => {
         let captured: Promise<unknown> | undefined;
         let over = false;
         await ledger.dataSource.transaction(async ({ queryRunner }) => {
@@ -152,7 +152,7 @@ for (const kind of databaseKinds) {
       if (kind !== 'sqlite') await single.destroy();
     });
 
-    describe('settles with other work', () => {
+    describe('a settlement with other work', () => {
       const state = { head: 'bafyhead', inFlight: null, unsettled: {}, spentPoints: [] };
       const remembered = () => new DatabaseRepositoryStateStore(ledger.dataSource).load(ALICE);
       const lease = async () => {
@@ -174,7 +174,7 @@ for (const kind of databaseKinds) {
         });
       };
 
-      it('in one transaction with it, which stores the head of the repository, too', async () => {
+      it('is one transaction with it, which also stores the head of the repository', async () => {
         await store.capture([aChange('a'), aChange('b')]);
         const held = await lease();
         await expect(settle(held, 'a', 7, true)).rejects.toThrow('no');
@@ -186,7 +186,7 @@ for (const kind of databaseKinds) {
         expect(await remembered()).toEqual(state);
       });
 
-      it('and gives the lane back, unless it was woken meanwhile', async () => {
+      it('gives the lane back, unless the lane was woken meanwhile', async () => {
         for (const isWoken of [false, true]) {
           await ledger.clear();
           await store.capture([aChange('a'), aChange('b')]);
@@ -201,7 +201,7 @@ for (const kind of databaseKinds) {
         }
       });
 
-      it('unless the lane is somebody else’s by now', async () => {
+      it('does nothing once another worker has the lane', async () => {
         await store.capture([aChange('a')]);
         const lost = await leaseOf(store, ALICE, 1);
         await wait(20);
@@ -214,7 +214,7 @@ for (const kind of databaseKinds) {
       });
     });
 
-    it('keeps what was given up as dead letters, which can be listed, requeued and purged', async () => {
+    it('keeps discarded entries as dead letters, which can be listed, requeued and purged', async () => {
       const letters = new DeadLetters(new LedgerAccess(ledger.dataSource));
       await store.capture(['a', 'b', 'c'].map((rkey) => aChange(rkey)));
       await store.capture([aChange('x', { did: BOB })]);
@@ -263,8 +263,8 @@ for (const kind of databaseKinds) {
   });
 }
 
-describeDatabase('sqlite')("a stranger's transaction on the shared connection", () => {
-  it('takes nothing with it that the module stored for itself', async () => {
+describeDatabase('sqlite')("another caller's transaction on the shared connection", () => {
+  it('rolls back nothing that the module has stored for itself', async () => {
     const ledger = await Ledger.open('sqlite');
     const { store, dataSource } = ledger;
     try {

@@ -250,7 +250,7 @@ for (const kind of databaseKinds) {
   });
 }
 
-it('SQLite looks keys up, however much is pending in their lane, and though nobody has analyzed it', async () => {
+it('SQLite looks keys up however much is pending in their lane, without ANALYZE', async () => {
   const statements: Logged[] = [];
   const logger = loggerTo((statement) => statements.push(statement));
   const { store, dataSource, database } = await Ledger.open('sqlite', { logger } as object);

@@ -66,7 +66,7 @@ describeDatabase('postgres')('a row, its ledger entry and its lane in one statem
     expect(await seen()).toEqual(NOTHING);
   });
 
-  it('does nothing if the row is not as the update takes it, or gone', async () => {
+  it('does nothing if the row is not as the update expects it, or gone', async () => {
     const held = await lease();
     await query("UPDATE shelf SET cid = 'another'");
     expect(await settle(held)).toBe(false);
@@ -123,7 +123,7 @@ describeDatabase('postgres')('a row, its ledger entry and its lane in one statem
     expect(await store.readyLanes(10)).toEqual([ALICE]);
   });
 
-  it('gives no entry to a worker that waits for the lane, once it is settled', async () => {
+  it('gives no settled entry to a worker that was waiting for the lane', async () => {
     const held = await lease();
     let entered: ReturnType<typeof store.enter> | undefined;
     await ledger.dataSource.transaction(async (manager) => {

@@ -66,7 +66,7 @@ for (const kind of databaseKinds) {
       expect(await pendingChanges(dataSource)).toEqual([]);
     });
 
-    it('leave nothing to migration:generate, and go with their migration', async () => {
+    it('leave nothing to migration:generate, and are dropped with their migration', async () => {
       const dataSource = await database.open({ migrations: parityMigrations });
       await dataSource.runMigrations();
       const changes = await pendingChanges(dataSource);
@@ -77,7 +77,7 @@ for (const kind of databaseKinds) {
       await runner.release();
     });
 
-    it('are missed at start-up, with an error that says how to get them', async () => {
+    it('are required at start-up, with an error that says how to create them', async () => {
       const dataSource = await database.open();
       await expect(ensureTables(dataSource)).rejects.toMatchObject({
         code: 'INVALID_OPTIONS',
@@ -127,7 +127,7 @@ describeDatabase('postgres')('the tables of pending syncs in a schema of their o
 });
 
 describe('a DataSource of another kind', () => {
-  it('is refused with the kinds that are taken instead', async () => {
+  it('is refused with an error that names the supported kinds', async () => {
     const dataSource = { options: { type: 'mssql' } } as DataSource;
     expect(() => new DatabasePendingSyncStore({ dataSource, ttl: null })).toThrow(/better-sqlite3.*'cache'/);
   });

@@ -50,7 +50,7 @@ for (const kind of databaseKinds) {
         expect(await store.countForDid(ALICE)).toBe(500);
       });
 
-      it('goes with the entity when its transaction is rolled back, and stays with it when not', async () => {
+      it('is rolled back with the transaction of the entity, and committed with it', async () => {
         const save = (rkey: string, fail: boolean) =>
           ledger.dataSource.transaction(async (manager) => {
             await manager.save(Thing, { name: rkey });
@@ -62,7 +62,7 @@ for (const kind of databaseKinds) {
         expect(await ledger.due()).toEqual(['a']);
       });
 
-      it('goes with its savepoint, and with no other', async () => {
+      it('is rolled back with its savepoint, and with no other', async () => {
         await ledger.dataSource.transaction(async (manager) => {
           await store.capture([aChange('a')], manager.queryRunner);
           await manager
@@ -87,7 +87,7 @@ for (const kind of databaseKinds) {
         await other.destroy();
       });
 
-      it('tells record keys and entities apart by case', async () => {
+      it('distinguishes record keys and entities by case', async () => {
         await store.capture([aChange('abc', { entityId: 'x' }), aChange('ABC', { entityId: 'X' })]);
         await store.capture([aChange('abc', { entityId: 'X', operation: 'unpublish', givenUp: true })]);
         expect((await ledger.due()).toSorted()).toEqual(['ABC', 'abc']);
@@ -104,7 +104,7 @@ for (const kind of databaseKinds) {
         expect(entry).toMatchObject({ address: { did, collection, rkey }, entityId });
       });
 
-      it('keeps what is known of a record when it is captured without', async () => {
+      it('keeps the known cid when the address is captured without one', async () => {
         await store.capture([aChange('a')]);
         const { version } = await ledger.entry('a');
         const held = await lease();
@@ -117,7 +117,7 @@ for (const kind of databaseKinds) {
       });
     });
 
-    describe('what is settled as of a version that has moved', () => {
+    describe('an entry that is settled as of a version that has moved', () => {
       it('stays pending, with the record that is known to be there by now', async () => {
         await store.capture([aChange('a'), aChange('b')]);
         const { version } = await ledger.entry('a');
@@ -138,7 +138,7 @@ for (const kind of databaseKinds) {
       });
     });
 
-    describe('a capture of what is settled already', () => {
+    describe('a capture of an address that is already settled', () => {
       const CID = 'bafysettled';
       const unchanged = (rkey: string) => aChange(rkey, { cid: CID, unlessSettled: true });
       /** MySQL and MariaDB have no condition for it. */
@@ -162,7 +162,7 @@ for (const kind of databaseKinds) {
         await store.release(held, { next: 'asleep', failures: 0 });
       };
 
-      it('is one statement, after a look on SQLite, which leaves its row as it was and keeps the others', async () => {
+      it('is one statement (on SQLite after a look), which leaves that row as it was and captures the others', async () => {
         const rkeys = Array.from({ length: 500 }, (_, index) => `r${index}`);
         await settle(...rkeys);
         await ledger.dataSource.query("UPDATE parity_ledger SET cid = 'bafyother' WHERE rkey = 'r8'");
@@ -181,7 +181,7 @@ for (const kind of databaseKinds) {
         expect([Number(version), Number((await row('r8'))['version'])]).toEqual(leaves ? [1, 2] : [2, 2]);
       });
 
-      it('is the same without prepared statements, and on a connection of its own', async () => {
+      it('works the same without prepared statements, and on a connection of its own', async () => {
         await settle('a');
         const unprepared = new DatabasePendingSyncStore({
           dataSource: ledger.dataSource,
@@ -196,7 +196,7 @@ for (const kind of databaseKinds) {
         expect([own, left]).toEqual([expected, expected]);
       });
 
-      it('keeps it once its dead letter was purged: a request for it may be under way', async () => {
+      it('is kept once its dead letter was purged, because a request for it may be under way', async () => {
         await settle('a');
         await store.capture([aChange('a')]);
         const held = await lease();
@@ -210,7 +210,7 @@ for (const kind of databaseKinds) {
       });
 
       if (kind === 'postgres') {
-        it('makes others wait until its transaction has ended', async () => {
+        it('makes other captures wait until its transaction has ended', async () => {
           await settle('a');
           const peer = await ledger.peer();
           const order: string[] = [];
@@ -228,7 +228,7 @@ for (const kind of databaseKinds) {
     });
 
     describe('a lane', () => {
-      it('refuses everything to a lease that was taken over, and its entries stay', async () => {
+      it('refuses every write to a lease that was taken over, and its entries stay', async () => {
         await store.capture([aChange('a')]);
         const entry = await ledger.entry('a');
         const stale = await leaseOf(store, ALICE, 20);
@@ -251,7 +251,7 @@ for (const kind of databaseKinds) {
         expect(await ledger.entry('a')).toEqual(entry);
       });
 
-      it('goes to one of many that ask at once, from several processes', async () => {
+      it('is leased to one of many workers that ask at once, from several processes', async () => {
         const stores = [store, await ledger.peer(), await ledger.peer(), store];
         for (let round = 0; round < 10; round++) {
           const did = `did:plc:${round}`;
@@ -263,7 +263,7 @@ for (const kind of databaseKinds) {
         }
       });
 
-      it('whose backfill has to wait is found by a sweep for what users did since', async () => {
+      it('whose backfill has to wait is found by a sweep for live changes since', async () => {
         await store.capture([aChange('old', { backfill: true })]);
         const backfillAt = new Date(Date.now() + LONG);
         await store.release(await lease(), { next: { backfillAt }, failures: 0 });
@@ -275,7 +275,7 @@ for (const kind of databaseKinds) {
         expect(await ledger.due()).toEqual(['new']);
       });
 
-      it('that wakes by itself later is found by a sweep for what came since', async () => {
+      it('that wakes by itself later is found by a sweep for changes since', async () => {
         await store.capture([aChange('later')]);
         const held = await lease();
         const { version } = await ledger.entry('later');
@@ -291,7 +291,7 @@ for (const kind of databaseKinds) {
         expect(await store.readyLanes(10)).toEqual([ALICE]);
       });
 
-      it('that nobody woke is found by a sweep, and one whose tries failed is left alone', async () => {
+      it('that was not woken is found by a sweep, and one whose attempts failed is left alone', async () => {
         await store.capture([aChange('a'), aChange('x', { did: BOB })]);
         const { version } = await ledger.entry('x', BOB);
         const held = await lease(BOB);
@@ -362,7 +362,7 @@ for (const kind of databaseKinds) {
       }
     });
 
-    describe('what no process knows', () => {
+    describe('an entry of a class that no process knows', () => {
       const leaving = () => {
         const one = new DatabasePendingSyncStore({ dataSource: ledger.dataSource, ttl: null });
         one.leave('Unknown');
@@ -413,7 +413,7 @@ for (const kind of databaseKinds) {
         expect(await leaving().cleanup()).toEqual([]);
       });
 
-      it('is kept if a process has tried it, and if it asks for a record to go', async () => {
+      it('is kept if a process has attempted it, and if it asks for a record to be deleted', async () => {
         await store.capture([
           unknown('tried'),
           unknown('gone', { operation: 'unpublish', givenUp: true, orphaned: true }),
@@ -431,7 +431,7 @@ for (const kind of databaseKinds) {
     });
 
     describe('the state of a repository', () => {
-      it('lives with the lane, and comes back as it was', async () => {
+      it('is stored with the lane, and read as it was stored', async () => {
         const state = new DatabaseRepositoryStateStore(ledger.dataSource);
         expect(await state.load(ALICE)).toBeNull();
         const held = await lease();

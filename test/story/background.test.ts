@@ -47,7 +47,7 @@ it('in background mode save() returns before the record is there, and ten edits 
   await app.stop();
 });
 
-it('in background mode what cannot be kept is written before save() returns', async () => {
+it('in background mode a change that cannot be kept is written before save() returns', async () => {
   const { app, user, did } = await start('background', 'unkept.test');
   const posts = app.repository(Post);
   const broken = jest

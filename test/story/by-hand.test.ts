@@ -18,7 +18,7 @@ afterAll(() => servers[Symbol.asyncDispose]());
 afterEach(() => author.app.stop());
 
 for (const [storage, database] of storages) {
-  describeDatabase(database)(`what was asked for by hand (${storage}, ${database})`, () => {
+  describeDatabase(database)(`a request by hand (${storage}, ${database})`, () => {
     beforeEach(async () => {
       author = await Author.start(servers, { storage, pendingSyncs: { autoRetry: true }, database });
     });
@@ -58,7 +58,7 @@ for (const [storage, database] of storages) {
       expect(await author.records()).toEqual([]);
     });
 
-    it('publishes no draft of which the opposite was asked for since', async () => {
+    it('publishes no draft for which the opposite was requested since', async () => {
       const draft = await author.save('a draft', { status: 'draft' });
       author.sessions.revoke(author.did);
       await refused(author.app.parity.publish(draft));
@@ -67,7 +67,7 @@ for (const [storage, database] of storages) {
       expect(await author.records()).toEqual([]);
     });
 
-    it('deletes the record of an entity that was edited since, and publishes that under a new key', async () => {
+    it('deletes the record of an entity that was edited since, and publishes the entity under a new key', async () => {
       const post = await author.save('a post');
       const uri = post.getAtpUri()!;
       author.sessions.revoke(author.did);

@@ -83,7 +83,7 @@ describeIf('redis')('while the cache of pending syncs', () => {
       });
     });
 
-    it('the caller of a save hears that the account has to sign in, and everybody that it is not kept', async () => {
+    it('the caller of a save gets the auth error, and the log and the event say that the change is not kept', async () => {
       await start({ deadlineMs: 60_000 });
       sessions.revoke(user.did);
       fails[how]();
@@ -95,7 +95,7 @@ describeIf('redis')('while the cache of pending syncs', () => {
       expect(await app.repository(Post).countBy({ content: 'lost' })).toBe(1);
     });
 
-    it('a failure of the PDS is told as one that is not retried', async () => {
+    it('a failure of the PDS is reported as one that is not retried', async () => {
       await start({ deadlineMs: 60_000 });
       servers.proxy.fault(() => true, html(503), Infinity);
       fails[how]();
@@ -104,7 +104,7 @@ describeIf('redis')('while the cache of pending syncs', () => {
       expect(app.taken(SyncFailed)).toMatchObject([{ willRetry: false, error: { code: 'PDS_UNAVAILABLE' } }]);
     });
 
-    it('what was published counts as published, though it cannot be settled', async () => {
+    it('a published record counts as published, although it cannot be settled', async () => {
       await start({ deadlineMs: 60_000 });
       servers.proxy.fault('com.atproto.repo.applyWrites', async (exchange) => {
         const answer = await exchange.forward();
@@ -115,7 +115,7 @@ describeIf('redis')('while the cache of pending syncs', () => {
       expect(post.hasAtpRecord()).toBe(true);
       expect(app.taken(SyncFailed)).toEqual([]);
       proxy.mend();
-      // It was captured before its request, and the next try finds nothing left to do.
+      // The change was captured before its request, and the next attempt finds nothing left to do.
       const retried = () => app.parity.retryPendingSyncs(user.did).catch(() => null);
       await until(async () => (await retried())?.isEmpty() === true);
       expect(await records()).toEqual(['published']);
@@ -130,7 +130,7 @@ describeIf('redis')('while the cache of pending syncs', () => {
     await until(async () => (await records()).length === 1);
   });
 
-  it('is cut, what was kept before stays, and runs afterwards', async () => {
+  it('is cut, changes kept before stay, and are published afterwards', async () => {
     await start({ deadlineMs: 60_000 });
     sessions.revoke(user.did);
     await expect(save('kept')).rejects.toBeInstanceOf(OAuthSessionInvalidError);

@@ -57,7 +57,7 @@ const texts = async (): Promise<unknown[]> =>
   (await servers.network.listRecords(account.did, 'com.example.note')).map(({ value }) => value['text']);
 
 describeIf('redis')(
-  'a process with pending syncs in Redis that is killed during the first try of a change',
+  'a process with pending syncs in Redis that is killed during the first attempt on a change',
   () => {
     it.each([
       ['has landed', 'before the next start'],

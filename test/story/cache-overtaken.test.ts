@@ -35,7 +35,7 @@ class Failing {
   }
 }
 
-it('a change that is captured while one that the cache has not kept is tried is published, too', async () => {
+it('a change that is captured during the attempt on one that the cache has not kept is published too', async () => {
   const store = new Failing();
   const { did, sessions } = await signedIn(servers);
   const app = await aParityApp({

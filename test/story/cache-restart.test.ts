@@ -105,7 +105,7 @@ function theStory(openCache: () => PendingSyncCache): void {
   const pending = (): Promise<number> => story.app.parity.countPendingSyncs(story.account.did);
   const untilDone = (): Promise<void> => until(async () => (await pending()) === 0);
 
-  it('publishes after the next sign-in what was saved, edited and removed, once', async () => {
+  it('publishes after the next sign-in each save, edit and removal once', async () => {
     await start();
     for (const content of ['to edit', 'to remove', 'to remove later']) await story.save(content);
     await network.revokeSessions(story.account);
@@ -140,7 +140,7 @@ function theStory(openCache: () => PendingSyncCache): void {
     expect(story.app.log.lines.filter((line) => line.includes('cache'))).toEqual([]);
   });
 
-  it('keeps an unpublish for ever, and tells of what has expired while no process ran', async () => {
+  it('keeps an unpublish for ever, and reports what has expired while no process ran', async () => {
     await start({ autoRetry: true, ttl: 1 });
     const post = await story.save('to remove');
     await network.revokeSessions(story.account);

@@ -1,4 +1,7 @@
-/** An application with pending syncs in Redis, in a process of its own: it saves a note, or finds what was left. */
+/**
+ * An application with pending syncs in Redis, in a process of its own. It saves a note, or finds the changes
+ * that an earlier process left.
+ */
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { ParityService } from 'nestjs-parity';
 import { DataSource } from 'typeorm';

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => servers[Symbol.asyncDispose]());
 
 for (const [storage, database] of storages) {
-  describeDatabase(database)(`what is given up (${storage}, ${database})`, () => {
+  describeDatabase(database)(`a pending sync that is given up (${storage}, ${database})`, () => {
     let author: Author;
     afterEach(async () => {
       jest.restoreAllMocks();
@@ -22,7 +22,7 @@ for (const [storage, database] of storages) {
 
     const reasons = (): string[] => author.app.taken(PendingSyncDiscarded).map(({ reason }) => reason);
 
-    it('after too many attempts, tells how many, and the last error as far as it is kept', async () => {
+    it('after too many attempts names their number, and the last error as far as it is kept', async () => {
       author = await Author.start(servers, { storage, pendingSyncs: { maxAttempts: 2 }, database });
       jest.spyOn(PostMapper.prototype, 'toRecord').mockImplementation(() => {
         throw new Error(`It is too ${'l'.repeat(3_000)}ong`);
@@ -34,7 +34,7 @@ for (const [storage, database] of storages) {
       expect(reason).toBe(`2 tries failed (maxAttempts), the last with: ${pendingSync.lastError}`);
     });
 
-    it('after its ttl, tells that ttl as the reason', async () => {
+    it('after its ttl names that ttl as the reason', async () => {
       author = await Author.start(servers, { storage, pendingSyncs: { ttl: 1 }, database });
       author.sessions.revoke(author.did);
       await author.save('too old').catch(() => undefined);

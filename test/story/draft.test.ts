@@ -15,7 +15,7 @@ afterAll(() => servers[Symbol.asyncDispose]());
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`a draft of an account that has to sign in (${kind})`, () => {
-    /** MySQL and MariaDB capture it, and the lane finds that there is nothing to do. */
+    /** MySQL and MariaDB capture it, and the lane finds that nothing has to be done. */
     const leaves = kind !== 'mariadb';
     let app: ParityApp;
     let posts: Repository<Post>;

@@ -171,7 +171,7 @@ for (const kind of databaseKinds) {
       return found.map(({ value }) => value['text']);
     };
 
-    it('finds the owner of a lazy relation, and reads what is lazy from the row', async () => {
+    it('finds the owner behind a lazy relation, and reads lazy relations from the row', async () => {
       const letters = app.repository(Letter);
       const letter = letters.create({ text: 'one' });
       letter.user = Promise.resolve(user);
@@ -198,7 +198,7 @@ for (const kind of databaseKinds) {
       expect(app.log.lines).toEqual([]);
     });
 
-    it('publishes columns that are not selected, which stay hidden otherwise', async () => {
+    it('publishes columns that are not selected by default, which stay hidden otherwise', async () => {
       const shies = app.repository(Shy);
       await shies.save({ title: 'A', body: 'b', words: { hidden: 'c' }, user });
       expect(await texts('shy')).toEqual(['A, b, by the database, c, secret']);

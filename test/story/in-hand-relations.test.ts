@@ -130,7 +130,7 @@ const storages = [
 ] as const;
 
 for (const [kind, storage] of storages) {
-  describeDatabase(kind)(`what an instance in hand does not know (${kind}, ${storage})`, () => {
+  describeDatabase(kind)(`an instance that is not as its stored row (${kind}, ${storage})`, () => {
     let app: ParityApp;
     let did: string;
     let ann: Person;
@@ -163,7 +163,7 @@ for (const [kind, storage] of storages) {
       return essays.findOneOrFail({ where: { id: 1 }, relations: { user: true, pictures: true } });
     };
 
-    it('is what its owner has become, in the same transaction and before', async () => {
+    it('is published with the current state of its owner, which changed in the same transaction or before', async () => {
       const found = await essay();
       await app.dataSource.transaction(async (manager) => {
         await manager.update(Person, 1, { name: 'Eve' });
@@ -175,7 +175,7 @@ for (const [kind, storage] of storages) {
       expect(await texts('essay')).toEqual([]);
     });
 
-    it('is whose it has become from the other side', async () => {
+    it('is published with the owner that it got from the other side of the relation', async () => {
       const found = await essay();
       const bob = await app.repository(Person).save({ id: 2, did, name: 'Bob', essays: [] });
       bob.essays.push(found);
@@ -183,7 +183,7 @@ for (const [kind, storage] of storages) {
       expect(await texts('essay')).toEqual(['one of Bob with 0']);
     });
 
-    it('is that its row has an owner, though it was taken from the instance since', async () => {
+    it('is published with the owner in its row, although the instance has lost that since', async () => {
       const essays = app.repository(Essay);
       await app.dataSource.transaction(async (manager) => {
         const saved = await manager.save(essays.create({ id: 1, text: 'one', user: ann, pictures: [] }));
@@ -192,13 +192,13 @@ for (const [kind, storage] of storages) {
       expect(await texts('essay')).toEqual(['one of Ann with 0']);
     });
 
-    it('is who the owner is that it names by his id, if he is loaded eagerly', async () => {
+    it('is published with the whole owner that it names by id only, if the relation is eager', async () => {
       const signs = app.repository(Sign);
       await signs.save(signs.create({ owner: { id: 1 } }));
       expect(await texts('sign')).toEqual(['Ann']);
     });
 
-    it('is what its database computes, and in which form it keeps its key', async () => {
+    it('is published with the columns that the database computes, and found by the key as the database stores it', async () => {
       const leaves = app.repository(Leaf);
       const id = crypto.randomUUID().toUpperCase();
       await leaves.save(leaves.create({ id, did, text: 'one' }));
@@ -210,7 +210,7 @@ for (const [kind, storage] of storages) {
       expect(await texts('leaf')).toEqual([]);
     });
 
-    it('is the key that its mapper makes of what the database gives it', async () => {
+    it('is published under the record key that its mapper computes from generated columns', async () => {
       const shelves = app.repository(Shelf);
       await shelves.save([shelves.create({ did }), shelves.create({ did })]);
       const shelf = await shelves.save({ did } as Shelf);
@@ -222,12 +222,12 @@ for (const [kind, storage] of storages) {
       expect(shelf.atpUri).toBe(`at://${did}/com.example.shelf/shelf-3`);
     });
 
-    it('is in which form its row keeps what an upsert goes by', async () => {
+    it('is found after an upsert by the conflict column as the database stores it', async () => {
       await app.repository(Shelf).upsert({ did, builtAt: '2020-01-01T12:00:00.000Z' }, ['builtAt']);
       expect(await texts('shelf')).toEqual(['1']);
     });
 
-    it('is that a picture of it was removed softly', async () => {
+    it('is published without a related row that was soft-deleted', async () => {
       const found = await essay();
       await app.repository(Picture).save([
         { id: 1, essay: found },

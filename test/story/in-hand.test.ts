@@ -47,7 +47,7 @@ const storages = [
 ] as const;
 
 for (const [kind, storage] of storages) {
-  describeDatabase(kind)(`an instance in hand that is not as its row (${kind}, ${storage})`, () => {
+  describeDatabase(kind)(`an instance that is older than its row (${kind}, ${storage})`, () => {
     let app: ParityApp;
     let items: Repository<Item>;
     let user: Member;
@@ -75,7 +75,7 @@ for (const [kind, storage] of storages) {
     const item = (more: object): Item =>
       items.create({ id: 1, text: 'one', publishAt: null, user, ...more } as Item);
 
-    it('is no draft, if it only lacks what its owner has become', async () => {
+    it('is no draft, if only its copy of the owner is out of date', async () => {
       await app.repository(Member).update(1, { active: false });
       await items.save(item({ user: { ...user, active: false } }));
       await items.manager.transaction(async (inside) => {
@@ -106,7 +106,7 @@ for (const [kind, storage] of storages) {
       expect(await records()).toEqual(['two']);
     });
 
-    it('is published as it is once its row is loaded', async () => {
+    it('is published as its load hooks make it of the stored row', async () => {
       const pages = app.repository(Page);
       const page = await pages.save(pages.create({ id: 1, title: 'One', owner: did }));
       expect(await records('page')).toEqual(['one']);

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => servers[Symbol.asyncDispose]());
 
 for (const kind of databaseKinds) {
-  describeDatabase(kind)(`an entity that asks for no record where one is (${kind})`, () => {
+  describeDatabase(kind)(`an entity that asks for no record at an address with one (${kind})`, () => {
     let app: ParityApp;
     let did: string;
 
@@ -37,7 +37,7 @@ for (const kind of databaseKinds) {
       return found.map(({ value }) => value['text']);
     };
 
-    it('is published as it is by now, if it does so only because it knows its owner as he was', async () => {
+    it('is published from its stored row, if it asks for that only because it has its owner in an older state', async () => {
       const [members, items] = [app.repository(Member), app.repository(Item)];
       const user = await members.save({ id: 1, did, active: true });
       await items.save(items.create({ id: 1, text: 'one', publishAt: null, user }));
@@ -49,7 +49,7 @@ for (const kind of databaseKinds) {
       expect(await records('item')).toEqual(['two']);
     });
 
-    it('loses it, if it took the place of one that was removed', async () => {
+    it('loses that record, if it replaces an entity that was removed', async () => {
       const profiles = app.repository(Profile);
       const profile = await profiles.save(profiles.create({ did, text: 'one', open: true }));
       expect(await records('profile')).toEqual(['one']);
@@ -62,7 +62,7 @@ for (const kind of databaseKinds) {
 
     // On SQLite's one connection a save outside joins the transaction.
     if (kind !== 'sqlite') {
-      it('is published as it is by now, if another transaction asks for that', async () => {
+      it('is published from its stored row, if another transaction asks for that', async () => {
         const cards = app.repository(Card);
         const user = await app.repository(Owner).save({ id: 1, did });
         const card = await cards.save(cards.create({ deck: 'a', place: 1, text: 'one', open: true, user }));

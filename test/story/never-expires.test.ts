@@ -19,7 +19,7 @@ const places: [DatabaseKind, 'cache' | 'database'][] = [
   ['postgres', 'database'],
 ];
 for (const [database, storage] of places) {
-  describeDatabase(database)(`what asks for a record to go (${storage}, ${database})`, () => {
+  describeDatabase(database)(`a change that deletes a record (${storage}, ${database})`, () => {
     let app: ParityApp;
     let did: string;
     let sessions: Sessions;
@@ -63,7 +63,7 @@ for (const [database, storage] of places) {
       },
     );
 
-    it('is not meant by an edit, which does expire', async () => {
+    it('differs from an edit, which does expire', async () => {
       sessions.revoke(did);
       await app
         .repository(Note)

@@ -57,7 +57,7 @@ for (const [database, storage] of storages) {
     });
 
     it.each(['removed', 'switched off'] as const)(
-      'stays when what was to be published there is %s before the account signs in again',
+      'stays when the entity to be published there is %s before the account signs in again',
       async (what) => {
         await start();
         await anotherAppWrites('theirs');
@@ -73,7 +73,7 @@ for (const [database, storage] of storages) {
       },
     );
 
-    it('is adopted if it is the same, and goes with its entity then', async () => {
+    it('is adopted if it is the same, and is then deleted with its entity', async () => {
       await start();
       await anotherAppWrites('same');
       const rows = app.repository(PlainProfile);
@@ -94,7 +94,7 @@ for (const [database, storage] of storages) {
       expect(error.message).toContain("PlainProfile with @AutoSyncsWithAtp({ onConflict: 'overwrite' })");
     });
 
-    it('is taken over where that is asked for', async () => {
+    it('is taken over if the application asks for that', async () => {
       await start();
       await anotherAppWrites('theirs');
       const rows = app.repository(TakingProfile);
@@ -102,7 +102,7 @@ for (const [database, storage] of storages) {
       expect(await text()).toBe('mine');
     });
 
-    it('is ours if a request of ours, whose answer was lost, had made it', async () => {
+    it('counts as ours if an earlier request whose answer was lost has created it', async () => {
       await start({ parity: { sync: { deadlineMs: 60_000 } } });
       servers.proxy.fault('com.atproto.repo.applyWrites', dropResponse, 9);
       const rows = app.repository(PlainProfile);

@@ -75,7 +75,7 @@ for (const kind of databaseKinds) {
       (await servers.network.listRecords(did, collection)).map(({ value }) => value['text']);
     const isDone = async (): Promise<boolean> => !(await app.parity.hasPendingSyncs(did));
 
-    it('get the edit that was waiting in the collection of that class', async () => {
+    it('get the pending edit in the collection of that class', async () => {
       const notes = app.repository(Note);
       const note = await notes.save(notes.create({ did, text: 'a' }));
       sessions.revoke(did);

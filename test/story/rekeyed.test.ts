@@ -77,7 +77,7 @@ for (const kind of databaseKinds) {
       expect(await records()).toEqual(['a']);
     });
 
-    it('get the edit that was waiting under the old key', async () => {
+    it('get the edit that was pending under the old key', async () => {
       const edited = await note('a');
       sessions.revoke(did);
       await app

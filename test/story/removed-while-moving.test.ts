@@ -39,7 +39,7 @@ beforeAll(async () => {
 
 // On SQLite nothing is written back while the transaction of the removal is open.
 describeDatabase('postgres')('an entity that is removed while its record arrives in another account', () => {
-  it('takes that record along', async () => {
+  it('has that record deleted as well', async () => {
     const accounts = [
       await network.createAccount({ handle: 'from.test' }),
       await network.createAccount({ handle: 'into.test' }),

@@ -21,7 +21,7 @@ for (const kind of databaseKinds) {
   describeDatabase(kind)(`signing in again, with pending syncs in the database (${kind})`, () => {
     theStory('database', kind);
 
-    it('what was kept runs across a restart of the application, too', async () => {
+    it('kept changes are published also after a restart of the application', async () => {
       const database = await aDatabaseFor(kind, blog);
       const sessions = new Map<string, never>();
       const sessionStore = {
@@ -58,7 +58,7 @@ for (const kind of databaseKinds) {
 function theStory(storage: 'cache' | 'database', database: DatabaseKind): void {
   const where = { database, storage };
 
-  it('a save that meets a revoked session is kept, and runs by itself after the account has signed in again', async () => {
+  it('a save that meets a revoked session is kept, and published automatically after the account has signed in again', async () => {
     const story = await Story.begin(network, { ...where, pendingSyncs: { autoRetry: true } });
     const { app, account } = story;
     await story.save('before');
@@ -74,7 +74,7 @@ function theStory(storage: 'cache' | 'database', database: DatabaseKind): void {
       expect.objectContaining({ entityName: 'Post', entityId: '2', operation: 'publish', attempts: 0 }),
     ]);
 
-    // The lane is parked: nothing is tried, and every save sends its user to sign in.
+    // The lane is parked: no entry is attempted, and every save sends its user to sign in.
     await expect(story.save('also while signed out')).rejects.toMatchObject({ ...refused, entityId: '3' });
     expect(story.told()).toEqual(['PendingSyncCaptured']);
 
@@ -118,7 +118,7 @@ function theStory(storage: 'cache' | 'database', database: DatabaseKind): void {
     await app.stop();
   });
 
-  it('a delete whose row is gone is kept, and runs by itself after the account has signed in again', async () => {
+  it('a delete whose row is gone is kept, and done automatically after the account has signed in again', async () => {
     const story = await Story.begin(network, { ...where, pendingSyncs: { autoRetry: true } });
     const { app, account } = story;
     const post = await story.save('to go');

@@ -42,7 +42,7 @@ describe('with pending syncs off', () => {
     },
   );
 
-  it('every other failure is told, and not thrown', async () => {
+  it('every other failure is reported, and not thrown', async () => {
     const { app, save } = await start(undefined);
     servers.proxy.fault('com.atproto.repo.applyWrites', html(503), Infinity);
     expect((await save('saved')).hasAtpRecord()).toBe(false);

@@ -18,8 +18,8 @@ class Note extends AtpRecordEntity {
 }
 
 /**
- * BEGIN, INSERT, capture and COMMIT are four of them. PostgreSQL settles in one statement; MariaDB takes the lane
- * and reads it in two, and settles in seven; SQLite logs no BEGIN and COMMIT of the module's own.
+ * BEGIN, INSERT, capture and COMMIT are four of them. PostgreSQL settles in one statement. MariaDB takes the
+ * lane and reads it in two, and settles in seven. SQLite logs no BEGIN and COMMIT of the module's own.
  */
 const STATEMENTS: Record<DatabaseKind, number> = { postgres: 8, mariadb: 15, sqlite: 11 };
 /** The first save of an account makes its lane. */

@@ -92,7 +92,7 @@ const places: [DatabaseKind, 'cache' | 'database'][] = [
   ...databaseKinds.map((kind) => [kind, 'database'] as [DatabaseKind, 'database']),
 ];
 for (const [database, storage] of places) {
-  describeDatabase(database)(`what an entity's own code asks is away (${storage}, ${database})`, () => {
+  describeDatabase(database)(`when a service that an entity asks is away (${storage}, ${database})`, () => {
     const failures: [string, () => unknown][] = [
       [
         'says that it is to be tried later',
@@ -104,7 +104,7 @@ for (const [database, storage] of places) {
     ];
     for (const question of ['toRecord', 'shouldAutoSync', 'syncAsDid'] satisfies Question[]) {
       it.each(failures)(
-        `${question} %s: it is kept, spends no attempt, and holds up no other`,
+        `${question} %s: the change is kept, uses up no attempt, and holds up no other`,
         async (_how, fails) => {
           await start(database, storage);
           Object.assign(outage, { of: question, fails });
@@ -127,7 +127,7 @@ for (const [database, storage] of places) {
     }
 
     it.each(['toRecord', 'shouldAutoSync', 'syncAsDid'] satisfies Question[])(
-      '%s never answers: the try fails with its name, the others go on, and shutdown ends',
+      '%s never answers: the attempt fails with its name, the others go on, and shutdown ends',
       async (question) => {
         await start(database, storage, 300);
         Object.assign(outage, { of: question, fails: () => new Promise(() => undefined) });
@@ -141,7 +141,7 @@ for (const [database, storage] of places) {
       },
     );
 
-    it('syncAsDid never answers: those of many are asked side by side, and none inside its transaction', async () => {
+    it('syncAsDid never answers: many entities are asked in parallel, and none inside its transaction', async () => {
       await start(database, storage, 300);
       let open = 0;
       let most = 0;
@@ -163,7 +163,7 @@ for (const [database, storage] of places) {
       });
     });
 
-    it('statusOf finds what is kept of an entity whose account could not be told', async () => {
+    it('statusOf finds the pending sync of an entity whose account could not be determined', async () => {
       await start(database, storage);
       const fails = (): never => {
         throw new Error('broken');

@@ -44,7 +44,7 @@ beforeAll(async () => {
 
 for (const kind of databaseKinds) {
   describeDatabase(kind)(`an edit that leaves its record as it is (${kind})`, () => {
-    /** MySQL and MariaDB capture it, and the lane finds that there is nothing to do. */
+    /** MySQL and MariaDB capture it, and the lane finds that nothing has to be done. */
     const leaves = kind !== 'mariadb';
     let app: ParityApp;
     let notes: Repository<Note>;
@@ -89,7 +89,7 @@ for (const kind of databaseKinds) {
     });
 
     it.each(['inline', 'background'] as const)(
-      'asks nothing of the lane, nor of the network (%s)',
+      'neither touches the lane nor makes a request (%s)',
       async (mode) => {
         await start(mode);
         const note = await published();
@@ -109,7 +109,7 @@ for (const kind of databaseKinds) {
       },
     );
 
-    it('is said to be unchanged, whoever has the lane', async () => {
+    it('has the result unchanged, whichever worker has the lane', async () => {
       await start('inline');
       const note = await published();
       await app.dataSource.query('UPDATE parity_lane SET leased = TRUE, ready_at = 9000000000000000');
@@ -138,7 +138,7 @@ for (const kind of databaseKinds) {
       expect((await row())['cid']).toBe(note.atpCid);
     });
 
-    it('is captured together with an edit that does not, in one statement', async () => {
+    it('is captured in one statement together with an edit that changes its record', async () => {
       await start('inline');
       const [first, second] = [await published(), await published()];
       const tables = await touching(() =>
@@ -170,7 +170,7 @@ for (const kind of databaseKinds) {
       expect((await network.getRecord(note.atpUri!))?.value).toMatchObject({ text: 'changed' });
     });
 
-    it('is captured if its mapper throws, and fails as it always did', async () => {
+    it('is captured if its mapper throws, and its attempt fails with that error', async () => {
       await start('inline');
       const note = await published();
       const before = await version();
@@ -184,7 +184,7 @@ for (const kind of databaseKinds) {
       expect((await notes.findOneByOrFail({ id: note.id })).views).toBe(1);
     });
 
-    it('is captured if its mapper waits for something, and that is not asked in a transaction again', async () => {
+    it('is captured if its mapper waits for something, and its mapper is not asked in a transaction again', async () => {
       await start('inline');
       const note = await published();
       const before = await version();
@@ -197,7 +197,7 @@ for (const kind of databaseKinds) {
       expect((await row())['pending_since']).toBeNull();
     });
 
-    it('is captured if its mapper gives a promise, which no transaction waits for', async () => {
+    it('is captured if its mapper returns a promise, because no transaction waits for one', async () => {
       await start('inline');
       const note = await published();
       const before = await version();

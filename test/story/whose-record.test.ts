@@ -49,7 +49,7 @@ class Card extends AtpRecordEntity {
   }
 }
 
-/** An account is asked for what is eligible only: of a row without a tenant it cannot be told. */
+/** The account is asked for eligible rows only; it cannot be told for a row without a tenant. */
 @Entity()
 @AutoSyncsWithAtp()
 class Tenancy extends AtpRecordEntity {
@@ -158,7 +158,7 @@ const places: [DatabaseKind, 'cache' | 'database'][] = [
   ...databaseKinds.map((kind) => [kind, 'database'] as [DatabaseKind, 'database']),
 ];
 for (const [database, storage] of places) {
-  describeDatabase(database)(`whose record it is (${storage}, ${database})`, () => {
+  describeDatabase(database)(`the account of a record (${storage}, ${database})`, () => {
     const sessions = new Sessions();
     let app: ParityApp;
     let own: string;
@@ -196,7 +196,7 @@ for (const [database, storage] of places) {
     const only = (text: string): unknown => ({ own: [text], victim: [], pending: [] });
 
     it.each([true, false])(
-      'is what the related row says, whatever a caller merged into it (published: %s)',
+      'comes from the related row, whatever a caller merged into the instance (published: %s)',
       async (open) => {
         const posts = app.repository(Post);
         const post = await posts.save(posts.create({ text: 'a', open, user: { id: 1, did: own } }));
@@ -208,14 +208,14 @@ for (const [database, storage] of places) {
       },
     );
 
-    it('is what the row says, whatever a caller hung on the instance', async () => {
+    it('comes from the row, whatever a caller set on the instance', async () => {
       const posts = app.repository(Post);
       const post = posts.create({ text: 'a', user: { id: 1, did: own } });
       await posts.save(Object.assign(post, { did: victim }));
       expect(await records('com.example.post')).toEqual(only('a'));
     });
 
-    it('is what the row says, where an update does not write the column', async () => {
+    it('comes from the row, where an update does not write the column', async () => {
       const pages = app.repository(Page);
       await sessions.agents.get(victim)!.com.atproto.repo.putRecord({
         repo: victim,
@@ -233,7 +233,7 @@ for (const [database, storage] of places) {
       ]);
     });
 
-    it('is what was written, whatever becomes of the instance before the commit', async () => {
+    it('is the one that was written, whatever changes on the instance before the commit', async () => {
       await app.dataSource.transaction(async (manager) => {
         const card = await manager.save(manager.create(Card, { text: 'a', account: own }));
         Object.assign(card, { account: victim });
@@ -244,7 +244,7 @@ for (const [database, storage] of places) {
     it.each([
       ['the key', (did: string) => ({ accountDid: did })],
       ['the row', (did: string) => ({ account: { did } })],
-    ])('is what the key of a related row says (%s is given)', async (_what, given) => {
+    ])('comes from the key of a related row (%s is given)', async (_what, given) => {
       Reply.fallback = victim;
       sessions.revoke(victim);
       await app.repository(Account).save([{ did: own }, { did: victim }]);
@@ -259,7 +259,7 @@ for (const [database, storage] of places) {
       ]);
     });
 
-    it('is what the database computes of what was written', async () => {
+    it('is the one that the database computes', async () => {
       const mirrors = app.repository(Mirror);
       const mirror = await mirrors.save(mirrors.create({ text: 'a', account: victim, open: false }));
       sessions.revoke(victim);
@@ -267,7 +267,7 @@ for (const [database, storage] of places) {
       expect(await records('com.example.mirror')).toEqual(only('a'));
     });
 
-    it('is not told as a failure of what turns out not to be eligible', async () => {
+    it('is not reported as unknown for an entity that turns out not to be eligible', async () => {
       const rows = app.repository(SlowTenancy);
       const row = await rows.save(rows.create({ text: 'a', tenant: null }));
       await rows.save(Object.assign(row, { text: 'b' }));
@@ -276,7 +276,7 @@ for (const [database, storage] of places) {
       expect(app.log.lines).toEqual([]);
     });
 
-    it('is not asked of what is not eligible', async () => {
+    it('is not asked for an entity that is not eligible', async () => {
       const rows = app.repository(Tenancy);
       Tenancy.asked = 0;
       const row = await rows.save(rows.create({ text: 'a', tenant: null }));

@@ -11,7 +11,7 @@ afterEach(() => app.stop());
 
 for (const kind of databaseKinds.filter((one) => one !== 'sqlite')) {
   describeDatabase(kind)(`the connection of a caller whose deadline is over (${kind})`, () => {
-    it('is in no transaction of ours, though somebody holds the row that is to be settled', async () => {
+    it('has no transaction of the module open, although another transaction holds the row to settle', async () => {
       await using servers = await FaultyNetwork.start();
       const { did, sessions } = await signedIn(servers);
       app = await aParityApp({

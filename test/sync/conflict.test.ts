@@ -61,7 +61,7 @@ describe("with onConflict 'overwrite' a record that another app", () => {
     expect(app.log.lines).toEqual([expect.stringContaining(`${uri} of Bold`)]);
   });
 
-  it('left alone is no conflict, whatever else that app writes', async () => {
+  it('has left alone is no conflict, whatever else that app writes', async () => {
     const note = await published(Bold);
     await alice.meddle(self('com.example.else'), 'theirs');
     await edit(note);

@@ -30,8 +30,8 @@ const release = async (held: Held): Promise<void> => {
   await held.release();
 };
 
-describe('a caller waits no longer than the deadline,', () => {
-  it('while the work goes on: the record is there later, and the instance shows it', async () => {
+describe('the deadline of a caller', () => {
+  it('ends the wait and not the work: the record is there later, and the instance shows it', async () => {
     const held = holdWrite();
     const note = await app.repository(Bold).save(alice.note(Bold, 'slow'));
     expect(note.hasAtpRecord()).toBe(false);
@@ -43,7 +43,7 @@ describe('a caller waits no longer than the deadline,', () => {
     });
   });
 
-  it("who publishes by hand is told 'pending'", async () => {
+  it("gives 'pending' to a caller that publishes by hand", async () => {
     const note = await app.repository(Bold).save(alice.note(Bold, 'slow by hand'));
     await until(() => note.hasAtpRecord());
     await note.unpublish();
@@ -57,7 +57,7 @@ describe('a caller waits no longer than the deadline,', () => {
     expect(await alice.text(note.atpUri)).toBe('slow by hand');
   });
 
-  it('what is saved meanwhile is written after it, so that the last state stands', async () => {
+  it('changes no order: a later save is written after the work under way, so that the last state stands', async () => {
     const held = holdWrite();
     const note = await app.repository(Bold).save(alice.note(Bold, 'first'));
     await app.repository(Bold).save(Object.assign(note, { text: 'second' }));
@@ -66,7 +66,7 @@ describe('a caller waits no longer than the deadline,', () => {
     await until(async () => (await alice.text(note.atpUri)) === 'second');
   });
 
-  it('shutdown waits for the work that has outlived its caller', async () => {
+  it('does not end the work before shutdown, which waits for it', async () => {
     const closing = await alice.app({ sync: { deadlineMs: 50 } });
     const held = holdWrite();
     const note = await closing.repository(Bold).save(alice.note(Bold, 'last words'));
@@ -78,8 +78,8 @@ describe('a caller waits no longer than the deadline,', () => {
   });
 });
 
-describeDatabase('postgres')('on a pool of connections,', () => {
-  it('half of them at most wait for their records, when commits by hand hold them; the others go on at once', async () => {
+describeDatabase('postgres')('callers that commit by hand on a pool of connections', () => {
+  it('wait for their records while they hold at most half of the pool; further callers go on at once', async () => {
     const pooled = await alice.app(
       { sync: { deadlineMs: 30_000 } },
       { database: 'postgres', dataSource: { poolSize: 4 } },

@@ -12,7 +12,7 @@ describe('without a look at the PDS, by what the database knows,', () => {
     expect(decide([await target(unpublished())], unverified).writes).toMatchObject([create]));
   it('a record that differs is updated', async () =>
     expect(decide([await target(row())], unverified).writes).toMatchObject([update]));
-  it('a record that should not be is deleted', async () =>
+  it('a record that should not exist is deleted', async () =>
     expect(decide([await target(row(), { trigger: 'unpublish' })], unverified).writes).toMatchObject([
       remove,
     ]));
@@ -28,14 +28,14 @@ describe('without a look at the PDS, by what the database knows,', () => {
 });
 
 describe('with a look at the PDS', () => {
-  it('nothing is written where somebody did it already', async () => {
+  it('nothing is written if another client has already done it', async () => {
     const targets = [await target(row(), careful)];
     expect(decide(targets, found('cid-new'))).toMatchObject({ writes: [], overwritten: [] });
     const gone = [await target(row(), { ...careful, trigger: 'unpublish' })];
     expect(decide(gone, found(null))).toMatchObject({ writes: [], overwritten: [] });
   });
 
-  it('what an earlier request of ours left there is no conflict', async () => {
+  it('a record that an earlier request of ours left there is no conflict', async () => {
     const decision = decide([await target(unpublished(), careful)], found('cid-lost', true));
     expect(decision).toMatchObject({ writes: [update], overwritten: [], conflicts: new Map() });
   });
@@ -63,7 +63,7 @@ describe('with a look at the PDS', () => {
     ['was deleted', row(), null, create],
     ['was created', unpublished(), 'cid-theirs', update],
   ] as const)(
-    'a record that %s by somebody else is overwritten, and told',
+    'a record that %s by another client is overwritten, and reported',
     async (what, entity, cid, write) => {
       const decision = decide([await target(entity)], found(cid));
       expect(decision.writes).toMatchObject([write]);
@@ -78,7 +78,7 @@ describe('with a look at the PDS', () => {
     ['was deleted', row(), null],
     ['was created', unpublished(), 'cid-theirs'],
   ] as const)(
-    "a record that %s by somebody else is left alone with onConflict 'fail'",
+    "a record that %s by another client is left alone with onConflict 'fail'",
     async (what, entity, cid) => {
       const { writes, conflicts, overwritten } = decide([await target(entity, careful)], found(cid));
       expect([writes, overwritten]).toEqual([[], []]);
@@ -87,7 +87,7 @@ describe('with a look at the PDS', () => {
     },
   );
 
-  it("a record that somebody else changed is not deleted with onConflict 'fail'", async () => {
+  it("a record that another client changed is not deleted with onConflict 'fail'", async () => {
     const { writes, conflicts } = decide(
       [await target(undefined, { ...careful, cid: 'cid-old' })],
       found('cid-theirs'),

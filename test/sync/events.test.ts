@@ -100,7 +100,7 @@ describe('events', () => {
     ]);
   });
 
-  it('tell of what failed before its address was known', async () => {
+  it('tell of a sync that failed before its address was known', async () => {
     const note = await app
       .repository(Bold)
       .save(Object.assign(alice.note(Bold, 'nowhere'), { did: 'nowhere' }));
@@ -122,7 +122,7 @@ describe('events', () => {
 });
 
 describe('a listener that throws', () => {
-  it('breaks nothing: neither the sync, nor the save, nor what others hear', async () => {
+  it('breaks neither the sync, nor the save, nor other listeners', async () => {
     const broken = await alice.app({}, { providers: [Throwing] });
     const emitter = broken.module.get(EventEmitter2);
     const heard: object[] = [];

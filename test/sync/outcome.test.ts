@@ -52,7 +52,7 @@ describe('without a request', () => {
     expect(outcomeWithoutWrite(await target(unpublished(), { trigger: 'unpublish' }), true)).toBeNull();
   });
 
-  it('the quick answer is given for the whole instance, and shown on a partial one', async () => {
+  it('the result in hand is computed from the complete instance, and shown on a partial one', async () => {
     const instance = unpublished();
     const snapshot = row({ wanted: 'cid-old' });
     expect((await resultInHand(change({ snapshot, instance })))?.status).toBe('unchanged');
@@ -110,7 +110,7 @@ describe('what is settled is told:', () => {
     ]);
   });
 
-  it('no event tells of a record that was right all along', async () => {
+  it('a record that was right all along is told by no event', async () => {
     const { emitted, events } = recorded();
     expect(settledOutcome(await target(row({ wanted: 'cid-old' })), undefined, events).result.status).toBe(
       'unchanged',
@@ -121,7 +121,7 @@ describe('what is settled is told:', () => {
 });
 
 describe('an error', () => {
-  it('learns which entity and address it is about', () => {
+  it('names the entity and the address that it is about', () => {
     const { result, entity } = failedOutcome(change(), new InvalidRecordError('too long'), row());
     expect(result.error).toMatchObject({ did: ADDRESS.did, uri: URI, entityName: 'Row', entityId: '1' });
     expect(entity).toBeInstanceOf(Object);

@@ -1,7 +1,7 @@
 import { SettledVersions } from '../../lib/sync/settled-versions.js';
 
 describe('the versions of accounts', () => {
-  it('rise for the account that was worked on, and for no other', () => {
+  it('rise for the account that was worked on, and for no other account account', () => {
     const versions = new SettledVersions();
     versions.raise('did:plc:one');
     const since = versions.now;
@@ -11,7 +11,7 @@ describe('the versions of accounts', () => {
     expect(versions.of('did:plc:never') <= since).toBe(true);
   });
 
-  it('never claim that an account was left alone which is no longer remembered', () => {
+  it('never claim that an account which is no longer remembered was not worked on', () => {
     const versions = new SettledVersions();
     versions.raise('did:plc:old');
     const { now } = versions;

@@ -79,7 +79,7 @@ for (const kind of databaseKinds) {
       expect(await app.parity.countPendingSyncs(did)).toBe(0);
     });
 
-    it('takes back the record of a row that went meanwhile, and writes the others', async () => {
+    it('deletes the record of a row that was deleted meanwhile, and writes the others', async () => {
       const before = (await records()).length;
       meanwhile = () => sql(`DELETE FROM leaf WHERE shelf = 'going' AND number = 2`);
       await save('going', 3);
@@ -88,7 +88,7 @@ for (const kind of databaseKinds) {
       expect(await app.parity.countPendingSyncs(did)).toBe(0);
     });
 
-    it('sends nothing once somebody else has the lane', async () => {
+    it('sends no request once another worker has the lane', async () => {
       const before = (await records()).length;
       meanwhile = () => sql('UPDATE parity_lane SET token = token + 1');
       await save('late', 2);
@@ -98,7 +98,7 @@ for (const kind of databaseKinds) {
       expect(await written('late')).toEqual([true, true]);
     });
 
-    it('leaves everything to whoever has the lane by now', async () => {
+    it('writes nothing once another worker has taken the lane', async () => {
       const before = (await records()).length;
       proxy.fault('com.atproto.repo.applyWrites', async (exchange) => {
         const answer = await exchange.forward();
@@ -115,7 +115,7 @@ for (const kind of databaseKinds) {
       expect(await records()).toHaveLength(before + 2);
     });
 
-    it('writes no row whose ledger cannot be written; the next try finds the record', async () => {
+    it('writes no row whose ledger cannot be written; the next attempt finds the record', async () => {
       const before = (await records()).length;
       for (const statement of REFUSING[kind].begin) await sql(statement);
       await save('refused', 2);

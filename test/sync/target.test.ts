@@ -11,7 +11,7 @@ describe('what should be at an address:', () => {
     ['the record of an entity that has the key reserved', unpublished(), {}, record],
     ['nothing, when the row is gone', undefined, {}, { kind: 'absent' }],
     ['nothing, when the record has moved to another address', row({ atpUri: other }), {}, { kind: 'absent' }],
-    ['nothing, when somebody unpublishes by hand', row(), { trigger: 'unpublish' }, { kind: 'absent' }],
+    ['nothing, when it is unpublished by hand', row(), { trigger: 'unpublish' }, { kind: 'absent' }],
     ['nothing, when it is published anew after that', row(), { trigger: 'renew' }, { kind: 'absent' }],
     ['the record at once, where its key is fixed', row(), { trigger: 'renew', hasFixedRkey: true }, record],
     ['nothing, when the entity is soft-deleted', row(), { softDeleted: true }, { kind: 'absent' }],
@@ -58,7 +58,7 @@ describe('what should be at an address:', () => {
     expect((await target(entity, asked)).desired).toMatchObject(desired);
   });
 
-  it('cannot be told when the mapper throws: the change fails with its error', async () => {
+  it('is not known when the mapper throws: the change fails with its error', async () => {
     const error = new Error('no such language');
     const toRecord = () => {
       throw error;
@@ -89,22 +89,22 @@ describe('a change whose key was renewed while it waited', () => {
     expect(elsewhere).toMatchObject({ address, operation: 'publish', cid: null });
   });
 
-  it('is settled without a request when it asked for the record to go', async () => {
+  it('is settled without a request when it was to delete the record', async () => {
     expect((await target(renewed, { trigger: 'unpublish' })).elsewhere).toBeUndefined();
     expect((await target(renewed, { operation: 'unpublish', givenUp: true })).elsewhere).toBeUndefined();
   });
 });
 
-describe('the record that we know of at an address is', () => {
+describe('the record that is known at an address is', () => {
   it('the record that the row names, for the address of the row', async () =>
     expect((await target(row())).known).toBe('cid-old'));
   it('no record, for an entity that has none', async () =>
     expect((await target(unpublished())).known).toBeNull());
-  it('the one that the change remembers once the row is gone', async () =>
+  it('the record that the change remembers, once the row is gone', async () =>
     expect((await target(undefined, { cid: 'cid-gone' })).known).toBe('cid-gone'));
-  it('the one that this very run wrote, which no row took up', async () =>
+  it('the record that this run has written, although no row names it', async () =>
     expect((await targetOf(change(), unpublished(), 'cid-written')).known).toBe('cid-written'));
-  it('not the one that the row names at another address', async () => {
+  it('not the record that the row names at another address', async () => {
     const moved = await target(row({ atpUri: other }));
     expect([moved.uri, moved.claimed, moved.known]).toEqual([URI, false, null]);
   });

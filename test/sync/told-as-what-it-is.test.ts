@@ -9,7 +9,7 @@ import { until } from '../support/until.js';
 
 const DID = 'did:plc:ewvi7nxzyoun6zhxrhs64oiz';
 
-describe('a failure that no PDS had a part in is told as what it is:', () => {
+describe('a failure without a part of the PDS is reported by its real cause:', () => {
   const refused = new QueryFailedError('SELECT 1', [], new Error('no such table: note'));
 
   it('an error of the database is transient and names the database', () => {
@@ -62,7 +62,7 @@ describe('while something other than the PDS is away', () => {
       return !(await app.parity.hasPendingSyncs(did));
     });
 
-  it('a session provider that fails is named, and no PDS is left alone for it', async () => {
+  it('a session provider that fails is named, and pauses no PDS', async () => {
     const { agentFor } = sessions;
     sessions.agentFor = () => Promise.reject(new Error('the vault is sealed'));
     for (let saves = 1; saves <= 6; saves++) {
@@ -78,7 +78,7 @@ describe('while something other than the PDS is away', () => {
     expect(await servers.network.listRecords(did, 'com.example.note')).toHaveLength(6);
   });
 
-  it('a database that cannot keep what became of a record is named, and the record is found later', async () => {
+  it('a database that cannot store the outcome is named, and the record is found later', async () => {
     await app.dataSource.query('ALTER TABLE parity_lane RENAME TO parity_lane_away');
     await save('a');
     const failures = app.taken(SyncFailed);

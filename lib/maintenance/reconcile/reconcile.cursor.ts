@@ -1,7 +1,8 @@
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 
 /**
- * Where a run is: its class, whether it looks at rows or at the ledger, and the last one it has looked at.
+ * How far a run has come: its class, whether it looks at rows or at the ledger, and the last row or address
+ * that it has looked at.
  */
 export interface ReconcilePlace {
   readonly entityName: string;
@@ -12,7 +13,7 @@ export interface ReconcilePlace {
 export const toCursor = ({ entityName, phase, after }: ReconcilePlace): string =>
   JSON.stringify([entityName, phase, after]);
 
-/** @throws ParityOptionsError for what is no cursor */
+/** @throws ParityOptionsError if the text is no cursor */
 export function fromCursor(cursor: string): ReconcilePlace {
   try {
     const [entityName, phase, after] = JSON.parse(cursor) as unknown[];

@@ -10,7 +10,7 @@ import type { Change } from '../../sync/change.js';
 import type { WrittenAddress } from '../../pending/pending-views.js';
 import type { PendingSyncReader } from '../../pending/pending-sync.reader.js';
 
-/** A row that is not as it should be. */
+/** A row whose record is not as it should be. */
 export interface Finding {
   readonly entityId: string;
   readonly row: object;
@@ -21,11 +21,11 @@ export interface PageOf<T> {
   readonly found: readonly T[];
   readonly failures: readonly { readonly entityId: string; readonly error: Error }[];
   readonly checked: number;
-  /** The last one looked at; null: there are no more. */
+  /** The last one that was looked at; null if there are no more. */
   readonly last: string | null;
 }
 
-/** The next rows, and which of them are out of step with their records. */
+/** The next rows, and which of them differ from their records. */
 export async function nextRows(
   entity: SyncedEntity,
   after: string | null,
@@ -46,7 +46,7 @@ export async function nextRows(
   return { ...(await outOfStep(entity, rows.snapshot, options)), checked: rows.ids.length, last };
 }
 
-/** These rows again, as they are now. */
+/** The findings of these rows as they are now. */
 export async function sameRows(
   entity: SyncedEntity,
   ids: readonly string[],
@@ -79,7 +79,7 @@ async function outOfStep(
   return { found, failures };
 }
 
-/** The next addresses in the ledger whose record no row knows any more. */
+/** The next addresses in the ledger whose record no row names any more. */
 export async function nextGone(
   store: PendingSyncReader,
   entity: SyncedEntity,
@@ -91,26 +91,26 @@ export async function nextGone(
   const gone = await onCommittedData(entity.dataSource, undefined, async (runner) => {
     const table = new RecordRows(entity);
     const rows = await table.read(runner, ids);
-    const unknown = written.filter((one) => !knows(rows.get(one.entityId), one));
-    // Who holds the address keeps the record.
+    const unknown = written.filter((entry) => !knows(rows.get(entry.entityId), entry));
+    // A row that holds the address keeps the record.
     const addresses = unknown.map(({ address }) => address);
     const held = await holdersOf(entity, runner, addresses);
     return unknown.filter(({ address }) => !held.has(atUri(address)));
   });
   const last = written.length < limit ? undefined : written.at(-1);
   return {
-    found: gone.map((one) => goneChange(entity, one)),
+    found: gone.map((entry) => goneChange(entity, entry)),
     failures: [],
     checked: 0,
     last: last ? atUri(last.address) : null,
   };
 }
 
-/** A row that has not heard of its record yet has the key of it. */
+/** A row that does not name its record yet has the record's key. */
 const knows = (row: RecordRow | undefined, { address }: WrittenAddress): boolean =>
   row !== undefined && (row.uri === null ? row.rkey === address.rkey : row.uri === atUri(address));
 
-/** Whoever claims the address when it is tried keeps the record. */
+/** An entity that claims the address by the time of the attempt keeps the record. */
 const goneChange = (entity: SyncedEntity, { address, entityId, cid }: WrittenAddress): Change => ({
   ...NO_INSTANCE,
   entity,
@@ -122,7 +122,7 @@ const goneChange = (entity: SyncedEntity, { address, entityId, cid }: WrittenAdd
   givenUp: true,
 });
 
-/** What a change lacks that nobody made. */
+/** The remaining fields of a change that no entity write has made. */
 export const NO_INSTANCE = {
   keepRecord: false,
   givenUp: false,

@@ -4,7 +4,7 @@ import type { ReconcileFigures } from './reconciliation.js';
 
 const ERRORS = 20;
 
-/** Counts what a run finds. */
+/** Counts the findings of a run. */
 export class ReconcileTally {
   checked = 0;
   gone = 0;
@@ -38,8 +38,10 @@ export class ReconcileTally {
       waiting,
       failed,
       errors: [...errors],
-      points: points.reduce((sum, one) => sum + one, 0),
-      minutes: Math.ceil(this.budget.secondsFor(points.reduce((most, one) => Math.max(most, one), 0)) / 60),
+      points: points.reduce((sum, spent) => sum + spent, 0),
+      minutes: Math.ceil(
+        this.budget.secondsFor(points.reduce((most, spent) => Math.max(most, spent), 0)) / 60,
+      ),
     };
   }
 }

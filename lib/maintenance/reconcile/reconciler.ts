@@ -20,9 +20,9 @@ export interface ReconcilerConfig {
   readonly entities: SyncedEntities;
   readonly dispatcher: SyncDispatcher;
   readonly writer: RepositoryWriter;
-  /** null while pending syncs are disabled: what is found is synced at once, page by page. */
+  /** Null while pending syncs are disabled: findings are then synced at once, page by page. */
   readonly store: PendingSyncStore | null;
-  /** There is work for the lane loop; not waited for. */
+  /** Tells the lane loop that there is work, and does not wait for it. */
   readonly notify: () => void;
 }
 
@@ -32,20 +32,25 @@ interface Run {
   readonly tally: ReconcileTally;
 }
 
-/** Finds what is out of step without anybody having noticed, from the database alone. */
+/** Finds records that are not as they should be although no event told of it. It uses the database only. */
 export class Reconciler {
   constructor(private readonly config: ReconcilerConfig) {}
 
   /**
-   * Looks at every row of a class, and with database storage at every address that the ledger remembers of
-   * it, and enqueues what is not as it should be: eligible entities without a record, or whose mapped record
-   * differs from the one last written (a new mapper, raw SQL, a lost change), records whose entity is gone
-   * (foreign key cascades, raw SQL), and where asked for records of entities that are not eligible any more.
-   * Asks no PDS, so it sees no edits by other applications. Can run at any time, and as often as wanted.
+   * Looks at every row of a class, and with database storage at every address of the class in the ledger. It
+   * enqueues what is not as it should be:
    *
-   * With pending syncs enabled what it finds becomes pending syncs, which the lane workers do; it resolves
-   * when all is enqueued. Otherwise it syncs page by page, and resolves when that is done; what fails is
-   * counted, not thrown.
+   * - eligible entities without a record;
+   * - entities whose mapped record differs from the one last written (a new mapper, raw SQL, a lost change);
+   * - records whose entity is gone (foreign key cascades, raw SQL);
+   * - with `unpublishIneligible`, records of entities that are no longer eligible.
+   *
+   * It asks no PDS, so it does not see edits by other applications. It can run at any time, as often as
+   * wanted.
+   *
+   * With pending syncs enabled, the findings become pending syncs for the lane workers, and it resolves when
+   * all are enqueued. Otherwise it syncs page by page, and resolves when that is done; failures are counted,
+   * not thrown.
    *
    * @throws ParityOptionsError for a class that is not marked with `@AutoSyncsWithAtp()`
    */
@@ -65,7 +70,7 @@ export class Reconciler {
     return { ...run.tally.figures(), cursor: place && toCursor(place), dryRun };
   }
 
-  /** The marked class, and in a single table its marked children. */
+  /** The marked class and, in a single table, its marked children. */
   private classes(target: EntityClass): SyncedEntity[] {
     const { entities } = this.config;
     const found = entities
@@ -86,7 +91,7 @@ export class Reconciler {
     );
   }
 
-  /** @returns where to go on; null: all was looked at */
+  /** @returns where to continue; null if all was looked at */
   private async page(
     classes: readonly SyncedEntity[],
     { entityName, phase, after }: ReconcilePlace,
@@ -146,7 +151,7 @@ export class Reconciler {
     return last;
   }
 
-  /** The changed addresses of rows; a row that is older than its record columns gets its key here. */
+  /** The changed addresses of rows. A row from before its table had record columns gets its key here. */
   private async changes(
     entity: SyncedEntity,
     findings: readonly Finding[],
@@ -159,7 +164,11 @@ export class Reconciler {
     return changes;
   }
 
-  /** Keeps what is not pending already, or without pending syncs does it. @returns what was new */
+  /**
+   * Keeps changes whose addresses have nothing pending. Without pending syncs, syncs them at once.
+   *
+   * @returns the new ones
+   */
   private async enqueue(changes: readonly Change[], tally: ReconcileTally): Promise<readonly Change[]> {
     if (changes.length === 0) return [];
     const { store, dispatcher } = this.config;
@@ -172,14 +181,15 @@ export class Reconciler {
       return changes;
     }
     const known = new Set<string>();
-    for (const [did, some] of Map.groupBy(changes, ({ address }) => address.did)) {
+    for (const [did, group] of Map.groupBy(changes, ({ address }) => address.did)) {
       const entries = await store.at(
         did,
-        some.map(({ address }) => atUri(address)),
+        group.map(({ address }) => atUri(address)),
       );
       for (const { sync } of entries) known.add(sync.uri);
     }
-    // Somebody asked for it already, and maybe by hand: capturing it again could only take that back.
+    // An earlier request is pending there, maybe one by hand. Capturing the address again could only take
+    // that back.
     const fresh = changes.filter(({ address }) => !known.has(atUri(address)));
     tally.waiting += changes.length - fresh.length;
     await store.capture(fresh.map(toBackfill));
@@ -187,9 +197,9 @@ export class Reconciler {
   }
 
   /**
-   * What was asked for by hand asks nobody whether the entity is eligible, and it may have become so while
-   * this looked at it: then the last word is an automatic change. A save after the capture has the last word
-   * anyhow.
+   * A change by hand is not checked for eligibility, and the entity may have become eligible while this run
+   * looked at it. Then an automatic change is captured last and decides. A save after the capture decides in
+   * any case.
    */
   private async stillUnwanted(
     entity: SyncedEntity,

@@ -8,17 +8,17 @@ export interface ReconcileOptions {
    * them. Default false.
    */
   readonly unpublishIneligible?: boolean;
-  /** Rows looked at, and writes enqueued, at a time. Default 200. */
+  /** How many rows are looked at, and writes enqueued, at a time. Default 200. */
   readonly pageSize?: number;
-  /** The `cursor` of an earlier run, or of its progress: goes on behind it. */
+  /** The `cursor` of an earlier run, or of its progress. This run continues behind it. */
   readonly after?: string;
-  /** After each page; waited for. An error that it throws ends the run. */
+  /** Called after each page, and awaited. An error that it throws ends the run. */
   readonly onProgress?: (progress: ReconcileProgress) => void | Promise<void>;
-  /** Ends the run after the page under way, with what it has reached. */
+  /** Ends the run after the page under way. The result has what was done until then. */
   readonly signal?: AbortSignal;
 }
 
-/** @throws ParityOptionsError that names the option, what it got, and what it takes */
+/** @throws ParityOptionsError that names the option, the given value, and the allowed values */
 export function checkReconcileOptions(options: ReconcileOptions): void {
   checkNames<ReconcileOptions>('reconcile()', options, {
     dryRun: true,
@@ -38,20 +38,20 @@ export function checkReconcileOptions(options: ReconcileOptions): void {
 
 /** Counts of one run, up to now. */
 export interface ReconcileFigures {
-  /** Rows looked at. */
+  /** Rows that were looked at. */
   readonly checked: number;
   /**
-   * Records to create, update, delete: enqueued, or with `dryRun` only counted. A record that moves is a
-   * create and a delete.
+   * Records to create, update or delete. They are enqueued; with `dryRun` they are only counted. A record
+   * that moves is a create and a delete.
    */
   readonly creates: number;
   readonly updates: number;
   readonly deletes: number;
-  /** Of the deletes, those whose entity is gone. Found with database storage only. */
+  /** How many of the deletes are of records whose entity is gone. Found with database storage only. */
   readonly gone: number;
-  /** Writes that are due and pending already: left as they are. */
+  /** Writes that are due and already pending. They are left as they are. */
   readonly waiting: number;
-  /** Entities whose own code or mapper failed; without pending syncs also writes that failed. */
+  /** Entities whose own code or mapper failed; without pending syncs also failed writes. */
   readonly failed: number;
   /** The first of these failures. */
   readonly errors: readonly {
@@ -62,13 +62,14 @@ export interface ReconcileFigures {
   /** Write points, as a PDS counts them: create 3, update 2, delete 1. */
   readonly points: number;
   /**
-   * How long the account with most of them has to wait at least for its write points; see the options `pds`.
+   * For how many minutes, at least, the account with the most points has to wait for its write points; see
+   * the options `pds`.
    */
   readonly minutes: number;
 }
 
 export interface ReconcileProgress extends ReconcileFigures {
-  /** For `after`; null: all was looked at. */
+  /** For `after`; null if all was looked at. */
   readonly cursor: string | null;
 }
 

@@ -1,15 +1,18 @@
 import type { SyncOperation } from '../../model/pending-sync.js';
 
-/** How an entity and its record stand to each other, as far as the database knows. */
+/** How an entity and its record relate, as far as the database knows. */
 export type EntityStatus =
-  /** The record is what the mapper gives now. */
+  /** The record is what the mapper makes of the entity now. */
   | {
       readonly status: 'synced';
       readonly uri: string;
       readonly cid: string | null;
       readonly syncedAt: Date | null;
     }
-  /** Its turn comes by itself; with `reason` it does not: 'retry' (of `retryPendingSyncs`) is needed. */
+  /**
+   * It is synced automatically. With a `reason` it waits for what that names, such as a retry by hand
+   * (`retryPendingSyncs`).
+   */
   | {
       readonly status: 'pending';
       readonly uri: string;
@@ -17,7 +20,7 @@ export type EntityStatus =
       readonly since: Date;
       readonly reason: string | null;
     }
-  /** The account has to act first: sign in again, or grant a scope (null: which one is not known). */
+  /** The account has to act first: sign in again, or grant a scope (null if it is not known which). */
   | {
       readonly status: 'parked';
       readonly uri: string;
@@ -26,12 +29,13 @@ export type EntityStatus =
       readonly scope: string | null;
       readonly reason: string;
     }
-  /** The PDS did not do its part, or asked to wait. */
+  /** The PDS failed, or asked to wait. */
   | { readonly status: 'retrying'; readonly uri: string; readonly at: Date; readonly error: string | null }
   /**
-   * Nothing happens by itself: `attempts` failed, and the next change tries again; it was given up, with the
-   * dead letter `deadLetter` (for `deadLetters.requeue`); or it is out of step and nobody keeps it for later,
-   * which `touch` and `reconcile` see to.
+   * Nothing more happens automatically, for one of three reasons:
+   * - `attempts` have failed; the next change attempts it again.
+   * - It was given up; `deadLetter` is for `deadLetters.requeue`.
+   * - Its record is not as it should be and no pending sync is kept for it; `touch` or `reconcile` syncs it.
    */
   | {
       readonly status: 'failed';
@@ -40,5 +44,5 @@ export type EntityStatus =
       readonly attempts: number;
       readonly deadLetter: string | null;
     }
-  /** It has no record, or one that is kept all the same (`uri`). */
+  /** It has no record, or keeps the one at `uri` although it is not eligible. */
   | { readonly status: 'not-eligible'; readonly reason: string; readonly uri: string | null };

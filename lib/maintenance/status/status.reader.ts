@@ -14,7 +14,7 @@ import type { EntityStatus } from './entity-status.js';
 export interface StatusReaderConfig {
   readonly entities: SyncedEntities;
   readonly sessions: SessionProvider;
-  /** null while pending syncs are disabled. */
+  /** Null while pending syncs are disabled. */
   readonly store: (PendingSyncReader & Pick<LaneStore, 'lane'>) | null;
   /** Whether this process is writing for a DID right now. */
   readonly isRunning: (did: string) => boolean;
@@ -22,13 +22,13 @@ export interface StatusReaderConfig {
 
 const NOTHING: PendingStats = { pending: 0, parked: 0, leased: 0, dead: 0, oldestWaiting: null };
 
-/** Tells how things stand, from the row and the store; without the network, and without changing anything. */
+/** Reads the state of entities from their rows and the store. It makes no request, and changes nothing. */
 export class StatusReader {
   constructor(private readonly config: StatusReaderConfig) {}
 
   /**
-   * How an entity and its record stand to each other; of the row as it is committed, not of what the instance
-   * says.
+   * How an entity and its record relate. Reads the row as committed, and not the instance.
+   *
    * @throws ParityOptionsError for an entity that is not marked
    */
   async of(instance: object): Promise<EntityStatus> {
@@ -43,7 +43,8 @@ export class StatusReader {
     if (!row || id === null) return this.ofGone(instance);
     let kept: PendingView | null = null;
     try {
-      // Without an answer of its own code, and until it was asked again, an entity is kept under no account.
+      // If the entity's own code fails to tell its account, the entity is kept under an unresolved address
+      // until the code has been asked again.
       const known = await addresses(entity, row).catch(() => []);
       const uris = [...known, atUri(unresolvedAddress(entity, id))];
       kept = await this.kept(uris);
@@ -64,7 +65,7 @@ export class StatusReader {
     return (await this.config.store?.stats()) ?? NOTHING;
   }
 
-  /** An entity that was removed knows where its record was. */
+  /** A removed instance still knows where its record was. */
   private async ofGone(instance: object): Promise<EntityStatus> {
     const { uri } = recordStateOf(instance);
     const kept = uri === null ? null : await this.kept([uri]);
@@ -72,13 +73,13 @@ export class StatusReader {
     return kept.dead ? dead(kept) : this.ofPending(kept);
   }
 
-  /** A store that keeps only what has failed does not know what is under way. */
+  /** A store that keeps only failed changes does not know of changes under way. */
   private unlessRunning(status: EntityStatus, uri: string): EntityStatus {
     if (!this.config.isRunning(parseAtUri(uri)?.did ?? '')) return status;
     return { status: 'pending', uri, operation: 'publish', since: new Date(), reason: 'under way' };
   }
 
-  /** What is pending comes before what was given up: a record that moves has two addresses. */
+  /** A pending sync comes before a dead letter, because a record that moves has two addresses. */
   private async kept(uris: readonly string[]): Promise<PendingView | null> {
     const { store } = this.config;
     const all = await Promise.all(uris.map((uri) => store?.inspect(uri)));
@@ -105,14 +106,16 @@ export class StatusReader {
     return { status: 'pending', uri, operation, since: new Date(sync.createdAt), reason };
   }
 
-  /** A newer session than the one that failed voids a park, whatever became of the event that told of it. */
+  /**
+   * Whether a newer session than the failed one voids the park, even if the event of the sign-in was lost.
+   */
   private async isVoid(did: string, failed: string | null): Promise<boolean> {
     const current = (await this.config.sessions.sessionId?.(did).catch(() => null)) ?? null;
     return current !== null && current !== failed;
   }
 }
 
-/** Where the entity's record is, and where it belongs. */
+/** The address of the entity's record, and the address that the entity claims. */
 async function addresses(entity: SyncedEntity, row: object): Promise<string[]> {
   const { uri } = recordStateOf(row);
   const address = await entity.addressOf(row);
@@ -151,5 +154,5 @@ const dead = ({ sync, dead: letter }: PendingView): EntityStatus => ({
   deadLetter: sync.id,
 });
 
-/** As MissingScopeError says it; a store keeps no more of an error than its message. */
+/** The scope in the message of a MissingScopeError. A store keeps only the message of an error. */
 const scopeIn = (message: string): string | null => /scope '([^']+)'/.exec(message)?.[1] ?? null;

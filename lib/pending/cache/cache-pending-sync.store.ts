@@ -38,24 +38,27 @@ const CLEANUP_LIMIT = 500;
 export interface CachePendingSyncStoreConfig {
   /** Default: the memory of this process. */
   readonly cache?: PendingSyncCache | undefined;
-  /** Seconds until a pending sync is given up; null: never. */
+  /** Seconds until a pending sync is given up; null for never. */
   readonly ttl: number | null;
-  /** What people call the class that is kept under a name. Default: that name. */
+  /** The name under which operators know the class that is stored under a name. Default: the stored name. */
   readonly nameOf?: (storedName: string) => string;
   /** Milliseconds since 1970, for tests. Default: the system's clocks. */
   readonly now?: () => number;
-  /** Hears what the cache has lost, or cannot be read. Default: nobody. */
+  /** Called when the cache has lost something, or cannot be read. Default: no warning. */
   readonly warn?: (message: string) => void;
-  /** Milliseconds that the cache has for an answer, unless it is in memory. Default 5000. */
+  /** How long the cache may take to answer, in ms, unless it is in memory. Default 5000. */
   readonly patience?: number;
 }
 
 /**
- * Pending syncs in a cache: best effort, for one process. All of an account is one value, so that a process
- * that dies leaves either the lane of before a change or the one of after it; the value costs more to write
- * the more is pending there. A crash between a commit and the request, or in memory the failure, loses the
- * change. Leases are known to this process only, and two processes on one cache may overwrite each other's
- * values. Several processes, or changes that must not be lost, need the database.
+ * Pending syncs in a cache: best effort, for one process. Several processes, or changes that must not be
+ * lost, need the database.
+ * - All that is pending of an account is one value. A process that dies leaves the lane from before a change
+ *   or from after it, and nothing in between.
+ * - Writing the value costs more, the more is pending in it.
+ * - A crash between a commit and the request (with a cache in memory, until the failure is stored) loses the
+ *   change.
+ * - Leases are known to this process only. Two processes on one cache may overwrite each other's values.
  */
 export class CachePendingSyncStore implements PendingSyncStore {
   readonly durable = false;
@@ -80,10 +83,10 @@ export class CachePendingSyncStore implements PendingSyncStore {
     this.leases = new LaneLeases(now ?? (() => performance.now()));
   }
 
-  /** Remembers nothing that is settled, so that it leaves no change alone. */
+  /** Remembers nothing that is settled, so it leaves no change alone. */
   async capture(changes: readonly PendingChange[]): Promise<ReadonlySet<string>> {
     const byDid = Map.groupBy(changes, ({ address }) => address.did);
-    await Promise.all([...byDid].map(([did, its]) => this.captureFor(did, its)));
+    await Promise.all([...byDid].map(([did, own]) => this.captureFor(did, own)));
     await this.forgetOne();
     return new Set();
   }
@@ -118,8 +121,8 @@ export class CachePendingSyncStore implements PendingSyncStore {
     return this.ifOwned(lease, false, (lane) => steps.settle(lane, done));
   }
 
-  failed(lease: Lease, tries: readonly FailedAttempt[]): Promise<boolean> {
-    return this.ifOwned(lease, false, (lane) => steps.fail(lane, tries, this.now()));
+  failed(lease: Lease, attempts: readonly FailedAttempt[]): Promise<boolean> {
+    return this.ifOwned(lease, false, (lane) => steps.fail(lane, attempts, this.now()));
   }
 
   discard(
@@ -130,7 +133,8 @@ export class CachePendingSyncStore implements PendingSyncStore {
   }
 
   /**
-   * In one step of the lane: nothing is settled between the look at it and the lease, nor before the entries.
+   * One step of the lane: nothing can be settled between the look at the lane and the lease, or before the
+   * entries are read.
    */
   enter(
     did: string,
@@ -152,7 +156,8 @@ export class CachePendingSyncStore implements PendingSyncStore {
 
   async release(lease: Lease, after: LaneAfter): Promise<void> {
     try {
-      // Stored first: between the two somebody could take a lane that has to wait.
+      // The lane is stored before the lease ends. In the other order, another worker could take a lane that
+      // has to wait.
       await this.ifOwned(lease, undefined, (lane) =>
         steps.release(lane, after, this.leases.wasWoken(lease.did), this.now()),
       );
@@ -166,7 +171,8 @@ export class CachePendingSyncStore implements PendingSyncStore {
   }
 
   private laneOf(did: string, { park, backlog, retryAt, failures }: CachedLane): Lane {
-    // Who meets a leased lane has to wake it, not to wait for a time that its holder will change.
+    // A change that meets a leased lane has to wake it. It must not wait for a time that the holder of the
+    // lease will change.
     const waits = retryAt !== null && !this.leases.isHeld(did);
     return { did, park, justFreed: backlog > 0, retryAt: waits ? new Date(retryAt) : null, failures };
   }
@@ -245,7 +251,7 @@ export class CachePendingSyncStore implements PendingSyncStore {
     );
   }
 
-  /** Also what cannot be read, which counts as none. */
+  /** Also deletes a value that cannot be read, and counts it as 0. */
   async removeForDid(did: string): Promise<number> {
     if (await this.lanes.deleteUnreadable(did)) return 0;
     return this.lanes.update(did, (lane) => {
@@ -295,7 +301,7 @@ export class CachePendingSyncStore implements PendingSyncStore {
     });
   }
 
-  /** What is settled is forgotten. */
+  /** Settled addresses are forgotten. */
   async written(): Promise<WrittenAddress[]> {
     return [];
   }
@@ -308,7 +314,7 @@ export class CachePendingSyncStore implements PendingSyncStore {
     return this.left.has(entityName) && !orphaned;
   }
 
-  /** Why an entry is to be given up; null: it is not. */
+  /** Why an entry is to be given up; null if it is not. */
   private whyNot(entry: CachedEntry, lane: CachedLane): string | null {
     const now = this.now();
     const age = now - entry.createdAt;
@@ -330,8 +336,8 @@ export class CachePendingSyncStore implements PendingSyncStore {
   }
 
   /**
-   * Keeps the index from growing where nobody calls cleanup. The changes are kept already, so its failure is
-   * no failure.
+   * Keeps the index from growing where the application never calls cleanup. The changes are already kept, so
+   * a failure here is ignored.
    */
   private async forgetOne(): Promise<void> {
     const did = this.lanes.index.next();
@@ -345,8 +351,8 @@ export class CachePendingSyncStore implements PendingSyncStore {
   }
 
   /**
-   * Above the clock, so that an address whose value was forgotten, with the versions in it, does not get one
-   * of them again.
+   * Above the clock, so that an address whose value was forgotten, together with its versions, never gets one
+   * of those again.
    */
   private nextVersion(lane: CachedLane): number {
     this.version = Math.max(this.version, lane.version, this.now()) + 1;

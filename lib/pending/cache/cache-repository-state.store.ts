@@ -6,22 +6,22 @@ import { isRecord } from './is-record.js';
 import { PendingCache } from './pending-cache.js';
 
 const PREFIX = 'parity:repository:';
-/** Of the value below. */
+/** Format of the value below. */
 const FORMAT = 1;
-/** In ms: a head can be asked for again, and the longest limit of write points is a day. */
+/** In ms. A head can be asked for again, and the longest limit of write points lasts a day. */
 const CALM_LIFE = 24 * 60 * 60 * 1_000;
 
 export interface CacheRepositoryStateConfig {
   readonly cache: PendingSyncCache;
   readonly warn: (message: string) => void;
-  /** Milliseconds that the cache has for an answer. Default 5000. */
+  /** How long the cache may take to answer, in ms. Default 5000. */
   readonly patience?: number;
 }
 
 /**
- * What is remembered of repositories, in this process and in a cache that outlives it: a request that a
- * killed process left behind is fenced by the next one. A cache that fails delays no write and is no failure
- * of it: the process knows what it has sent, and only one that dies meanwhile forgets it.
+ * Remembers repositories in this process, and in a cache that outlives it, so that a request which a killed
+ * process left behind is fenced by the next process. A cache that fails neither delays nor fails a write: the
+ * process still knows what it has sent. Only a process that dies meanwhile forgets it.
  */
 export class CacheRepositoryStateStore extends RepositoryStateStore {
   private readonly memory = new InMemoryRepositoryStateStore();
@@ -38,7 +38,7 @@ export class CacheRepositoryStateStore extends RepositoryStateStore {
     const known = await this.memory.load(did);
     if (known) return known;
     const found = await this.read(did);
-    // Something may have been sent meanwhile.
+    // A request may have been sent while the cache was read.
     const newer = await this.memory.load(did);
     if (newer || !found) return newer;
     await this.memory.settled(did, found);

@@ -2,7 +2,7 @@ import { atUri } from '../../model/address.js';
 import type { PendingSync } from '../../model/pending-sync.js';
 import type { Park, PendingChange, PendingEntry } from '../pending-entry.js';
 
-/** One entry as the cache keeps it. Times here are milliseconds since 1970; everything survives JSON. */
+/** One entry as the cache keeps it. Times are milliseconds since 1970, and every value survives JSON. */
 export interface CachedEntry extends Omit<PendingChange, 'address'> {
   readonly collection: string;
   readonly rkey: string;
@@ -10,32 +10,30 @@ export interface CachedEntry extends Omit<PendingChange, 'address'> {
   readonly createdAt: number;
   readonly attempts: number;
   readonly lastError: string | null;
-  /** Whether a try of this version has failed. */
+  /** Whether an attempt on this version has failed. */
   readonly tried: boolean;
   readonly needsSession: boolean;
-  /** It needed a session, has one, and waits for a retry by hand. */
+  /** It needed a session, has one now, and waits for a retry by hand. */
   readonly byHand: boolean;
-  /** The record failed: not tried again by itself before. */
+  /** The record itself failed. Until then the entry is not attempted automatically. */
   readonly restsUntil: number;
 }
 
-/**
- * What the cache keeps for one DID: its lane and its entries, in one value, so that one write changes both.
- */
+/** The lane and all entries of one DID, in one value, so that one write changes both. */
 export interface CachedLane {
   readonly park: Park | null;
-  /** Backed off until then; ready from then on. */
+  /** The lane backs off until then, and is ready from then on. */
   readonly retryAt: number | null;
   readonly failures: number;
-  /** Since when the lane waits for its turn; null: it sleeps, or is backed off. */
+  /** Since when the lane has waited for its turn; null if it sleeps, or backs off. */
   readonly wokenAt: number | null;
-  /** Its backfill waits for its turn from then on; null: no backfill is known to be there. */
+  /** From when on its backfill waits for its turn; null if it is not known to have any. */
   readonly backfillAt: number | null;
-  /** The last version given to an entry, also to one that is gone. */
+  /** The last version that was given to an entry, even if that entry is gone. */
   readonly version: number;
   /** Entries up to this version are backlog. */
   readonly backlog: number;
-  /** By at-uri, oldest first: an object keeps the order in which its keys came, in JSON too. */
+  /** By at-uri, oldest first. An object keeps the order in which its keys were added, in JSON too. */
   readonly entries: Readonly<Record<string, CachedEntry>>;
 }
 
@@ -50,11 +48,11 @@ export const IDLE_LANE: CachedLane = {
   entries: {},
 };
 
-/** Nothing is lost when the value goes; versions go on above the clock. */
+/** Whether nothing is lost when the value is deleted. Versions go on above the clock. */
 export const isIdle = ({ park, retryAt, failures, entries }: CachedLane): boolean =>
   park === null && retryAt === null && failures === 0 && Object.keys(entries).length === 0;
 
-/** Whatever may have to delete a record never does. */
+/** An entry that may have to delete a record never expires. */
 export const canExpire = ({ operation, mayDelete }: CachedEntry): boolean =>
   operation !== 'unpublish' && !mayDelete;
 
@@ -67,14 +65,14 @@ export const isBacklog = ({ byHand, version }: CachedEntry, { backlog }: CachedL
 export const isDue = (entry: CachedEntry, lane: CachedLane, now: number): boolean =>
   !entry.needsSession && entry.restsUntil <= now && !isBacklog(entry, lane);
 
-/** What is no backfill always has. */
+/** Only backfill entries wait for backfillAt. */
 export const hasTurn = ({ backfill }: CachedEntry, { backfillAt }: CachedLane, now: number): boolean =>
   !backfill || (backfillAt ?? 0) <= now;
 
 export const hasDue = (lane: CachedLane, now: number): boolean =>
   Object.values(lane.entries).some((entry) => isDue(entry, lane, now) && hasTurn(entry, lane, now));
 
-/** @param nameOf what people call the class that is kept under a name */
+/** @param nameOf the name under which operators know the class that is stored under a name */
 export const toPendingEntry = (
   did: string,
   entry: CachedEntry,

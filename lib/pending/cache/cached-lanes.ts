@@ -7,32 +7,37 @@ import { LaneValues } from './lane-values.js';
 import { type PendingCache, UnreadableValueError } from './pending-cache.js';
 
 const HOUR = 60 * 60 * 1_000;
-/** What expires stays this long for `cleanup`, which tells of it; then the cache drops it in silence. */
+/**
+ * How long an expired value stays for `cleanup`, which reports it. After that the cache drops it silently.
+ */
 const GRACE = HOUR;
-/** The same in a cache that outlives the process: nobody calls `cleanup` while the application is down. */
+/**
+ * The same in a cache that outlives the process: while the application is down, it does not call `cleanup`.
+ */
 const LASTING_GRACE = 30 * 24 * HOUR;
-/** Lanes that are read at a time when an application starts. */
+/** How many lanes are read at a time when an application starts. */
 const READ_AT_ONCE = 50;
 /**
- * How long the cache keeps a lane without entries. To forget that it is parked or backs off costs one try.
+ * How long the cache keeps a lane without entries. Forgetting that it is parked or backs off costs one
+ * attempt.
  */
 const EMPTY_LANE_LIFE = 24 * HOUR;
 
 export interface CachedLanesConfig {
   readonly cache: PendingCache;
-  /** Milliseconds until an entry expires; null: never. */
+  /** Milliseconds until an entry expires; null for never. */
   readonly ttl: number | null;
   readonly now: () => number;
   readonly warn: (message: string) => void;
 }
 
-/** Reads and changes the cached lanes: one change of a DID at a time, each seen by the index. */
+/** Reads and changes the cached lanes. A DID has one change at a time, and the index sees each of them. */
 export class CachedLanes {
   readonly index = new LaneIndex();
   private readonly values: LaneValues;
   private readonly lock = new KeyedQueue();
   private readonly grace: number;
-  /** Tells what this store has written from what others have. */
+  /** Distinguishes values that this store has written from those of other stores. */
   private readonly id = randomUUID();
   private listing: Promise<void> | undefined;
   private hasWarned = false;
@@ -46,7 +51,10 @@ export class CachedLanes {
     return (await this.values.get(did))?.lane ?? IDLE_LANE;
   }
 
-  /** Changes the lane of a DID, alone. Nothing is written if `step` gives the lane back that it got. */
+  /**
+   * Changes the lane of a DID, one change at a time. Nothing is written if `step` returns the lane that it
+   * was given.
+   */
   update<T>(did: string, step: (lane: CachedLane) => LaneStep<T>): Promise<T> {
     return this.lock.run(did, async () => {
       const before = await this.current(did);
@@ -56,7 +64,11 @@ export class CachedLanes {
     });
   }
 
-  /** Deletes what is kept of a DID, whatever it is, if it cannot be read. @returns whether it could not */
+  /**
+   * Deletes the value of a DID if it cannot be read.
+   *
+   * @returns whether it could not be read
+   */
   deleteUnreadable(did: string): Promise<boolean> {
     return this.lock.run(did, async () => {
       try {
@@ -70,7 +82,7 @@ export class CachedLanes {
     });
   }
 
-  /** Finds, once, what an earlier process left in the cache. */
+  /** Finds the lanes that an earlier process left in the cache. Reads them once. */
   async listed(): Promise<void> {
     this.listing ??= this.list();
     try {
@@ -82,17 +94,20 @@ export class CachedLanes {
   }
 
   /**
-   * Forgets a value that has ended: a Keyv in memory frees it only when it is read, and nobody reads an
-   * abandoned one.
+   * Deletes a value that has ended. A Keyv in memory frees a value only when it is read, and an abandoned
+   * value is never read.
    */
   async forgetEnded(did: string): Promise<void> {
     await this.lock.run(did, async () => {
-      // It may have been written while this waited.
+      // The lane may have been written while this waited.
       if (this.index.hasEnded(did, this.config.now())) await this.delete(did);
     });
   }
 
-  /** What can be seen only here, where nobody else of this process writes the value. */
+  /**
+   * Checks for losses and for other writers. Only sound here, where no other code of this process can write
+   * the value meanwhile.
+   */
   private async current(did: string): Promise<CachedLane> {
     const written = await this.values.get(did);
     const known = this.index.of(did);
@@ -113,7 +128,8 @@ export class CachedLanes {
     try {
       const written = await this.values.get(did);
       if (written) this.index.put(did, written, this.endOf(written.lane), this.config.now());
-      // In memory a lane without entries has a key, too, for as long as it lasts.
+      // Only where the directory lists accounts with entries. In memory, a lane without entries has a key
+      // too, as long as it lasts.
       else if (!this.config.cache.isVolatile) await this.lost(did);
     } catch (error) {
       if (!(error instanceof UnreadableValueError)) throw error;

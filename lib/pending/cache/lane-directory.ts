@@ -2,18 +2,20 @@ import { KeyedQueue } from '../../runtime/keyed-queue.js';
 import { type PendingCache, UnreadableValueError } from './pending-cache.js';
 
 const PREFIX = 'parity:pending-accounts:';
-/** Values that the directory is split into, so that one more account rewrites a small part of it. */
+/**
+ * How many values the directory is split into, so that a further account rewrites only a small part of it.
+ */
 const PARTS = 64;
 
 /**
- * Which accounts have pending syncs in a cache that outlives the process: not every store lists its keys, and
- * one that others use, too, would have to read all of theirs. An account is listed before its first pending
- * sync is written, and taken off after its last one has gone: a process that dies between the two leaves a
- * name too many, never one too few.
+ * Lists the accounts that have pending syncs in a cache that outlives the process. Not every store can list
+ * its keys, and in a store that other applications share, all of their keys would have to be read. An account
+ * is listed before its first pending sync is written, and removed after its last one is gone. A process that
+ * dies in between leaves a name too many, and never one too few.
  */
 export class LaneDirectory {
   private readonly lock = new KeyedQueue();
-  /** Those that are known to be listed. */
+  /** DIDs that are known to be listed. */
   private readonly known = new Set<string>();
 
   constructor(private readonly cache: PendingCache) {}
@@ -24,13 +26,13 @@ export class LaneDirectory {
     this.known.add(did);
   }
 
-  /** A name too many does no harm, so that a failure is none of the caller's. */
+  /** A name too many does no harm, so a failure here is ignored. */
   async remove(did: string): Promise<void> {
     this.known.delete(did);
-    await this.change(did, (dids) => dids.filter((one) => one !== did)).catch(() => undefined);
+    await this.change(did, (dids) => dids.filter((listed) => listed !== did)).catch(() => undefined);
   }
 
-  /** The cache has lost values: what was listed may not be listed any more. */
+  /** To be called when the cache has lost values: DIDs that were listed may not be listed any more. */
   forget(): void {
     this.known.clear();
   }
@@ -50,13 +52,13 @@ export class LaneDirectory {
     });
   }
 
-  /** Nothing can be saved of a value that is no list of names. */
+  /** A value that is no list of names cannot be used, and counts as empty. */
   private async read(key: string): Promise<readonly string[]> {
     const value = await this.cache.get(key).catch((error: unknown) => {
       if (error instanceof UnreadableValueError) return [];
       throw error;
     });
-    return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
+    return Array.isArray(value) ? value.filter((name): name is string => typeof name === 'string') : [];
   }
 }
 

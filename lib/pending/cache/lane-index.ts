@@ -3,19 +3,19 @@ import type { WrittenLane } from './lane-values.js';
 
 /** What is known of a cached lane without reading it. */
 export interface LaneSummary {
-  /** Who has written it last. */
+  /** The store that has written it last. */
   readonly by: string;
   /**
-   * Since when it waits for its turn; null: nothing in it is due but backfill, or it is parked, or asleep. A
-   * time to come: it is backed off until then.
+   * Since when it has waited for its turn. A future time means that it backs off until then. Null if nothing
+   * but backfill is due in it, or if it is parked or asleep.
    */
   readonly waitingSince: number | null;
   /**
-   * Since when its backfill waits for its turn; null: there is none, or something live waits with it. May be
-   * a time to come.
+   * Since when its backfill has waited for its turn; may be a future time. Null if it has no backfill due, or
+   * if live entries wait as well.
    */
   readonly backfillSince: number | null;
-  /** It sleeps, although something in it is due and was never tried. */
+  /** It sleeps although an entry in it is due and was never attempted. */
   readonly missed: boolean;
   readonly pending: number;
   readonly parked: boolean;
@@ -23,19 +23,19 @@ export interface LaneSummary {
   readonly since: number | null;
   /** createdAt of the oldest entry that can expire. */
   readonly oldest: number | null;
-  /** When the cache forgets the value by itself. */
+  /** When the cache drops the value. */
   readonly endsAt: number | null;
 }
 
 /**
- * The DIDs that have a value in the cache. It is kept in the process and made anew from what is written, so
- * it is as big as what is pending, cannot differ from the values, and answers what is ready without reading
+ * The DIDs that have a value in the cache. The index is kept in the process and made from what is written. So
+ * it grows only with what is pending, cannot differ from the values, and finds ready lanes without reading
  * any.
  */
 export class LaneIndex {
   private readonly summaries = new Map<string, LaneSummary>();
 
-  /** @param now what rests longer becomes due with the next write of the lane */
+  /** @param now an entry that rests longer than this counts as due only after the next write of the lane */
   put(did: string, { lane, by }: WrittenLane, endsAt: number | null, now: number): void {
     this.summaries.set(did, { by, ...summarise(lane, endsAt, now) });
   }
@@ -59,22 +59,22 @@ export class LaneIndex {
     };
   }
 
-  /** Those whose turn has come, the one that waits longest first. */
+  /** DIDs whose turn has come, the longest waiting first. */
   waiting(now: number): string[] {
     return this.inTurn(now, ({ waitingSince }) => waitingSince);
   }
 
-  /** Those that have nothing but backfill whose turn has come. */
+  /** DIDs of which nothing but backfill is due, and whose turn has come. */
   waitingWithBackfill(now: number): string[] {
     return this.inTurn(now, ({ backfillSince }) => backfillSince);
   }
 
-  /** Those that sleep although they have something new. */
+  /** DIDs whose lane sleeps although it has a new entry. */
   missed(): string[] {
     return this.dids(({ missed }) => missed);
   }
 
-  /** Those that have entries from this time or before that can expire. */
+  /** DIDs that have entries from this time or before which can expire. */
   olderThan(time: number): string[] {
     return this.dids(({ oldest }) => oldest !== null && oldest <= time);
   }
@@ -88,7 +88,7 @@ export class LaneIndex {
     return summary !== undefined && isOver(summary, now);
   }
 
-  /** Another one each time. */
+  /** A DID, another one on each call. */
   next(): string | undefined {
     const [first] = this.summaries;
     if (!first) return undefined;
@@ -103,7 +103,7 @@ export class LaneIndex {
       const time = since(summary);
       if (time !== null && time <= now) found.push([did, time]);
     }
-    return found.toSorted(([, one], [, other]) => one - other).map(([did]) => did);
+    return found.toSorted(([, a], [, b]) => a - b).map(([did]) => did);
   }
 
   private dids(matches: (summary: LaneSummary) => boolean): string[] {
@@ -135,6 +135,6 @@ function summarise(lane: CachedLane, endsAt: number | null, now: number): Omit<L
   };
 }
 
-/** Where the whole lane waits, its backfill does too. */
+/** While the whole lane waits, its backfill waits too. */
 const backfillSince = ({ backfillAt }: CachedLane, readyAt: number | null): number | null =>
   readyAt === null ? backfillAt : Math.max(readyAt, backfillAt ?? 0);

@@ -3,16 +3,16 @@ import type { Lease } from '../pending-entry.js';
 interface Held {
   readonly token: number;
   readonly endsAt: number;
-  /** Somebody woke the lane meanwhile. */
+  /** The lane was woken while it was leased. */
   readonly woken: boolean;
 }
 
-/** Who works on which lane, within this process. Tokens start anew with the process, as its workers do. */
+/** Which worker of this process has which lane. Tokens start again with the process, as its workers do. */
 export class LaneLeases {
   private readonly held = new Map<string, Held>();
   private token = 0;
 
-  /** @param clock milliseconds that only grow: a wall clock that is put forward would end every lease */
+  /** @param clock milliseconds that only grow; a wall clock that is set forward would end every lease */
   constructor(private readonly clock: () => number) {}
 
   take(did: string, milliseconds: number): Lease | null {
@@ -29,12 +29,15 @@ export class LaneLeases {
     if (this.owns({ did, token })) this.held.delete(did);
   }
 
-  /** A lease that has ended is its holder's until somebody takes it: nobody else has begun yet. */
+  /**
+   * A lease that has ended still belongs to its holder until another worker takes the lane, because until
+   * then no other has begun.
+   */
   owns({ did, token }: Pick<Lease, 'did' | 'token'>): boolean {
     return this.held.get(did)?.token === token;
   }
 
-  /** For whoever gives the lane back. */
+  /** Remembered until the lane is given back. */
   wake(did: string): void {
     const held = this.held.get(did);
     if (held) this.held.set(did, { ...held, woken: true });
@@ -48,7 +51,7 @@ export class LaneLeases {
     return (this.held.get(did)?.endsAt ?? -Infinity) > this.clock();
   }
 
-  /** Leases that are running. */
+  /** Leases that have not ended. */
   get count(): number {
     return [...this.held.keys()].filter((did) => this.isHeld(did)).length;
   }
@@ -60,7 +63,9 @@ export class LaneLeases {
     return { did, token, endsAt };
   }
 
-  /** Leases that were never given back. A Map keeps the order of insertion, so the oldest comes first. */
+  /**
+   * Drops leases that were never given back. A Map keeps the order of insertion, so the oldest comes first.
+   */
   private forgetEnded(): void {
     for (const [did, { endsAt }] of this.held) {
       if (endsAt > this.clock()) break;

@@ -13,8 +13,8 @@ import { restAfter } from '../record-rest.js';
 import { canExpire, type CachedEntry, type CachedLane, entryAt, hasDue } from './cached-lane.js';
 
 /**
- * What becomes of a lane, and what its caller hears. The lane itself is left as it is: a cache in memory may
- * hand out its own object.
+ * What becomes of a lane, and what the caller gets. A step never changes the given lane: a cache in memory
+ * may return its own object.
  */
 export type LaneStep<T> = readonly [after: CachedLane, result: T];
 
@@ -48,9 +48,9 @@ export function settle(
   ];
 }
 
-export function fail(lane: CachedLane, tries: readonly FailedAttempt[], now: number): LaneStep<boolean> {
+export function fail(lane: CachedLane, failed: readonly FailedAttempt[], now: number): LaneStep<boolean> {
   const entries = { ...lane.entries };
-  for (const { uri, version, error, countsAttempt, needsSession } of tries) {
+  for (const { uri, version, error, countsAttempt, needsSession } of failed) {
     const entry = entryAt(lane, uri);
     if (entry?.version !== version) continue;
     const attempts = entry.attempts + (countsAttempt ? 1 : 0);
@@ -71,7 +71,7 @@ export function discard(
   return [withoutDiscarded(lane, discarded), discarded];
 }
 
-/** Gives up, at most `limit` of them, the entries for which there is a reason. */
+/** Gives up entries for which there is a reason, at most `limit` of them. */
 export function expire(
   lane: CachedLane,
   limit: number,
@@ -92,7 +92,7 @@ export const voidPark = (lane: CachedLane): LaneStep<void> => [
   undefined,
 ];
 
-/** @param byHand which entries wait for a retry by hand from now on */
+/** @param byHand tells which entries wait for a retry by hand from now on */
 function freed(lane: CachedLane, byHand: (entry: CachedEntry) => boolean): CachedLane {
   const entries: Record<string, CachedEntry> = {};
   for (const [uri, entry] of Object.entries(lane.entries))
@@ -111,7 +111,7 @@ export function renew(lane: CachedLane, uris: readonly string[], nextVersion: ()
   return [version > lane.version ? { ...lane, version, entries } : lane, undefined];
 }
 
-/** @param woken while it was leased */
+/** @param woken whether the lane was woken while it was leased */
 export function release(
   lane: CachedLane,
   { next, failures, wakeAt }: LaneAfter,
@@ -124,7 +124,7 @@ export function release(
     return [{ ...asleep, retryAt: next.retryAt.getTime() }, undefined];
   const isReady =
     woken || next === 'ready' || (next === 'as-before' && (lane.wokenAt ?? lane.retryAt) !== null);
-  // That a backfill has to wait stays true.
+  // A time that backfill has to wait for stays.
   const past = next === 'asleep' && (lane.backfillAt ?? 0) <= now;
   const backfillAt = typeof next === 'object' ? next.backfillAt.getTime() : past ? null : lane.backfillAt;
   const after = { ...asleep, backfillAt };
@@ -137,7 +137,7 @@ export const park = (lane: CachedLane, { reason, sessionId, code }: Park): LaneS
   undefined,
 ];
 
-/** A lane that is ready already keeps its turn. */
+/** A lane that is already ready keeps its turn. */
 export const wake = (lane: CachedLane, now: number): LaneStep<void> => [
   lane.park || lane.retryAt !== null || (lane.wokenAt !== null && lane.wokenAt <= now)
     ? lane
@@ -172,11 +172,12 @@ function merged(
   version: number,
   now: number,
 ): CachedEntry {
-  // What users do takes over what was found; finding it again makes it no less theirs.
+  // A live change takes over a backfill entry. Found again by a reconciliation, a live entry stays live.
   const backfill = change.backfill && (before?.backfill ?? true);
-  // Not knowing of a record there is no reason to forget one.
+  // A change without a CID must not erase a known one.
   const cid = change.cid ?? before?.cid ?? null;
-  // What is due at the address is still the claimant's to say, and what users did still says it.
+  // The claimant keeps the address when another entity gives it up, and a live entry stays when a
+  // reconciliation finds it.
   if (before && ((change.givenUp && !isOf(before, change)) || (change.backfill && !before.backfill)))
     return { ...before, cid, backfill, version, ...UNTRIED };
   const kept = before && !before.backfill && isOf(before, change) ? keptTrigger(before, change) : null;
@@ -208,7 +209,7 @@ function merged(
   };
 }
 
-/** Of this version nothing is known yet. */
+/** Of this version no attempt is known yet. */
 const UNTRIED = { tried: false, needsSession: false, byHand: false, restsUntil: 0 };
 
 const isOf = (entry: CachedEntry, change: PendingChange): boolean =>

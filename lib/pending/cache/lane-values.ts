@@ -5,8 +5,8 @@ import { type PendingCache, unreadable } from './pending-cache.js';
 
 const PREFIX = 'parity:pending:';
 /**
- * Of the value below. A version that changes what it keeps counts it up, and does not take the one for the
- * other.
+ * Format of the value below. A release that changes what is kept raises it, so that no release takes the
+ * other's values for its own.
  */
 const FORMAT = 1;
 
@@ -24,7 +24,7 @@ export class LaneValues {
     this.directory = cache.isVolatile ? null : new LaneDirectory(cache);
   }
 
-  /** @throws UnreadableValueError if there is something that is no lane of this version */
+  /** @throws UnreadableValueError if there is a value that is no lane of this format */
   async get(did: string): Promise<WrittenLane | null> {
     const value = await this.cache.get(PREFIX + did);
     if (value === undefined) return null;
@@ -32,7 +32,7 @@ export class LaneValues {
     return value;
   }
 
-  /** @param milliseconds how long the cache keeps it; null: until it is deleted */
+  /** @param milliseconds how long the cache keeps it; null until it is deleted */
   async set(did: string, { lane, by }: WrittenLane, milliseconds: number | null): Promise<void> {
     const isEmpty = Object.keys(lane.entries).length === 0;
     if (!isEmpty) await this.directory?.add(did);
@@ -45,13 +45,13 @@ export class LaneValues {
     await this.directory?.remove(did);
   }
 
-  /** What was written is not there any more, so that the directory may be gone, too. */
+  /** To be called when a written value is missing: the directory may have been lost with it. */
   wasLost(did: string): Promise<void> {
     this.directory?.forget();
     return this.delete(did);
   }
 
-  /** The accounts that have pending syncs; in memory those that have a value. */
+  /** The accounts that have pending syncs; in memory, all that have a value. */
   async dids(): Promise<Iterable<string>> {
     if (this.directory) return this.directory.all();
     return this.cache.keysInMemory().flatMap((key) => {
@@ -69,7 +69,7 @@ function isWrittenLane(value: unknown): value is WrittenLane {
   return isRecord(lane['entries']) && Object.values(lane['entries']).every(isEntry);
 }
 
-/** What is read of an entry before anything is known of it. */
+/** Checks the fields of an entry that are read before anything else is known of it. */
 const isEntry = (entry: unknown): boolean =>
   isRecord(entry) &&
   ['collection', 'rkey', 'entityName', 'entityId', 'operation'].every(

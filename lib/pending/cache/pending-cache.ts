@@ -7,31 +7,33 @@ import { within } from '../../runtime/within.js';
 
 type Keyv = Cache['stores'][number];
 
-/** In ms: a cache that has not answered by then counts as failed. */
+/** In ms. A cache that has not answered by then counts as failed. */
 const PATIENCE = 5_000;
-/** In ms: a cache that did not answer is not asked again for so long, or every save would wait for it. */
+/**
+ * In ms. For so long, a cache that did not answer is not asked again. Otherwise every save would wait for it.
+ */
 const PAUSE = 5_000;
-/** Overrides a default ttl of the cache: what must not end by itself must not end by another's default. */
+/** Overrides a default ttl of the cache, because a value without a ttl must not expire by that. */
 const NO_TTL = 0;
 
 export interface PendingCacheConfig {
   /** Default: the memory of this process. */
   readonly cache?: PendingSyncCache | undefined;
-  /** Milliseconds that the cache has for an answer. Default 5000. */
+  /** How long the cache may take to answer, in ms. Default 5000. */
   readonly patience?: number;
 }
 
 /**
- * The values of pending syncs in a cache that the application gives. It asks the Keyv stores themselves:
- * `cache.get` takes an error for "nothing there", which would read as "nothing is pending", and the next
- * write would make it so.
+ * The values of pending syncs, in a cache that the application provides. It calls the Keyv stores directly:
+ * `cache.get` reports an error as a missing value. That would read as "nothing is pending", and the next
+ * write would make it true.
  */
 export class PendingCache {
   /** Whether its values end with the process. */
   readonly isVolatile: boolean;
   private readonly stores: readonly Keyv[];
   private readonly patience: number;
-  /** One request per key at a time: a write that comes late must not land on a newer one. */
+  /** One request per key at a time, because a late write must not overwrite a newer one. */
   private readonly order = new KeyedQueue();
   private pausedUntil = -Infinity;
 
@@ -42,7 +44,7 @@ export class PendingCache {
     this.stores.forEach(throwErrors);
   }
 
-  /** @returns undefined if there is none */
+  /** @returns undefined if there is no value */
   get(key: string): Promise<unknown> {
     return this.ask('read', key, async () => {
       for (const keyv of this.stores) {
@@ -53,7 +55,7 @@ export class PendingCache {
     });
   }
 
-  /** @param milliseconds how long the cache keeps it; null: until it is deleted */
+  /** @param milliseconds how long the cache keeps it; null until it is deleted */
   set(key: string, value: unknown, milliseconds: number | null): Promise<void> {
     return this.ask('write', key, async () => {
       const stored = await Promise.all(
@@ -69,7 +71,7 @@ export class PendingCache {
     });
   }
 
-  /** All keys of a cache in memory, with whatever it puts in front of them. */
+  /** All keys of a cache in memory, including any prefix that it adds. */
   keysInMemory(): string[] {
     return this.stores.flatMap(({ store }) => (store instanceof Map ? [...store.keys()].map(String) : []));
   }
@@ -98,7 +100,7 @@ export class PendingCache {
   }
 }
 
-/** A value that is there, and that this version cannot use. It is left alone: another version may. */
+/** There is a value that this release cannot use. It is left as it is, because another release may use it. */
 export class UnreadableValueError extends PendingCacheError {}
 
 export const unreadable = (key: string, cause?: unknown): UnreadableValueError =>
@@ -108,7 +110,10 @@ export const unreadable = (key: string, cause?: unknown): UnreadableValueError =
     { cause },
   );
 
-/** A Keyv, and some adapters, give nothing for what they could not read unless they are told to throw. */
+/**
+ * A Keyv, and some adapters, return nothing for a value that they could not read, unless they are told to
+ * throw.
+ */
 function throwErrors(keyv: Keyv): void {
   keyv.throwOnErrors = true;
   const { store } = keyv as { store: { throwOnErrors?: boolean } };

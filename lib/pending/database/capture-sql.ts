@@ -1,6 +1,6 @@
 /**
- * The columns that a capture writes, with what a new row gets; `d` is the change, in the short names of
- * CaptureRow.
+ * The columns that a capture writes, with the values for a new row. `d` is the change, with the short names
+ * of CaptureRow.
  */
 export const CAPTURED: Readonly<Record<string, string>> = {
   rkey: 'd.r',
@@ -24,13 +24,16 @@ export const CAPTURED: Readonly<Record<string, string>> = {
 };
 
 /**
- * What a row that is there gets. In this order: MySQL sees what was set further up. Of an address that
- * another entity gives up the claimant stays as it is, and so does what users did when it is found again.
- * What was asked for by hand stays as `keptTrigger` says. A row that is not pending begins anew, with a
- * version that goes on. What failed was another record: a change has all its attempts.
+ * The values for a row that exists.
+ * - The order matters, because MySQL sees what was set further up.
+ * - The claimant keeps the address when another entity gives it up. A live entry stays when a reconciliation
+ *   finds it again.
+ * - What was asked for by hand stays as `keptTrigger` says.
+ * - A row that is not pending begins anew, with a greater version.
+ * - A change gets all attempts again, because the failed ones were on another record.
  *
- * @param old a column as it is
- * @param fresh a column as a new row would get it
+ * @param old gives a column as it is
+ * @param fresh gives a column as a new row would get it
  */
 export function recaptured(
   old: (column: string) => string,
@@ -64,7 +67,7 @@ export function recaptured(
     asked('triggered_by', renewed),
     claimed('entity_id'),
     claimed('entity_name'),
-    // Not knowing of a record there is no reason to forget one.
+    // A change without a CID must not erase a known one.
     ['cid', `COALESCE(${fresh('cid')}, ${old('cid')})`],
     ['version', `${old('version')} + 1`],
     ['changed_at', fresh('changed_at')],
@@ -74,7 +77,7 @@ export function recaptured(
       `CASE WHEN ${old('pending_since')} IS NOT NULL AND (${fresh('backfill')} OR ${stays}) THEN ${old('attempts')} ELSE 0 END`,
     ],
     anew('last_error', 'NULL'),
-    // What users do takes over what was found; finding it again makes it no less theirs.
+    // A live change takes over a backfill entry. Found again by a reconciliation, a live entry stays live.
     [
       'backfill',
       `CASE WHEN ${old('pending_since')} IS NULL OR NOT ${fresh('backfill')} THEN ${fresh('backfill')} ELSE ${old('backfill')} END`,
@@ -88,12 +91,14 @@ export function recaptured(
 }
 
 /**
- * Of the row (`l`) that a change (`excluded`) meets: what the change asks for is so. The row tells what was
- * settled last, and takes part in everything that could make that untrue: a capture makes it pending; a
- * request is sent only for what is pending; and what is no longer pending without having been settled has no
- * `tried_at` (removed, settled as it is) or is dead. Whoever comes at the same time waits: on PostgreSQL for
- * the lock on the row, which the statement takes of those that it leaves alone, too; on SQLite there is one
- * writer.
+ * Whether the row (`l`) that a change (`excluded`) meets already is what the change asks for. The row tells
+ * what was settled last, and takes part in everything that could make that untrue:
+ * - A capture makes the row pending.
+ * - A request is sent only for a pending row.
+ * - A row that is no longer pending without having been settled has no `tried_at` (it was removed, or settled
+ *   as it is), or is dead.
+ * - A concurrent capture waits: on PostgreSQL for the lock on the row, which the statement takes even on rows
+ *   that it leaves alone; SQLite has one writer.
  */
 const SETTLED =
   'l.pending_since IS NULL AND l.dead_at IS NULL AND l.tried_at IS NOT NULL AND l.cid = excluded.cid ' +
@@ -102,12 +107,12 @@ const SETTLED =
 /** The same for an address that should have no record: nothing was ever kept there. */
 const UNTOUCHED = 'l.version = 0 AND excluded.version = 0';
 
-/** Whether a change that may be left alone is. */
+/** Whether a change that may be left alone is left alone. */
 export const LEFT_ALONE = `(${UNTOUCHED} OR ${SETTLED}) IS TRUE`;
 
 /**
- * What a new row gets where a change may be left alone: one for no record is clean from the start, for others
- * to wait for.
+ * The values for a new row where a change may be left alone. For a change that asks for no record, the row is
+ * clean from the start; it exists for concurrent captures to wait for.
  */
 export const CAPTURED_UNLESS_SETTLED: Readonly<Record<string, string>> = {
   ...CAPTURED,

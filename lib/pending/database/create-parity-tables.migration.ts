@@ -4,7 +4,7 @@ import { tableColumns, type TableColumns } from '../../database/table-columns.js
 import { tablePath } from '../../database/tables.js';
 import { LANE, ledgerDialectOf, LEDGER } from './ledger-tables.js';
 
-/** As of this migration: what the entities say later comes with a migration of its own. */
+/** The columns as of this migration. Later changes of the entities come with migrations of their own. */
 const ledger: TableColumns = {
   rkey: 'key(512) primary',
   did: 'key(512) primary',
@@ -53,7 +53,7 @@ const lane: TableColumns = {
   spent: 'json null',
 };
 
-/** Makes the tables of pending syncs, under the DataSource's schema, prefix and naming strategy. */
+/** Creates the tables of pending syncs, with the DataSource's schema, prefix and naming strategy. */
 class CreateParityTables1795392000000 implements MigrationInterface {
   readonly name = 'CreateParityTables1795392000000';
 
@@ -62,7 +62,7 @@ class CreateParityTables1795392000000 implements MigrationInterface {
     await create(queryRunner, LEDGER, ledger, [
       partial(['did', 'backfill', 'pending_since'], 'pending_since'),
       partial(['dead_at'], 'dead_at'),
-      // Without partial indexes, what is pending has to be found among all that ever was.
+      // Without partial indexes, pending rows would have to be searched among all rows.
       ...(dialect.hasPartialIndexes ? [] : [{ columnNames: ['pending_since'] }]),
     ]);
     await create(queryRunner, LANE, lane, [

@@ -35,17 +35,17 @@ import { ledgerDialectOf } from './ledger-tables.js';
 
 export interface DatabasePendingSyncStoreOptions {
   readonly dataSource: DataSource;
-  /** Seconds until a pending sync is given up; null: never. */
+  /** Seconds until a pending sync is given up; null for never. */
   readonly ttl: number | null;
   /** See `PendingSyncOptions`. */
   readonly preparedStatements?: boolean;
-  /** What people call the class that is kept under a name. Default: that name. */
+  /** The name under which operators know the class that is stored under a name. Default: the stored name. */
   readonly nameOf?: (storedName: string) => string;
 }
 
 /**
- * How many rows {@link DatabasePendingSyncStore.cleanup} gives up, {@link
- * DatabasePendingSyncStore.removeForDid} removes in a statement.
+ * How many rows one call of {@link DatabasePendingSyncStore.cleanup} gives up, and how many rows {@link
+ * DatabasePendingSyncStore.removeForDid} removes per statement.
  */
 const PAGE = 500;
 
@@ -56,7 +56,7 @@ export class DatabasePendingSyncStore implements PendingSyncStore {
   private readonly access: LedgerAccess;
   private readonly lanes: LedgerLanes;
 
-  /** @throws ParityOptionsError for a database that it does not know */
+  /** @throws ParityOptionsError for a database that is not supported */
   constructor(
     private readonly options: DatabasePendingSyncStoreOptions,
     own?: () => QueryRunner | undefined,
@@ -103,16 +103,16 @@ export class DatabasePendingSyncStore implements PendingSyncStore {
     return (await this.access.update(SETTLE, settledRows(done), lease)).held;
   }
 
-  settleWith<T>(lease: Lease, work: SqlScript<T>, along: (result: T) => Settlement): Promise<T> {
-    return this.access.connection.transaction(settlement(this.access, lease, work, along));
+  settleWith<T>(lease: Lease, work: SqlScript<T>, settlementOf: (result: T) => Settlement): Promise<T> {
+    return this.access.connection.transaction(settlement(this.access, lease, work, settlementOf));
   }
 
-  settleRow(lease: Lease, row: Statement, along: Settlement): Promise<boolean> {
-    return settleRow(this.access, lease, row, along);
+  settleRow(lease: Lease, row: Statement, values: Settlement): Promise<boolean> {
+    return settleRow(this.access, lease, row, values);
   }
 
-  async failed(lease: Lease, tries: readonly FailedAttempt[]): Promise<boolean> {
-    const rows = tries.flatMap(({ uri, version, error, countsAttempt, needsSession }) =>
+  async failed(lease: Lease, attempts: readonly FailedAttempt[]): Promise<boolean> {
+    const rows = attempts.flatMap(({ uri, version, error, countsAttempt, needsSession }) =>
       keyed(uri, version, {
         error: readable(error),
         spent: countsAttempt ? 1 : 0,
@@ -207,7 +207,7 @@ export class DatabasePendingSyncStore implements PendingSyncStore {
       const rows = await this.access.rows<UpdateRow>(this.access.sql.ledger.versions, [did, PAGE]);
       const { keys } = rows.length > 0 ? await this.access.update(REMOVE, rows) : { keys: [] };
       removed += keys.length;
-      // None: there are none, or all that are left are being captured again.
+      // There are none, or all that are left are being captured again.
       if (keys.length === 0) return removed;
     }
   }
@@ -226,7 +226,7 @@ export class DatabasePendingSyncStore implements PendingSyncStore {
     return this.giveUp(lost.map((entry) => ({ entry, reason: unclaimed(entry.entityName) })));
   }
 
-  /** @param grace milliseconds after a capture in which its own process is left to see to it */
+  /** @param grace milliseconds after a capture during which its own process may still wake the lane */
   sweep(grace = 10_000): Promise<number> {
     return this.lanes.sweep(grace);
   }

@@ -6,8 +6,8 @@ import { LedgerAccess } from './ledger.access.js';
 import { capabilitiesOf } from '../../database/capabilities.js';
 
 /**
- * Remembers repositories with their lanes, so that a request that a killed process left behind is fenced by
- * the next one.
+ * Remembers repositories together with their lanes, so that a request which a killed process left behind is
+ * fenced by the next process.
  */
 export class DatabaseRepositoryStateStore extends RepositoryStateStore {
   override readonly isLasting: boolean;

@@ -10,7 +10,7 @@ import { ServerConnection } from '../../database/server.connection.js';
 import { escapedTable } from '../../database/tables.js';
 import { LANE, ledgerDialectOf, LEDGER } from './ledger-tables.js';
 
-/** Of a row that is handed over as JSON. */
+/** Type of a field in rows that are passed as JSON. */
 export type FieldType = 'key' | 'text' | 'int';
 
 const KEY_FIELDS = { did: 'key', collection: 'key', rkey: 'key' } as const;
@@ -34,19 +34,19 @@ export const CAPTURE_FIELDS: Readonly<Record<keyof CaptureRow, FieldType>> = {
 };
 export const CAPTURE_NAMES = Object.keys(CAPTURE_FIELDS) as (keyof CaptureRow)[];
 
-/** Of one row, in the order of {@link CAPTURE_FIELDS}. */
+/** The values of one row, in the order of {@link CAPTURE_FIELDS}. */
 export const captureValues = (row: CaptureRow): unknown[] => CAPTURE_NAMES.map((name) => row[name] ?? null);
 
-/** A change of ledger rows that are still at the version that was read; of the others nothing is changed. */
+/** Changes ledger rows that still have the version that was read. Other rows stay as they are. */
 export interface RowUpdate {
-  /** What the rows bring along, beside their key and version. */
+  /** Fields of the passed rows, besides key and version. */
   readonly fields: Readonly<Record<string, FieldType>>;
-  /** Columns and their values, in terms of the row as it is (`l`) and as it was handed over (`d`). */
+  /** Columns and their values, in terms of the existing row (`l`) and of the passed one (`d`). */
   readonly set: Readonly<Record<string, string>>;
   readonly where: string;
-  /** Also of rows whose version has moved; `set` tells them apart. */
+  /** Also changes rows whose version has moved; `set` distinguishes them. */
   readonly anyVersion?: true;
-  /** Nobody asks which rows were changed. */
+  /** The caller does not need the keys of the changed rows. */
   readonly tellsNoKeys?: true;
 }
 
@@ -62,31 +62,31 @@ export interface Fence {
 }
 
 export interface Updated {
-  /** Whether the lease was still held; true without one. */
+  /** Whether the lease was still held; true without a lease. */
   readonly held: boolean;
-  /** Keys of the rows that were changed. */
+  /** Keys of the changed rows. */
   readonly keys: readonly { readonly did: string; readonly collection: string; readonly rkey: string }[];
 }
 
-/** A worker wants to take a lane. */
+/** The request of a worker for a lane. */
 export interface AskedLane {
   readonly did: string;
-  /** Where it wants to know what is pending. */
+  /** The addresses whose pending entries it needs. */
   readonly keys: readonly Address[];
   /** How long it wants the lane. */
   readonly microseconds: number;
-  /** Also if the lane is parked, or backs off. */
+  /** Also take a lane that is parked, or backs off. */
   readonly anyway: boolean;
 }
 
 export interface TakenLane {
   readonly lane: TakenRow;
-  /** null: they may be out of date, and have to be read. */
+  /** Null if the entries may be out of date and have to be read. */
   readonly entries: readonly LedgerRow[] | null;
 }
 
 export interface RowSettlement {
-  /** An update that ends with its condition; its text is the database's own. */
+  /** An update that ends with its condition, in the database's own SQL. */
   readonly row: Statement;
   /** An update of the lane that ends with its condition, for {@link Connection.statement}. */
   readonly lane: Pick<Statement, 'text' | 'parameters'>;
@@ -95,8 +95,8 @@ export interface RowSettlement {
 }
 
 /**
- * What the databases do differently. Statements use `$1` and `$now` (see Query), the ledger as `l` and the
- * lane as `a`.
+ * What the databases do differently. Statements use `$1` and `$now` (see Query), the alias `l` for the
+ * ledger, and `a` for the lane.
  */
 export abstract class SqlDialect {
   readonly ledger: string;
@@ -110,7 +110,9 @@ export abstract class SqlDialect {
     this.lane = escapedTable(dataSource, LANE);
   }
 
-  /** @param own the caller's connection after its commit, while the caller waits: with a pool of one there is no second */
+  /**
+   * @param own the caller's connection after its commit, while the caller waits; a pool of one has no second
+   */
   connect(own: () => QueryRunner | undefined): Connection {
     return new ServerConnection(this.statements, (work) => {
       const runner = own();
@@ -119,10 +121,10 @@ export abstract class SqlDialect {
   }
 
   /**
-   * One statement, whatever the number of rows. Gives the rows that were left alone, because what they ask
-   * for is settled.
+   * Captures in one statement, whatever the number of rows.
    *
-   * @param runner a connection that is in a transaction or not; undefined: one of our own
+   * @param runner a connection with or without a transaction; undefined for a connection of the module
+   * @returns the rows that were left alone, because what they ask for is settled
    */
   abstract capture(
     connection: Connection,
@@ -130,12 +132,12 @@ export abstract class SqlDialect {
     runner: QueryRunner | undefined,
   ): Promise<readonly CaptureRow[]>;
 
-  /** JSON objects in the parameter `$number`, as a table. */
+  /** The JSON objects in the parameter `$number`, as a table. */
   abstract table(number: number, alias: string, fields: Readonly<Record<string, FieldType>>): string;
 
   /**
-   * What is pending at the keys in the parameter `$number`. Without a DID of its own: SQLite would go through
-   * all that is pending in the lane, once for every key.
+   * The pending entries at the keys in the parameter `$number`. It has no condition on the DID: with one,
+   * SQLite would scan all pending rows of the lane for each key.
    */
   pendingAt(number: number): string {
     return (
@@ -145,7 +147,7 @@ export abstract class SqlDialect {
   }
 
   /**
-   * Changes rows by key and version, under a lease if there is one. Skips what somebody's open transaction
+   * Changes rows by key and version, under a lease if one is given. Skips rows that another open transaction
    * holds.
    */
   abstract update(
@@ -155,41 +157,44 @@ export abstract class SqlDialect {
     fence?: Fence,
   ): SqlScript<Updated>;
 
-  /**
-   * An insert of a lane that becomes an update if there is one. `old('x')` in `update` is the column as it
-   * is.
-   */
+  /** Inserts a lane, or updates an existing one. In `update`, `old('x')` is the column as it is. */
   abstract upsertLane(
     insert: Readonly<Record<string, string>>,
     update: (old: (column: string) => string) => Record<string, string>,
   ): string;
 
-  /** See `LaneStore.enter`. null: the lane is not to be had. */
+  /**
+   * See `LaneStore.enter`.
+   *
+   * @returns null if the lane cannot be taken
+   */
   abstract enter(connection: Connection, asked: AskedLane): Promise<TakenLane | null>;
 
   /**
-   * See `PendingChangeStore.settleRow`: gives a row if all of it was done. null: there is no such statement.
+   * See `PendingChangeStore.settleRow`. The statement returns a row if all of it was done.
+   *
+   * @returns null if the database has no such statement
    */
   rowSettlement(_connection: Connection, _parts: RowSettlement): Statement | null {
     return null;
   }
 
   /**
-   * The DIDs, at most `$1` of them, whose lane (`a`; all NULL: it has none) and one of whose pending entries
-   * (`l`) are as the conditions say.
+   * At most `$1` DIDs whose lane (`a`; all NULL if there is none) and one of whose pending entries (`l`) meet
+   * the conditions.
    */
   abstract pendingDids(lane: string, entry: string): string;
 
-  /** Whether an {@link update} is one statement, which needs no transaction. */
+  /** Whether an {@link update} is a single statement, which needs no transaction. */
   readonly updatesAtOnce: boolean = true;
 
-  /** Ends a SELECT whose rows nobody else may change before the transaction ends. */
+  /** Ends a SELECT whose rows no other transaction may change before this one ends. */
   readonly forUpdate: string = ' FOR UPDATE';
 
   protected readonly sameKey = 'l.rkey = d.rkey AND l.did = d.did AND l.collection = d.collection';
 }
 
-/** What a new lane has, unless the statement says otherwise. */
+/** The columns of a new lane, unless the statement sets them. */
 export const NEW_LANE = { token: '0', leased: 'FALSE', wakes: '0', failures: '0' };
 
 /** Whether a row of an outer join has a row of the ledger. */

@@ -15,9 +15,9 @@ const make: Record<DialectName, (dataSource: DataSource, prepares: boolean) => S
 const known = new WeakMap<DataSource, Map<boolean, SqlDialect>>();
 
 /**
- * One per DataSource: it keeps the texts of its statements.
+ * The dialect of a DataSource. There is one per DataSource, because it keeps the texts of its statements.
  *
- * @throws ParityOptionsError for a database that it does not know
+ * @throws ParityOptionsError for a database that is not supported
  */
 export function sqlDialect(dataSource: DataSource, prepares: boolean): SqlDialect {
   const dialects = known.get(dataSource) ?? new Map<boolean, SqlDialect>();

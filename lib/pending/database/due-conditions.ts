@@ -3,20 +3,20 @@ import type { SqlDialect } from './dialect.js';
 import { micros } from './ledger-row.js';
 
 /**
- * What can be tried by itself: no backlog, waiting for no session, and not resting. `lane` gives a column of
- * the lane.
+ * Whether an entry can be attempted automatically: it is no backlog, waits for no session or turn, and does
+ * not rest. `lane` gives a column of the lane.
  */
 export const isDue = (lane: (column: string) => string): string =>
   `l.pending_since IS NOT NULL AND NOT ${isBacklog(lane)} AND ${hasSession(lane)} AND ${hasTurn(lane)} AND ${isRested(lane)}`;
 
 /**
- * What waits for a retry by hand: it was parked when its account signed in, or it waited for a session by
- * itself.
+ * Whether an entry waits for a retry by hand. It was parked when its account signed in, or waited for a
+ * session on its own.
  */
 export const isBacklog = (lane: (column: string) => string): string =>
   `(l.changed_at <= COALESCE(${lane('backlog_before')}, 0) OR COALESCE(l.session_wanted_at <= ${lane('session_backlog_before')}, FALSE))`;
 
-/** The record failed, and its next turn has not come. A sign-in begins a new turn. */
+/** Whether the rest after a failure of the record is over. A sign-in ends every rest. */
 const isRested = (lane: (column: string) => string): string =>
   `(l.attempts = 0 OR l.tried_at IS NULL OR l.tried_at <= COALESCE(${lane('unparked_at')}, 0) OR l.tried_at <= $now - ${REST})`;
 
@@ -30,8 +30,8 @@ export const hasSession = (lane: (column: string) => string): string =>
   `(l.session_wanted_at IS NULL OR l.session_wanted_at <= COALESCE(${lane('unparked_at')}, 0))`;
 
 /**
- * Of a class that this process knows, or an entry that takes none. `$number` has the names of the others, as
- * JSON.
+ * Whether this process knows the class of an entry, or the entry needs none. `$number` has the names of
+ * unknown classes, as JSON.
  */
 export const isKnown = (dialect: SqlDialect, number: number): string =>
   `(l.orphaned OR l.entity_name NOT IN (SELECT n.name FROM ${dialect.table(number, 'n', { name: 'text' })}))`;

@@ -3,7 +3,7 @@ import { requireTables } from '../../database/tables.js';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { LANE, LEDGER } from './ledger-tables.js';
 
-/** @throws ParityOptionsError that says how to get the tables of pending syncs, if they are not there */
+/** @throws ParityOptionsError that says how to create the tables of pending syncs, if they are missing */
 export const ensureTables = (dataSource: DataSource): Promise<void> =>
   requireTables(dataSource, [LEDGER, LANE], missing);
 

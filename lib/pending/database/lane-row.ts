@@ -18,7 +18,7 @@ export interface StateRow {
   readonly spent: string | null;
 }
 
-/** Of the worker that has just taken the lane. */
+/** The lane as the worker reads it that has just taken it. */
 export interface TakenRow extends LaneRow, StateRow {
   readonly token: number | string;
 }
@@ -28,7 +28,7 @@ export const STATE_COLUMNS = ['head', 'in_flight', 'unsettled', 'spent'] as cons
 /** Gives a column of a lane. */
 type Column = (name: string) => string;
 
-/** In microseconds: much longer than a commit takes after its changes were captured. */
+/** In microseconds: much longer than the time between a capture and its commit. */
 const JUST = micros(60_000);
 
 const columns = (of: Column, retries: string): string =>
@@ -36,15 +36,15 @@ const columns = (of: Column, retries: string): string =>
   `CASE WHEN ${retries} THEN ${of('retry_at')} END AS retry_at, ` +
   `CASE WHEN ${of('backlog_before')} > $now - ${JUST} THEN 1 ELSE 0 END AS just_freed`;
 
-/** A {@link LaneRow}. */
+/** The columns of a {@link LaneRow}. */
 export const told = (of: Column): string => columns(of, `NOT ${of('leased')} AND ${of('ready_at')} > $now`);
 
-/** A {@link TakenRow}. */
+/** The columns of a {@link TakenRow}. */
 export const taken = (of: Column): string =>
-  // `owed` is the time that the lane had before it was leased.
+  // `owed` is the `ready_at` that the lane had before it was leased.
   `${['token', ...STATE_COLUMNS].map(of).join(', ')}, ${columns(of, `${of('owed')} > $now`)}`;
 
-/** Whether a worker can have the lane, or that of one who comes `anyway`. */
+/** Whether a worker can take the lane. With `anyway`, a park or a backoff does not stop it. */
 export const canBeTaken = (of: Column, anyway: boolean): string => {
   const isFree = `(NOT ${of('leased')} OR ${of('ready_at')} <= $now)`;
   if (anyway) return isFree;
@@ -74,7 +74,7 @@ export function toState({ head, in_flight, unsettled, spent }: StateRow): Reposi
   };
 }
 
-/** The parameters of `saveState`: the DID, and one for each of {@link STATE_COLUMNS}. */
+/** The parameters of `saveState`: the DID, and one value for each of {@link STATE_COLUMNS}. */
 export const stateValues = (
   did: string,
   { head, inFlight, unsettled, spentPoints }: RepositoryState,

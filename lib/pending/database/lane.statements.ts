@@ -4,10 +4,13 @@ import { isDue, isKnown } from './due-conditions.js';
 import { STATE_COLUMNS, told } from './lane-row.js';
 
 /**
- * What `LaneNext` makes of the times of a lane. `when` says what makes it ready now, `otherwise` until when
- * it sleeps: `retry` takes until when as `$4`, and how long that is as `$5`; `backfill` takes how long as
- * `$4`. A lane that would sleep takes next how long it may at most, or null. `left` is what keeps it awake
- * all the same, if it is of a class that this process leaves to others, and where their names are.
+ * What each `LaneNext` does to the times of a lane.
+ * - `when` is the condition under which the lane is ready now; `otherwise` is the time until which it sleeps.
+ * - `retry` takes a time as `$4`, and how long that is from now as `$5`.
+ * - `backfill` takes how long from now as `$4`.
+ * - A lane that would sleep takes as its next parameter how long it may sleep at most, or null.
+ * - `left` describes entries that keep the lane awake although their classes are left to other processes, and
+ *   which parameter has the names of those classes.
  */
 const RELEASED: Readonly<
   Record<
@@ -21,7 +24,7 @@ const RELEASED: Readonly<
     }
   >
 > = {
-  // That a backfill has to wait stays true.
+  // A time that backfill has to wait for stays.
   asleep: {
     when: 'WHEN wakes > 0 THEN $now',
     otherwise: '$now + $4',
@@ -45,22 +48,22 @@ const RELEASED: Readonly<
 };
 
 /**
- * Not since the lane became ready: in a lane that stays so for others, what has failed is not tried again and
- * again.
+ * Whether an entry was not attempted since the lane became ready. In a lane that stays ready for other
+ * processes, a failed entry would otherwise be attempted again and again.
  */
 const isUntried = (readySince: string): string => `(l.tried_at IS NULL OR l.tried_at < ${readySince})`;
 
-/** Nobody has woken or taken the lane since it was looked at. */
+/** No process has woken or taken the lane since it was looked at. */
 const asSeen = (column: string): string =>
   `WHERE did = $1 AND token = $2 AND wakes = $3 AND ${column} <= $now`;
 
 /** What is remembered of a repository, in the order of `stateValues`. */
 const STATE = Object.fromEntries(STATE_COLUMNS.map((column, index) => [column, `$${index + 2}`]));
 
-/** A lane that is not parked any more, and whose account has a session for all that wants one. */
+/** The lane is not parked any more, and its account has a session for all entries that need one. */
 const FREED = { park_reason: 'NULL', park_session: 'NULL', park_code: 'NULL', unparked_at: '$now' };
 
-/** What a lane that is given back gets. In this order: MySQL sees what was set further up. */
+/** The values of a lane that is given back. The order matters, because MySQL sees what was set further up. */
 function released(next: keyof typeof RELEASED, failures: string, forOthers = ''): string {
   const { when = '', otherwise, backfill = 'backfill_at', retry = 'NULL' } = RELEASED[next];
   return (
@@ -69,7 +72,7 @@ function released(next: keyof typeof RELEASED, failures: string, forOthers = '')
   );
 }
 
-/** The statements on the lanes. */
+/** The statements on lanes. */
 export function laneStatements(dialect: SqlDialect) {
   const { ledger, lane } = dialect;
   const ours = 'did = $1 AND token = $2 AND leased';
@@ -94,11 +97,13 @@ export function laneStatements(dialect: SqlDialect) {
         park_reason: '$2',
         park_session: '$3',
         park_code: '$4',
-        // A lease goes on until its holder gives it back.
+        // A running lease goes on until its holder gives the lane back.
         ready_at: `CASE WHEN ${old('leased')} THEN ${old('ready_at')} END`,
       }),
     ),
-    /** `backlog_before` comes before what it looks at: MySQL sees what was set further up. */
+    /**
+     * `backlog_before` comes before the columns that it reads, because MySQL sees what was set further up.
+     */
     unpark: dialect.upsertLane({ did: '$1', unparked_at: '$now', session_backlog_before: '$now' }, (old) => ({
       backlog_before: `CASE WHEN ${old('park_reason')} IS NULL THEN ${old('backlog_before')} ELSE $now END`,
       session_backlog_before: '$now',
@@ -112,23 +117,23 @@ export function laneStatements(dialect: SqlDialect) {
       wakes: `${old('wakes')} + 1`,
     })),
     voidPark: `UPDATE ${lane} SET ${assignments(FREED)} WHERE did = $1`,
-    /** While the lane is leased its time is the end of the lease; that it was woken is counted. */
+    /** While the lane is leased, `ready_at` is the end of the lease, so wake-ups are counted in `wakes`. */
     wake: dialect.upsertLane({ did: '$1', ready_at: '$now' }, (old) => ({
-      // A time to come is the end of a lease, or of a pause; without one it is only when the lane would wake
-      // by itself.
+      // A future time is the end of a lease or of a backoff. Without either it is only the time at which the
+      // lane would wake by itself, so it can be replaced.
       ready_at:
         `CASE WHEN ${old('park_reason')} IS NOT NULL AND NOT ${old('leased')} THEN NULL ` +
         `WHEN ${old('ready_at')} IS NULL OR (${old('ready_at')} > $now AND NOT ${old('leased')} AND ${old('retry_at')} IS NULL) THEN $now ` +
         `ELSE ${old('ready_at')} END`,
       wakes: `${old('wakes')} + 1`,
     })),
-    /** Only backfill is left in it: asleep for everybody else. */
+    /** Wakes a lane for backfill only; for live work it stays asleep. */
     wakeBackfill: dialect.upsertLane({ did: '$1', backfill_at: '$now' }, (old) => ({
       backfill_at: `COALESCE(${old('backfill_at')}, $now)`,
       wakes: `${old('wakes')} + 1`,
     })),
     /**
-     * @param leaves without lanes in which all that is due is left to other processes; `$2` has the names of
+     * @param leaves leave out lanes in which everything due is left to other processes; `$2` has the names of
      *   its classes
      */
     ready: (column: 'ready_at' | 'backfill_at', leaves: boolean) => {
@@ -143,11 +148,11 @@ export function laneStatements(dialect: SqlDialect) {
     },
     sleep: (column: 'ready_at' | 'backfill_at') =>
       `UPDATE ${lane} SET ${column} = NULL, leased = FALSE ${asSeen(column)}`,
-    /** Awake for its backfill alone: it waits with those. */
+    /** For a lane that is awake for backfill only: it then waits with the other backfill. */
     fallBehind: `UPDATE ${lane} SET backfill_at = COALESCE(backfill_at, ready_at), ready_at = NULL, leased = FALSE ${asSeen('ready_at')}`,
     state: `SELECT ${STATE_COLUMNS.join(', ')} FROM ${lane} a WHERE a.did = $1`,
     saveOwnState: `UPDATE ${lane} SET ${assignments(STATE)} WHERE did = $1 AND token = $6 AND leased`,
-    /** The same, and gives the lane back. */
+    /** Does the same, and gives the lane back. */
     saveLastState: `UPDATE ${lane} SET ${assignments(STATE)}, ${released('settled', '0')} WHERE did = $1 AND token = $6 AND leased`,
     releaseSettled: `UPDATE ${lane} SET ${released('settled', '0')} WHERE ${ours}`,
     saveState: dialect.upsertLane({ did: '$1', ...STATE }, () => STATE),

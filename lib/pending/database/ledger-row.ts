@@ -4,7 +4,10 @@ import { keptTrigger } from '../../sync/asked-by-hand.js';
 import type { Trigger } from '../../sync/change.js';
 import type { OfferedChange, PendingEntry } from '../pending-entry.js';
 
-/** A change as its statement takes it: short names, because there may be thousands in one parameter. */
+/**
+ * A change as the capture statement takes it. Its names are short, because one parameter may have thousands
+ * of changes.
+ */
 export interface CaptureRow {
   readonly d: string;
   readonly c: string;
@@ -13,7 +16,7 @@ export interface CaptureRow {
   readonly i: string;
   readonly o: SyncOperation;
   readonly t: Trigger;
-  /** Left out, not null: MariaDB reads a JSON null as the word. */
+  /** Left out if there is none. MariaDB reads a JSON null as the string 'null'. */
   readonly h?: string;
   readonly k: 0 | 1;
   readonly g: 0 | 1;
@@ -21,8 +24,8 @@ export interface CaptureRow {
   readonly b: 0 | 1;
   readonly m: 0 | 1;
   /**
-   * The version of a new row, by which the statement knows what may be left alone: 2, or 0 for an address
-   * without a record.
+   * The version of a new row, from which the statement knows whether the change may be left alone: 1 if it
+   * may not, 2 if it may, 0 if it may and has no record.
    */
   readonly v: 0 | 1 | 2;
 }
@@ -30,9 +33,9 @@ export interface CaptureRow {
 export const uriOf = ({ d, c, r }: CaptureRow): string => atUri({ did: d, collection: c, rkey: r });
 
 /**
- * One row per address, in one order for everybody, so that two transactions with the same addresses never
- * wait for each other. An entity that claims an address wins over one that gave it up; otherwise the last
- * change does.
+ * One row per address, in the same order in every process, so that two transactions with the same addresses
+ * cannot deadlock. An entity that claims an address wins over one that gave it up; otherwise the last change
+ * wins.
  */
 export function captureRows(changes: readonly OfferedChange[]): CaptureRow[] {
   if (changes.length < 2) return changes.map(captureRow);
@@ -93,7 +96,7 @@ function merge(before: CaptureRow, after: CaptureRow): CaptureRow {
   return { ...winner, ...asked, b, ...(cid !== undefined && { h: cid }), v: 1 };
 }
 
-/** As the drivers give it: numbers may be strings, booleans 0 and 1. */
+/** A row as the drivers return it: numbers may be strings, and booleans 0 and 1. */
 export interface LedgerRow {
   readonly did: string;
   readonly collection: string;
@@ -118,7 +121,7 @@ export const LEDGER_COLUMNS =
   'l.did, l.collection, l.rkey, l.entity_name, l.entity_id, l.operation, l.triggered_by, l.cid, l.keep_record, ' +
   'l.given_up, l.orphaned, l.backfill, l.may_delete, l.version, l.created_at, l.attempts, l.last_error';
 
-/** @param nameOf what people call the class that is kept under a name */
+/** @param nameOf the name under which operators know the class that is stored under a name */
 export function toSync(row: LedgerRow, nameOf: (storedName: string) => string): PendingSync {
   const { did, collection, rkey } = row;
   const uri = atUri(row);
@@ -157,7 +160,7 @@ export function toEntry(row: LedgerRow, nameOf: (storedName: string) => string):
   };
 }
 
-/** The addresses among these at-uris that are of the account, each once. */
+/** The addresses of this account among the at-uris, without duplicates. */
 export const addressesOf = (did: string, uris: readonly string[]): Address[] =>
   [...new Set(uris)].flatMap((uri) => {
     const address = parseAtUri(uri);

@@ -17,10 +17,11 @@ interface Texts {
 
 const texts = new WeakMap<SqlDialect, Texts>();
 
-/** The tables of one DataSource, for as long as it takes: what the classes here have in common. */
+/** Access to the tables of one DataSource, shared by the classes here. */
 export class LedgerAccess {
   /**
-   * @param own the caller's connection after its commit, for as long as it waits; undefined: one of the pool
+   * @param own the caller's connection after its commit, for as long as the caller waits; undefined for one
+   *   of the pool
    */
   constructor(
     readonly dataSource: DataSource,
@@ -61,7 +62,7 @@ export class LedgerAccess {
     return rows.map((row) => this.toEntry(row));
   }
 
-  /** What is pending at these addresses. */
+  /** The pending entries at these addresses. */
   async at(keys: readonly Address[]): Promise<PendingEntry[]> {
     return keys.length === 0 ? [] : this.entries(this.sql.ledger.at, [JSON.stringify(keys)]);
   }

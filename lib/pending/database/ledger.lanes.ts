@@ -14,12 +14,12 @@ interface ReadyRow {
   readonly backfill: number | string;
 }
 
-/** The database's clock may differ from ours: it is told how long, not when. */
+/**
+ * Statements take a duration instead of a time, because the database's clock may differ from the process's.
+ */
 const until = (at: Date): number => micros(at.getTime() - Date.now());
 
-/**
- * The lanes of a ledger: who works on them, and when. Each method does what `LaneStore` says of it.
- */
+/** The lanes of a ledger. Each method does what `LaneStore` specifies. */
 export class LedgerLanes {
   constructor(
     private readonly access: LedgerAccess,
@@ -36,7 +36,7 @@ export class LedgerLanes {
     const { connection, dialect } = access;
     const keys = addressesOf(did, uris);
     const taken = await dialect.enter(connection, { did, keys, microseconds: micros(milliseconds), anyway });
-    // Read afterwards: the statement may have waited for what has taken the lane, or parked it.
+    // Read after the statement, which may have waited for the transaction that took or parked the lane.
     if (!taken) return { lane: await this.lane(did), lease: null, entries: [], state: undefined };
     const { lane, entries } = taken;
     return {
@@ -58,7 +58,7 @@ export class LedgerLanes {
     const { release } = this.access.sql.lanes;
     const ours = [did, token, failures];
     const longest = wakeAt ? Math.max(0, until(wakeAt)) : null;
-    // A lane that wakes by itself is ready for others then.
+    // A lane with a `wakeAt` becomes ready for other processes then.
     const left = wakeAt ? [] : this.left.parameters;
     const leaves = left.length > 0;
     if (next === 'ready') await this.access.query(release(next), ours);
@@ -115,7 +115,7 @@ export class LedgerLanes {
       const hasTurn = ({ live, backfill }: ReadyRow): boolean =>
         Number(column === 'ready_at' ? live : backfill) === 1;
       const others = lanes.filter((lane) => !hasTurn(lane));
-      // Unless somebody wakes it meanwhile, a lane with nothing to do is not looked at again.
+      // A lane without work is put to sleep. If another process has woken it meanwhile, it stays awake.
       for (const { did, token, wakes, backfill } of others) {
         const statement = column === 'ready_at' && Number(backfill) === 1 ? fallBehind : sleep(column);
         await this.access.query(statement, [did, token, wakes]);

@@ -9,18 +9,18 @@ import type { LedgerAccess } from './ledger.access.js';
 import { SETTLE } from './ledger.updates.js';
 
 /**
- * `PendingChangeStore.settleWith`. The lane comes last, and says whether it is still ours. A worker that
- * wants to take it waits for the end of the transaction from then on; if one has taken it before, nothing of
- * this happens.
+ * See `PendingChangeStore.settleWith`. The lane is written last, which shows whether the lease is still ours.
+ * From then on, a worker that wants the lane waits for the end of this transaction. If another worker took
+ * the lane before, all of this is rolled back.
  */
 export function* settlement<T>(
   { connection, dialect, sql }: LedgerAccess,
   { did, token }: Lease,
   work: SqlScript<T>,
-  along: (result: T) => Settlement,
+  settlementOf: (result: T) => Settlement,
 ): SqlScript<T> {
   const result = yield* work;
-  const { done, state, isLast } = along(result);
+  const { done, state, isLast } = settlementOf(result);
   if (done.length > 0) yield* dialect.update(connection, SETTLE, settledRows(done));
   const { held, releaseSettled, saveOwnState, saveLastState } = sql.lanes;
   const lane = state
@@ -31,7 +31,7 @@ export function* settlement<T>(
   return result;
 }
 
-/** `PendingChangeStore.settleRow`. */
+/** See `PendingChangeStore.settleRow`. */
 export async function settleRow(
   { connection, dialect, sql }: LedgerAccess,
   lease: Lease,
@@ -49,7 +49,8 @@ export async function settleRow(
   try {
     return (await connection.inTurn(asScript(statement))).rows.length > 0;
   } catch (error) {
-    // Which part was refused is found out where each is a statement of its own.
+    // {@link settlement} then runs each part as a statement of its own, which shows which part the database
+    // refused.
     if (isRefusedStatement(error)) return false;
     throw error;
   }

@@ -9,7 +9,8 @@ export function ledgerStatements(dialect: SqlDialect) {
   const select = `SELECT ${LEDGER_COLUMNS} FROM ${ledger} l WHERE`;
   const isKey = 'did = $1 AND collection = $2 AND rkey = $3';
   const oldestFirst = 'ORDER BY l.pending_since, l.collection, l.rkey';
-  // As the index has them; sorting what one transaction has captured would take longer with every one of it.
+  // In the order of the index. To sort the entries of one transaction as well would take longer with each of
+  // them.
   const inTurn = 'ORDER BY l.backfill, l.pending_since';
   const pending = 'l.did = $1 AND l.pending_since IS NOT NULL';
   const canExpire = `l.pending_since IS NOT NULL AND l.operation <> 'unpublish' AND NOT l.may_delete`;
@@ -25,17 +26,19 @@ export function ledgerStatements(dialect: SqlDialect) {
     remove: `UPDATE ${ledger} SET pending_since = NULL, tried_at = NULL WHERE ${isKey} AND pending_since IS NOT NULL`,
     versions: `SELECT l.did, l.collection, l.rkey, l.version FROM ${ledger} l WHERE ${pending} LIMIT $2`,
     expired: `${select} ${canExpire} AND l.pending_since < $now - $1 LIMIT $2`,
-    /** What is due in a lane that is ready, of classes of which no process has tried anything for `$1`. */
+    /**
+     * Entries that are due in a ready lane, of classes of which no process has attempted an entry for `$1`.
+     */
     unclaimed:
       `SELECT ${LEDGER_COLUMNS} FROM ${ledger} l LEFT JOIN ${lane} a ON a.did = l.did WHERE ${canExpire} AND NOT ${isKnown(dialect, 3)} ` +
       `AND ${isDue((column) => `a.${column}`)} AND l.tried_at IS NULL AND l.changed_at < $now - $1 ` +
       'AND COALESCE(a.unparked_at, 0) < $now - $1 AND a.park_reason IS NULL AND COALESCE(a.ready_at, 0) <= $now LIMIT $2',
     /**
-     * DIDs whose lane sleeps although something in it was never tried: the process that should have woken it
-     * died.
+     * DIDs whose lane sleeps although an entry in it was never attempted, because the process died that
+     * should have woken it.
      */
     lost: dialect.pendingDids(
-      // Or wakes by itself, later, for an entry that was tried.
+      // Also a lane that wakes by itself later, for an entry that was attempted.
       '(a.ready_at IS NULL OR a.ready_at > $now AND NOT a.leased AND a.retry_at IS NULL) AND a.park_reason IS NULL',
       `(a.backfill_at IS NULL OR NOT l.backfill) AND ${isDue((column) => `a.${column}`)} AND l.tried_at IS NULL AND l.changed_at < $now - $2`,
     ),

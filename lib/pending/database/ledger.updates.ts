@@ -4,9 +4,9 @@ const isDone = 'l.version = d.version AND d.stays = 0';
 const unlessDone = (column: string): string => `CASE WHEN NOT (${isDone}) THEN l.${column} END`;
 
 /**
- * The changes of ledger rows by version. A row that is neither pending nor dead has a `tried_at` if its `cid`
- * was made sure of. What is at an address is true of any version: a removal may have read its row before the
- * record came into it.
+ * Settles rows, by version. A row that is neither pending nor dead has a `tried_at` if its `cid` was
+ * verified. The CID is written whatever the version: a removal may have read its row before the record was
+ * written back to it.
  */
 export const SETTLE: RowUpdate = {
   fields: { cid: 'key', seen: 'int', stays: 'int' },
@@ -17,7 +17,7 @@ export const SETTLE: RowUpdate = {
     dead_at: unlessDone('dead_at'),
     dead_reason: unlessDone('dead_reason'),
   },
-  // Also of a row that is not pending any more.
+  // Also rows that are not pending any more.
   where: 'TRUE',
   anyVersion: true,
   tellsNoKeys: true,
@@ -34,7 +34,7 @@ export const FAIL: RowUpdate = {
   where: 'l.pending_since IS NOT NULL',
 };
 
-/** Captured again, but for what it asks for. */
+/** Has the effect of a further capture, without changing what the entry asks for. */
 export const RENEW: RowUpdate = {
   fields: {},
   set: { changed_at: '$now' },

@@ -29,7 +29,7 @@ interface WrittenRow {
   readonly cid: string;
 }
 
-/** What the ledger tells those who only want to know; each method does what `PendingSyncStore` says of it. */
+/** The ledger for readers. Each method does what `PendingSyncReader` specifies. */
 export class LedgerView {
   constructor(private readonly access: LedgerAccess) {}
 
@@ -77,7 +77,7 @@ export class LedgerView {
     };
   }
 
-  /** In the order of the primary key. Dead letters are among them: their record may be there all the same. */
+  /** In the order of the primary key. Includes dead letters, because their record may exist all the same. */
   async written(
     entityName: string,
     { after, limit }: { readonly after: string | null; readonly limit: number },
@@ -85,7 +85,7 @@ export class LedgerView {
     const from = parseAtUri(after) ?? { rkey: '', did: '', collection: '' };
     const rows = await this.access.rows<WrittenRow>(
       `SELECT l.did, l.collection, l.rkey, l.entity_id, l.cid FROM ${this.access.dialect.ledger} l ` +
-        // Spelled out: MySQL compares tuples without the index.
+        // Spelled out, because MySQL compares tuples without using the index.
         'WHERE l.rkey >= $1 AND (l.rkey > $1 OR l.did > $2 OR (l.did = $2 AND l.collection > $3)) ' +
         'AND l.entity_name = $4 AND l.cid IS NOT NULL AND l.pending_since IS NULL AND NOT l.keep_record ' +
         'ORDER BY l.rkey, l.did, l.collection LIMIT $5',

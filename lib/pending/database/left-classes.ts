@@ -9,7 +9,7 @@ export class LeftClasses {
     return true;
   }
 
-  /** What statements take that leave them out; empty while there are none. */
+  /** The parameters of statements that leave these classes out; empty while there are none. */
   get parameters(): readonly string[] {
     return this.names.size === 0 ? [] : [JSON.stringify([...this.names].map((name) => ({ name })))];
   }

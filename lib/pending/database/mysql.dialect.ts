@@ -25,7 +25,7 @@ const KEY = 'VARCHAR(512) CHARACTER SET ascii COLLATE ascii_bin';
 const TEXT = 'TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
 const types: Record<FieldType, string> = { key: KEY, text: TEXT, int: 'INT' };
 
-/** MySQL from 8, MariaDB from 10.6: JSON_TABLE and SKIP LOCKED. */
+/** MySQL from 8, MariaDB from 10.6, for JSON_TABLE and SKIP LOCKED. */
 export class MysqlDialect extends SqlDialect {
   override readonly updatesAtOnce = false;
 
@@ -46,7 +46,7 @@ export class MysqlDialect extends SqlDialect {
     `SELECT ${taken((column) => `a.${column}`)}, e.* FROM ${this.lane} a LEFT JOIN (${this.pendingAt(3)}) e ON TRUE ` +
     'WHERE a.did = $1 AND a.token = $2';
 
-  /** ON DUPLICATE KEY has no condition: every row is captured. */
+  /** ON DUPLICATE KEY has no condition, so every row is captured. */
   async capture(connection: Connection, rows: readonly CaptureRow[], runner?: QueryRunner): Promise<[]> {
     const work = (query: Query) => query(this.captureText, [JSON.stringify(rows)]);
     await (runner ? work(connection.within(runner)) : connection.use(work));
@@ -59,8 +59,9 @@ export class MysqlDialect extends SqlDialect {
   }
 
   /**
-   * Each statement locks rows by their whole key, never a range of them, so that no capture has to wait for a
-   * gap: first the lane, which a capture leaves alone, then what no transaction holds.
+   * Each statement locks rows by their whole key, and never a range of rows, so that no capture waits for a
+   * gap. It locks the lane first, which captures do not touch, and then the rows that no other transaction
+   * holds.
    */
   override *update(
     connection: Connection,
@@ -104,7 +105,7 @@ export class MysqlDialect extends SqlDialect {
     );
   }
 
-  /** The entries are read under the lease, with the lane. */
+  /** The entries are read under the lease, together with the lane. */
   override enter(connection: Connection, { keys, ...asked }: AskedLane): Promise<TakenLane | null> {
     return connection.use(async (query) => {
       const token = await this.take(query, asked);
@@ -115,7 +116,10 @@ export class MysqlDialect extends SqlDialect {
     });
   }
 
-  /** Of some that make a missing lane at once, InnoDB may end one as a deadlock: another one gets it. */
+  /**
+   * If several workers create a missing lane at once, InnoDB may end one of them as a deadlock. Another one
+   * has the lane then.
+   */
   private async take(query: Query, asked: Omit<AskedLane, 'keys'>): Promise<number | null> {
     try {
       return await this.tryTake(query, asked);
@@ -146,7 +150,7 @@ export class MysqlDialect extends SqlDialect {
     );
   }
 
-  /** Without partial indexes the way is through all that is pending. */
+  /** Without partial indexes this goes through all pending rows. */
   pendingDids(lane: string, entry: string): string {
     return (
       `SELECT DISTINCT l.did FROM ${this.ledger} l LEFT JOIN ${this.lane} a ON a.did = l.did ` +
@@ -155,6 +159,6 @@ export class MysqlDialect extends SqlDialect {
   }
 }
 
-/** MariaDB reads a JSON null as the word. */
+/** MariaDB reads a JSON null as the string 'null'. */
 const withoutNulls = (row: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));

@@ -39,7 +39,7 @@ export abstract class OnConflictDialect extends SqlDialect {
     );
   }
 
-  /** From one DID to the next through the index, however many rows are pending in each. */
+  /** Goes from one DID to the next through the index, however many rows each has pending. */
   pendingDids(lane: string, entry: string): string {
     const next = (after: string): string =>
       `SELECT min(l.did) FROM ${this.ledger} l WHERE ${after}l.pending_since IS NOT NULL`;

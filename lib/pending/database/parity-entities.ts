@@ -3,8 +3,8 @@ import { fitColumns, schemaColumns, type TableColumns } from '../../database/tab
 import { LANE, ledgerDialectOf, LEDGER } from './ledger-tables.js';
 
 const LEDGER_COLUMNS: TableColumns = {
-  // First in the key: record keys mostly grow with time, so new rows go to one end of the index, whoever's
-  // they are.
+  // First in the key: record keys mostly grow with time, so new rows of all accounts go to one end of the
+  // index.
   rkey: 'key(512) primary',
   did: 'key(512) primary',
   collection: 'key(317) primary',
@@ -52,10 +52,10 @@ const LANE_COLUMNS: TableColumns = {
   spent: 'json null',
 };
 
-/** The column whose index stands in for the partial ones, on a database that has none. */
+/** The column whose index replaces the partial ones, on a database that has none. */
 const WITHOUT_PARTIAL_INDEXES = 'pending_since';
 
-/** Gives the columns the types of the database, and keeps the indexes that it needs. */
+/** Gives the columns the types of the database, and drops the index that it does not need. */
 function fitDialect(dataSource: DataSource, target: Function, columns: TableColumns): void {
   const dialect = ledgerDialectOf(dataSource);
   fitColumns(dataSource, target, columns, dialect);
@@ -81,7 +81,7 @@ class ParityLane extends BaseEntity {
 
 /**
  * The tables of pending syncs in the database, for `entities` of a DataSource without `autoLoadEntities`.
- * They are the module's own: read them if you like, and write them through `ParityService` only.
+ * They belong to the module: the application may read them, and must write them through `ParityService` only.
  */
 export const parityEntities: EntitySchema[] = [
   new EntitySchema({

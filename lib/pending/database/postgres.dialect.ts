@@ -27,7 +27,7 @@ import { PreparedStatement } from '../../database/postgres.prepared-statement.js
 const types: Record<FieldType, string> = { key: 'text', text: 'text', int: 'int' };
 
 export class PostgresDialect extends OnConflictDialect {
-  /** Taking one row out of JSON would be a fifth of its capture. */
+  /** For one row, parsing JSON would take a fifth of the capture's time. */
   private readonly captureOne = this.captureTexts(
     `(SELECT ${Object.entries(CAPTURE_FIELDS)
       .map(([name, type], index) => `$${index + 1}::${types[type]} AS ${name}`)
@@ -36,7 +36,7 @@ export class PostgresDialect extends OnConflictDialect {
   );
   private readonly captureMany = this.captureTexts(
     this.table(1, 'd', CAPTURE_FIELDS),
-    // Once for all rows: it is no cheap sum.
+    // Computed once for all rows, because it is expensive.
     '(SELECT $now)',
   );
   private readonly enterTexts = { open: this.enterText(false), anyway: this.enterText(true) };
@@ -45,8 +45,8 @@ export class PostgresDialect extends OnConflictDialect {
   constructor(
     dataSource: DataSource,
     /**
-     * Whether the statements that take many rows are prepared; poolers of whole transactions may not know
-     * those.
+     * Whether statements that take many rows are prepared. Poolers that assign a connection per transaction
+     * may not support that.
      */
     private readonly prepares: boolean,
   ) {
@@ -59,15 +59,15 @@ export class PostgresDialect extends OnConflictDialect {
     runner?: QueryRunner,
   ): Promise<CaptureRow[]> {
     const asks = rows.some(({ v }) => v !== 1);
-    const one = rows.length === 1 ? rows[0] : undefined;
-    const text = (one ? this.captureOne : this.captureMany)[asks ? 'unlessSettled' : 'plain'];
-    const parameters = one ? captureValues(one) : [JSON.stringify(rows)];
+    const single = rows.length === 1 ? rows[0] : undefined;
+    const text = (single ? this.captureOne : this.captureMany)[asks ? 'unlessSettled' : 'plain'];
+    const parameters = single ? captureValues(single) : [JSON.stringify(rows)];
     const statement = this.prepared(connection.statement(text, parameters));
     const result = await (runner ? runStatement(statement, runner) : connection.inTurn(asScript(statement)));
     if (!asks) return [];
     const captured = result.rows.filter(({ version }) => Number(version) > 0) as unknown as CaptureRow[];
     const uris = new Set(captured.map(uriOf));
-    return rows.filter((each) => !uris.has(uriOf(each)));
+    return rows.filter((row) => !uris.has(uriOf(row)));
   }
 
   private captureTexts(offered: string, now: string): { plain: string; unlessSettled: string } {
@@ -79,7 +79,8 @@ export class PostgresDialect extends OnConflictDialect {
       ` FROM ${offered} `;
     return {
       plain: offer(CAPTURED) + this.recapture,
-      // Returns what it inserted or captured: with version 0 what it did not capture.
+      // Returns the rows that it inserted or captured. A row of version 0 was inserted without being
+      // captured.
       unlessSettled:
         `${offer(CAPTURED_UNLESS_SETTLED)}${this.recapture} WHERE excluded.version = 1 OR NOT ${LEFT_ALONE} ` +
         'RETURNING did AS d, collection AS c, rkey AS r, version',
@@ -98,7 +99,8 @@ export class PostgresDialect extends OnConflictDialect {
 
   /**
    * The entries are as of the start of the statement, which may then have waited for the former holder of the
-   * lane to settle them. They are current only if no worker had the lane at that time, nor took it since.
+   * lane to settle them. They are current only if no worker had the lane at the start, and none has taken it
+   * since.
    */
   private enterText(anyway: boolean): string {
     return (
@@ -111,7 +113,7 @@ export class PostgresDialect extends OnConflictDialect {
 
   /**
    * The first part locks the lane, so that no other worker can take it before the end. The row is written
-   * only under that lock, and the entry and the lane only if the row was.
+   * only under that lock, and the entry and the lane only if the row was written.
    */
   override rowSettlement(connection: Connection, parts: RowSettlement): Statement {
     const { row, lane, lease, entries } = parts;
@@ -166,11 +168,14 @@ export class PostgresDialect extends OnConflictDialect {
     return { held: result.rows.length > 0, keys: keysOf(result.rows) };
   }
 
-  /** One row per changed row, one without a key if none was, and none without the lease. */
+  /**
+   * Returns one row per changed row, one row without a key if none was changed, and no row if the lease is
+   * lost.
+   */
   protected updateTexts(update: RowUpdate): { plain: string; fenced: string } {
     const rows = this.table(1, 'd', { ...UPDATE_FIELDS, ...update.fields });
-    // SKIP LOCKED: what a transaction holds gets a new version by its commit, or is settled in the next
-    // round.
+    // SKIP LOCKED: a row that another transaction holds gets a new version by its commit, or is settled by
+    // the next attempt.
     const text = (fence: string): string =>
       `WITH fence AS MATERIALIZED (${fence}), free AS MATERIALIZED (SELECT d.* FROM fence, ${rows} JOIN ${this.ledger} l ` +
       `ON ${this.sameKey} AND ${versionOf(update)} WHERE ${update.where} FOR UPDATE OF l SKIP LOCKED), ` +

@@ -33,8 +33,8 @@ export class SqliteDialect extends OnConflictDialect {
     `VALUES (${Object.values(CAPTURED).map(given).join(', ')}) ${this.recapture}`;
 
   /**
-   * To look first costs less than to have the upsert decide. Nobody waits here for a row, so none is kept of
-   * an address where nothing is.
+   * A look first costs less than a condition in the upsert. With one writer, no capture ever waits for a row,
+   * so an address without a record needs none.
    */
   private readonly leftText =
     `SELECT ${LEFT_ALONE.replace(/\bexcluded\.(\w+)/g, (_, column: string) => given(CAPTURED_UNLESS_SETTLED[column]!))} AS is_left ` +
@@ -73,8 +73,8 @@ export class SqliteDialect extends OnConflictDialect {
   }
 
   /**
-   * A lease that is rolled back with the transaction of another caller would give its token out twice: while
-   * one is open there is no lease.
+   * The transaction of another caller on this connection could roll the lease back, and its token would be
+   * given out twice. So no lease is given while a transaction is open.
    */
   override enter(_connection: Connection, asked: AskedLane): Promise<TakenLane | null> {
     const { did, keys, microseconds, anyway } = asked;

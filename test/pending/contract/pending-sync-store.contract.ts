@@ -21,8 +21,8 @@ export interface PendingSyncStoreContractOptions {
    */
   readonly span?: number;
   /**
-   * Adds the cases of stores that join the entity's transaction, and remember what is done with; their
-   * subjects have {@link ContractSubject.transaction}.
+   * Adds the cases of stores that join the entity's transaction and remember settled entries. Their subjects
+   * have {@link ContractSubject.transaction}.
    */
   readonly durable?: boolean;
 }

@@ -4,14 +4,14 @@ import { type BrokenRule } from './rule.js';
 export const brokenByAccount: readonly BrokenRule[] = [
   {
     breaks: 'hides the pending syncs of a parked account',
-    fails: 'the pending syncs of a parked account are there to be seen',
+    fails: 'the pending syncs of a parked account can be read',
     rule: (good) => ({
       forDid: async (did) => ((await good.lane(did)).park ? [] : good.forDid(did)),
     }),
   },
   {
     breaks: 'says that it removed what was not there',
-    fails: 'remove says whether there was one',
+    fails: 'remove tells whether there was one',
     rule: (good) => ({
       remove: async (id) => {
         await good.remove(id);
@@ -44,7 +44,7 @@ export const brokenByAccount: readonly BrokenRule[] = [
   },
   {
     breaks: 'hands out what it keeps',
-    fails: 'a pending sync that somebody changes changes nothing in the store',
+    fails: 'changing a returned pending sync changes nothing in the store',
     rule: (good) => {
       const kept = new Map<string, PendingSync>();
       return {
@@ -58,7 +58,7 @@ export const brokenByAccount: readonly BrokenRule[] = [
   },
   {
     breaks: 'gives up what expires without a word',
-    fails: 'cleanup gives up what is older than the ttl',
+    fails: 'cleanup gives up entries older than the ttl',
     rule: (good) => ({
       cleanup: async () => {
         await good.cleanup();
@@ -68,7 +68,7 @@ export const brokenByAccount: readonly BrokenRule[] = [
   },
   {
     breaks: 'expires whatever there is',
-    fails: 'cleanup leaves what is younger than the ttl',
+    fails: 'cleanup leaves entries younger than the ttl',
     rule: (good) => {
       const dids = new Set<string>();
       return {

@@ -8,7 +8,7 @@ const NEVER = 1e12;
 export const brokenByBackfill: readonly BrokenRule[] = [
   {
     breaks: 'does not tell backfill from the rest',
-    fails: 'what was only ever captured as backfill is backfill',
+    fails: 'an address that was only captured as backfill is backfill',
     rule: (good) => ({
       capture: (changes) => good.capture(changes.map((change) => ({ ...change, backfill: false }))),
     }),
@@ -65,7 +65,7 @@ export const brokenByBackfill: readonly BrokenRule[] = [
   },
   {
     breaks: 'never forgets that an address was live',
-    fails: 'a settled address begins anew as what it is captured as',
+    fails: 'a settled address begins anew as live or as backfill, as it is captured',
     rule: (good) => {
       const live = new Set<string>();
       return {
@@ -83,7 +83,7 @@ export const brokenByBackfill: readonly BrokenRule[] = [
   },
   {
     breaks: 'tries the oldest first, though it is backfill',
-    fails: 'due gives backfill last, whatever is older',
+    fails: 'due gives backfill last, however old it is',
     rule: (good) => ({
       due: async (did, { limit, backlog }) =>
         (await good.due(did, { limit: Infinity, backlog }))
@@ -116,37 +116,37 @@ export const brokenByBackfill: readonly BrokenRule[] = [
   },
   {
     breaks: 'lets backfill wait for a wake',
-    fails: 'backfill that had to wait goes on by itself in time',
+    fails: 'backfill that had to wait goes on automatically after its time',
     rule: instead((next) => (isWait(next) ? { backfillAt: new Date(Date.now() + NEVER) } : next)),
   },
   ...[
     'a lane with only backfill comes after all others, however long it waits',
     'backfill that is found while the lane is leased comes after live work',
-    'a lane with only backfill comes last after it was backed off, too',
-    'a lane that is given back as before is behind again with its backfill',
+    'a lane with only backfill comes last also after a backoff',
+    'a lane given back as before comes last again with its backfill',
   ].map((fails) => ({
     breaks: 'gives the account its turn first that has waited longest, though it has only backfill',
     fails,
     rule: inOrderOfAge,
   })),
   {
-    breaks: 'wakes nobody for backfill',
-    fails: 'a lane with only backfill is ready when nobody else is',
+    breaks: 'wakes no lane for backfill',
+    fails: 'a lane with only backfill is ready when no other lane is',
     rule: (good) => ({
       wake: async (did, options) => (options?.backfill ? undefined : good.wake(did)),
     }),
   },
   {
     breaks: 'lets the backfill that waits longest wait',
-    fails: 'of backfill the lane that waits longest comes first, up to the limit',
+    fails: 'among backfill, the lane that waits longest comes first, up to the limit',
     rule: (good) => ({
       readyLanes: async (limit) => (await good.readyLanes(Infinity)).toReversed().slice(0, limit),
     }),
   },
   ...[
-    'to be woken for backfill that is not there is no work',
+    'a lane woken for backfill that it does not have is not ready',
     'the backfill of a parked account is not ready before unpark',
-    'a lane whose backfill was tried sleeps like any other',
+    'a lane whose backfill was attempted sleeps like any other',
     'a lane with only backfill is not ready while it is backed off',
   ].map((fails) => ({
     breaks: 'takes every lane for ready that was woken for backfill',
@@ -162,7 +162,7 @@ export const brokenByBackfill: readonly BrokenRule[] = [
   },
   {
     breaks: 'forgets with the next lease that backfill has to wait',
-    fails: 'a lane that is given back asleep keeps that its backfill has to wait',
+    fails: 'a lane given back asleep keeps when its backfill may go on',
     rule: instead((next) => (next === 'asleep' ? { backfillAt: new Date() } : next)),
   },
   {
@@ -176,7 +176,7 @@ export const brokenByBackfill: readonly BrokenRule[] = [
     rule: instead((next) => (next === 'as-before' ? 'ready' : next)),
   },
   {
-    breaks: 'lets backfill go on because somebody had the lane',
+    breaks: 'lets backfill go on because a worker had the lane',
     fails: 'backfill that has to wait still has to when its lane is as before',
     rule: instead((next) => (next === 'as-before' ? { backfillAt: new Date() } : next)),
   },

@@ -29,14 +29,14 @@ export const brokenByBacklog: readonly BrokenRule[] = [
   },
   {
     breaks: 'retries unasked what needed a session',
-    fails: 'what needed a session is backlog after a sign-in without retry',
+    fails: 'an entry that needed a session is backlog after a sign-in without retry',
     rule: (good) => ({
       unpark: (did, options) => (options.retry ? good.unpark(did, options) : good.voidPark(did)),
     }),
   },
   {
     breaks: 'keeps what was captured again for a retry by hand',
-    fails: 'what needed a session is no backlog once it is captured again',
+    fails: 'an entry that needed a session is no backlog once it is captured again',
     rule: (good) => {
       const freed = new Set<string>();
       return {
@@ -56,22 +56,22 @@ export const brokenByBacklog: readonly BrokenRule[] = [
   },
   {
     breaks: 'retries the backlog when a park is void',
-    fails: 'a void park leaves the backlog of those before it',
+    fails: 'a void park leaves the backlog of earlier parks',
     rule: (good) => ({ voidPark: (did) => good.unpark(did, { retry: true }) }),
   },
   {
     breaks: 'leaves what needs a session without one when a park is void',
-    fails: 'a void park frees what needs a session',
+    fails: 'a void park frees the entries that need a session',
     rule: () => ({ voidPark: () => Promise.resolve() }),
   },
   {
     breaks: 'retries all of the backlog when some of it is renewed',
-    fails: 'what is renewed is no backlog, and asks for what it did',
+    fails: 'a renewed entry is no backlog, and asks for the same as before',
     rule: (good) => ({ renew: (did) => good.unpark(did, { retry: true }) }),
   },
   {
     breaks: 'renews nothing',
-    fails: 'what is renewed is no backlog, and asks for what it did',
+    fails: 'a renewed entry is no backlog, and asks for the same as before',
     rule: () => ({ renew: () => Promise.resolve() }),
   },
 ];

@@ -25,20 +25,20 @@ const neverLetsGo: BrokenRule['rule'] = (good) => {
 
 export const brokenByHand: readonly BrokenRule[] = [
   ...[
-    'what is to be published by hand is so, though its entity changes',
-    'what is to be unpublished by hand is renewed if its entity changes',
-    'what is to be unpublished by hand is so, though its entity goes',
+    'an entity to be published by hand is, although it changes',
+    'an entity to be unpublished by hand is renewed if it changes',
+    'an entity to be unpublished by hand is, although it is removed',
   ].map((fails) => ({ breaks: 'forgets what was asked for by hand', fails, rule: forgets })),
   ...[
-    'what is to be published by hand is not, once its entity goes',
-    'what is asked for by hand is withdrawn by hand',
-    'what was asked for by hand is asked of no other entity',
-    'what was asked for by hand is done with once it is settled',
-    'what a reconciliation asks for is not asked for by hand',
+    'an entity to be published by hand is not, once it is removed',
+    'a request by hand is withdrawn by hand',
+    'a request by hand does not pass to another entity',
+    'a request by hand ends once it is settled',
+    'a finding of a reconciliation is not a request by hand',
   ].map((fails) => ({ breaks: 'asks for ever for what was asked for by hand', fails, rule: neverLetsGo })),
   {
     breaks: 'sees the last change of a capture only',
-    fails: 'what is asked for by hand stays so within one capture',
+    fails: 'a request by hand stays within one capture',
     rule: (good) => ({
       capture: (changes) =>
         good.capture([...new Map(changes.map((change) => [atUri(change.address), change])).values()]),

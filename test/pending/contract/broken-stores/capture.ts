@@ -5,7 +5,7 @@ import { NONE, type BrokenRule } from './rule.js';
 export const brokenByCapture: readonly BrokenRule[] = [
   {
     breaks: 'drops one of two captures at once',
-    fails: 'captures of one account at once lose none',
+    fails: 'concurrent captures of one account lose no change',
     rule: (good) => {
       let busy = false;
       return {
@@ -47,7 +47,7 @@ export const brokenByCapture: readonly BrokenRule[] = [
   },
   {
     breaks: 'forgets the record that is known',
-    fails: 'a recapture that knows of no record keeps the one that is known',
+    fails: 'a recapture without a cid keeps the known cid',
     rule: (good) => {
       const last = new Map<string, string | null>();
       return {
@@ -88,14 +88,14 @@ export const brokenByCapture: readonly BrokenRule[] = [
   },
   {
     breaks: 'counts the attempts of a record that was corrected',
-    fails: 'a recapture has all its attempts, unless it is backfill',
+    fails: 'a recapture gets all its attempts, unless it is backfill',
     rule: (good) => ({
       capture: (changes) => good.capture(changes.map((change) => ({ ...change, backfill: true }))),
     }),
   },
   {
     breaks: 'lets a backfill take over what users did',
-    fails: 'what users did is not taken over by a backfill that finds it again',
+    fails: 'a live change is not taken over by a backfill that finds it again',
     rule: (good) => ({
       capture: (changes) => good.capture(changes.map((change) => ({ ...change, backfill: false }))),
     }),
@@ -109,7 +109,7 @@ export const brokenByCapture: readonly BrokenRule[] = [
   },
   {
     breaks: 'never lets go of an address that was given up',
-    fails: 'an address that was given up goes to whoever claims it',
+    fails: 'an address that was given up goes to the entity that claims it',
     rule: (good) => {
       const givenUp = new Map<string, PendingChange>();
       return {
@@ -130,7 +130,7 @@ export const brokenByCapture: readonly BrokenRule[] = [
   })),
   {
     breaks: 'keeps what was captured in a transaction that is rolled back',
-    fails: 'what was captured in a transaction goes with its rollback',
+    fails: 'a change captured in a transaction is gone after its rollback',
     rule: () => ({ durable: true }),
   },
 ];

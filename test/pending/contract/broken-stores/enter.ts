@@ -1,7 +1,7 @@
 import type { EnteredLane, PendingEntry } from '../../../../lib/pending/pending-entry.js';
 import type { BrokenRule } from './rule.js';
 
-/** Changes what a worker is told that enters a lane. */
+/** Changes what a worker gets that enters a lane. */
 const telling =
   (change: (entered: EnteredLane) => Partial<EnteredLane>): BrokenRule['rule'] =>
   (good) => ({
@@ -18,12 +18,12 @@ const anyway: BrokenRule['rule'] = (good) => ({
 export const brokenByEnter: readonly BrokenRule[] = [
   {
     breaks: 'gives a lane without its entries',
-    fails: 'enter gives the lane with what is pending at the addresses that it is asked for',
+    fails: 'enter gives the lane with the pending entries at the addresses that it is asked for',
     rule: telling(() => ({ entries: [] })),
   },
   {
     breaks: 'gives a lane with all of its entries',
-    fails: 'enter gives the lane with what is pending at the addresses that it is asked for',
+    fails: 'enter gives the lane with the pending entries at the addresses that it is asked for',
     rule: (good) => ({
       enter: async (did, _uris, options) =>
         good.enter(
@@ -50,34 +50,34 @@ export const brokenByEnter: readonly BrokenRule[] = [
   },
   {
     breaks: 'lets a worker enter a parked lane',
-    fails: 'enter takes no lane that is parked, and tells by what',
+    fails: 'enter takes no parked lane, and tells its park',
     rule: anyway,
   },
   {
     breaks: 'lets a worker enter a lane that backs off',
-    fails: 'enter takes no lane that backs off, and tells until when',
+    fails: 'enter takes no lane that backs off, and tells its retryAt',
     rule: anyway,
   },
   {
     breaks: 'does not tell why a lane cannot be entered',
-    fails: 'enter takes no lane that is parked, and tells by what',
+    fails: 'enter takes no parked lane, and tells its park',
     rule: telling(({ lane }) => ({ lane: { ...lane, park: null } })),
   },
   {
     breaks: 'refuses a lane that backs off to a worker that comes anyway',
-    fails: 'enter takes any lane for a worker that comes anyway, but that of another worker',
+    fails: 'enter with anyway takes a lane that is parked or backs off, but not that of another worker',
     rule: (good) => ({
       enter: (did, uris, { milliseconds }) => good.enter(did, uris, { milliseconds }),
     }),
   },
   {
     breaks: 'forgets of a lane that it backed off before it was taken',
-    fails: 'enter takes any lane for a worker that comes anyway, but that of another worker',
+    fails: 'enter with anyway takes a lane that is parked or backs off, but not that of another worker',
     rule: telling(({ lane, lease }) => (lease ? { lane: { ...lane, retryAt: null } } : {})),
   },
   {
     breaks: 'lets two workers enter a lane',
-    fails: 'of those that enter a lane at once one gets it',
+    fails: 'of several workers that enter a lane at once, one gets it',
     rule: telling(({ lane, lease }) => ({ lease: lease ?? { did: lane.did, token: 1, endsAt: 0 } })),
   },
   {

@@ -6,7 +6,7 @@ const FOR_EVER = 1e12;
 export const brokenByLane: readonly BrokenRule[] = [
   {
     breaks: 'gives the same lane twice',
-    fails: "a leased lane is nobody else's",
+    fails: 'a leased lane is given to no other worker',
     rule: (good) => {
       const { enter, holderOf } = holders(good);
       return {
@@ -19,7 +19,7 @@ export const brokenByLane: readonly BrokenRule[] = [
   },
   {
     breaks: 'looks whether a lane is free before it takes it',
-    fails: 'of those that ask for a lane at once one gets it',
+    fails: 'of several workers that ask for a lane at once, one gets it',
     rule: (good) => {
       const taken = new Map<string, Lease>();
       return {
@@ -65,7 +65,7 @@ export const brokenByLane: readonly BrokenRule[] = [
   },
   {
     breaks: 'prolongs the lease of a former holder',
-    fails: 'a lease that somebody has taken over cannot be extended',
+    fails: 'a lease that another worker has taken over cannot be extended',
     rule: (good) => {
       const { enter, holderOf } = holders(good);
       return { enter, extend: (stale, milliseconds) => good.extend(holderOf(stale), milliseconds) };
@@ -73,7 +73,7 @@ export const brokenByLane: readonly BrokenRule[] = [
   },
   {
     breaks: 'lets a former holder give the lane back',
-    fails: 'release changes nothing once somebody has taken the lane over',
+    fails: 'release changes nothing once another worker has taken the lane over',
     rule: (good) => {
       const { enter, holderOf } = holders(good);
       return { enter, release: (stale, next) => good.release(holderOf(stale), next) };
@@ -100,7 +100,7 @@ export const brokenByLane: readonly BrokenRule[] = [
   },
   {
     breaks: 'touches the entries of a lane that it parks',
-    fails: 'park keeps its reason, session and code, and touches no entry',
+    fails: 'park keeps its reason, session and code, and changes no entry',
     rule: (good) => ({
       park: async (did, park) => {
         for (const { uri } of await good.forDid(did)) await good.capture(await good.at(did, [uri]));
@@ -110,12 +110,12 @@ export const brokenByLane: readonly BrokenRule[] = [
   },
   {
     breaks: 'retries the backlog unasked',
-    fails: 'after unpark without retry, only what comes later is due',
+    fails: 'after unpark without retry, only later changes are due',
     rule: (good) => ({ unpark: (did) => good.unpark(did, { retry: true }) }),
   },
   {
     breaks: 'leaves the backlog for ever',
-    fails: 'unpark with retry frees the backlog of those before it',
+    fails: 'unpark with retry frees the backlog of earlier unparks',
     rule: (good) => ({ unpark: (did) => good.unpark(did, { retry: false }) }),
   },
   {
@@ -152,7 +152,7 @@ export const brokenByLane: readonly BrokenRule[] = [
   },
   {
     breaks: 'takes whatever has entries for ready',
-    fails: 'a lane that nobody woke is not ready, whatever it holds',
+    fails: 'a lane that was not woken is not ready, whatever it holds',
     rule: (good) => ({
       capture: async (changes) => {
         const left = await good.capture(changes);
@@ -187,7 +187,7 @@ export const brokenByLane: readonly BrokenRule[] = [
   },
   {
     breaks: 'forgets who was woken while the lane was leased',
-    fails: 'what comes while the lane is leased makes it ready afterwards',
+    fails: 'a wake while the lane is leased makes it ready afterwards',
     rule: (good) => {
       const { enter, held } = holders(good);
       return {
@@ -197,8 +197,8 @@ export const brokenByLane: readonly BrokenRule[] = [
     },
   },
   {
-    breaks: 'lets a lane back off that somebody works on',
-    fails: 'a lane that somebody works on is not backed off',
+    breaks: 'reports a backoff for a lane that a worker has leased',
+    fails: 'a lane that a worker has leased does not back off',
     rule: (good) => {
       let retryAt: Date | null = null;
       return {
@@ -230,7 +230,7 @@ export const brokenByLane: readonly BrokenRule[] = [
   },
   {
     breaks: 'gives one account turn after turn',
-    fails: 'a lane that had its turn goes behind those that wait',
+    fails: 'a lane that had its turn comes after those that wait',
     rule: (good) => ({
       readyLanes: async (limit) => {
         const since = new Map<string, string>();

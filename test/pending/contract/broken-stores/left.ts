@@ -3,12 +3,12 @@ import type { BrokenRule } from './rule.js';
 export const brokenByLeft: readonly BrokenRule[] = [
   {
     breaks: 'leaves nothing to other processes',
-    fails: 'what is left to other processes is not due',
+    fails: 'an entry that is left to other processes is not due',
     rule: () => ({ leave: () => true }),
   },
   {
     breaks: 'leaves to other processes what takes no class',
-    fails: 'what is left of a row that is gone is due all the same',
+    fails: 'an entry of a left class is due if its row is gone',
     rule: (good) => {
       const left = new Set<string>();
       return {
@@ -23,7 +23,7 @@ export const brokenByLeft: readonly BrokenRule[] = [
   },
   {
     breaks: 'takes a lane for ready in which all is left to others',
-    fails: 'a lane with nothing but what is left is ready for others only',
+    fails: 'a lane with only left entries is ready for other processes only',
     rule: (good) => {
       const woken = new Set<string>();
       return {

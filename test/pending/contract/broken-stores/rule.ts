@@ -11,7 +11,7 @@ export interface BrokenRule {
 /** No change was left alone. */
 export const NONE: ReadonlySet<string> = new Set();
 
-/** Remembers who has a lane now, for stores that take anybody for its holder. */
+/** Remembers which lease has a lane now, for stores that take any lease for it. */
 export function holders(good: PendingSyncStore) {
   const held = new Map<string, Lease>();
   return {

@@ -14,7 +14,7 @@ export const brokenByTry: readonly BrokenRule[] = [
   },
   {
     breaks: 'lets a former holder settle',
-    fails: 'settle is refused to a lease that somebody has taken over',
+    fails: 'settle is refused to a lease that another worker has taken over',
     rule: (good) => {
       const { enter, holderOf } = holders(good);
       return { enter, settle: (stale, done) => good.settle(holderOf(stale), done) };
@@ -32,7 +32,7 @@ export const brokenByTry: readonly BrokenRule[] = [
   },
   {
     breaks: 'keeps of an error less than another does',
-    fails: 'an error is kept as people can read it, up to 2000 characters',
+    fails: 'an error is kept in readable form, up to 2000 characters',
     rule: (good) => ({
       failed: (lease, tries) =>
         good.failed(
@@ -43,7 +43,7 @@ export const brokenByTry: readonly BrokenRule[] = [
   },
   {
     breaks: 'spends no attempts',
-    fails: 'a failed try is remembered and spends an attempt where told',
+    fails: 'a failed attempt is recorded, and counts if told',
     rule: (good) => ({
       failed: (lease, tries) =>
         good.failed(
@@ -54,7 +54,7 @@ export const brokenByTry: readonly BrokenRule[] = [
   },
   {
     breaks: 'spends an attempt for every failure',
-    fails: 'a failed try spends no attempt unless told',
+    fails: 'a failed attempt does not count unless told',
     rule: (good) => ({
       failed: (lease, tries) =>
         good.failed(
@@ -70,24 +70,24 @@ export const brokenByTry: readonly BrokenRule[] = [
   },
   ...['when it is captured again', 'after a sign-in'].map((until) => ({
     breaks: `lets a record that failed rest longer than until ${until}`,
-    fails: `a record that failed rests no more ${until}`,
+    fails: `a record that failed no longer rests ${until}`,
     rule: restsForEver,
   })),
   {
     breaks: 'lets every entry rest that has failed',
-    fails: 'a failure that is not of the record lets it rest no longer',
+    fails: 'a failure that is not of the record does not prolong its rest',
     rule: restsForEver,
   },
   {
     breaks: 'spends an attempt of an entry that has changed meanwhile',
-    fails: 'a failed try leaves the attempts of an entry whose version has moved',
+    fails: 'a failed attempt leaves the count of an entry whose version has moved',
     rule: (good) => ({
       failed: async (lease, tries) => good.failed(lease, await atPresent(good, lease.did, tries)),
     }),
   },
   {
     breaks: 'lets a former holder spend attempts',
-    fails: 'a failed try is refused to a lease that somebody has taken over',
+    fails: 'a failed attempt is refused to a lease that another worker has taken over',
     rule: (good) => {
       const { enter, holderOf } = holders(good);
       return { enter, failed: (stale, tries) => good.failed(holderOf(stale), tries) };
@@ -122,7 +122,7 @@ export const brokenByTry: readonly BrokenRule[] = [
   },
   {
     breaks: 'says that it gave up what was gone',
-    fails: 'discard does not return what is gone',
+    fails: 'discard does not return an entry that is gone',
     rule: (good) => ({
       discard: async (lease, given) => {
         await good.discard(lease, given);
@@ -132,7 +132,7 @@ export const brokenByTry: readonly BrokenRule[] = [
   },
   {
     breaks: 'lets a former holder give entries up',
-    fails: 'discard is refused to a lease that somebody has taken over',
+    fails: 'discard is refused to a lease that another worker has taken over',
     rule: (good) => {
       const { enter, holderOf } = holders(good);
       return { enter, discard: (stale, given) => good.discard(holderOf(stale), given) };

@@ -80,12 +80,12 @@ const without =
 export const brokenByUnlessSettled: readonly BrokenRule[] = [
   {
     breaks: 'leaves changes alone and does not say so',
-    fails: 'of changes that may be left alone, those that are not returned are kept',
+    fails: 'changes that may be left alone and are not returned are kept',
     rule: without('company', true),
   },
   {
     breaks: 'leaves alone what is pending',
-    fails: 'a change of what is pending is kept, whatever was settled before',
+    fails: 'a change of a pending address is kept, whatever was settled before',
     rule: without('pending'),
   },
   {
@@ -105,12 +105,12 @@ export const brokenByUnlessSettled: readonly BrokenRule[] = [
   },
   {
     breaks: 'takes what should have no record for what never had one',
-    fails: 'a change for no record is kept where one was to be',
+    fails: 'a change for no record is kept if a record was to be written there',
     rule: without('trace'),
   },
   {
-    breaks: 'takes what nobody looked at for settled',
-    fails: 'a change is kept if what is there was left as it is, unseen',
+    breaks: 'takes an address that was settled without looking for settled',
+    fails: 'a change is kept if its address was settled as it is, without looking',
     rule: without('as-is'),
   },
   {
@@ -125,7 +125,7 @@ export const brokenByUnlessSettled: readonly BrokenRule[] = [
   },
   {
     breaks: 'takes what was given up for settled',
-    fails: 'a change of an address that was given up is kept',
+    fails: 'a change of a discarded address is kept',
     rule: without('given up'),
   },
   {
@@ -135,7 +135,7 @@ export const brokenByUnlessSettled: readonly BrokenRule[] = [
   },
   {
     breaks: 'forgets a change for another one of its address',
-    fails: 'a change is kept that comes with another one of its address',
+    fails: 'a change is kept if the same capture has another change of its address',
     rule: without('company'),
   },
 ];

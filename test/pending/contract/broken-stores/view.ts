@@ -3,7 +3,7 @@ import type { BrokenRule } from './rule.js';
 export const brokenByView: readonly BrokenRule[] = [
   {
     breaks: 'shows what is done with as pending',
-    fails: 'inspect gives what is kept of an address, or null',
+    fails: 'inspect gives the pending sync or dead letter of an address, or null',
     rule: (good) => {
       const seen = new Map<string, Awaited<ReturnType<typeof good.inspect>>>();
       return {
@@ -17,7 +17,7 @@ export const brokenByView: readonly BrokenRule[] = [
   },
   {
     breaks: 'takes every entry that ever failed for tried',
-    fails: 'inspect tells whether an entry was tried since it was captured last',
+    fails: 'inspect tells whether an entry was attempted since its last capture',
     rule: (good) => ({
       inspect: async (uri) => {
         const kept = await good.inspect(uri);
@@ -37,7 +37,7 @@ export const brokenByView: readonly BrokenRule[] = [
   },
   {
     breaks: 'counts no backfill',
-    fails: 'stats counts what is pending, parked and leased, or says that it cannot',
+    fails: 'stats counts pending syncs, parked and leased lanes, if it can',
     rule: (good) => {
       let backfill = 0;
       return {
@@ -53,9 +53,9 @@ export const brokenByView: readonly BrokenRule[] = [
     },
   },
   ...[
-    'what is given up is a dead letter until it is requeued',
-    'dead letters come in pages, oldest first, and are forgotten when told',
-    'written gives what has a record and nothing pending, in pages',
+    'a discarded entry is a dead letter until it is requeued',
+    'dead letters come in pages, oldest first, and can be purged',
+    'written gives the addresses with a record and nothing pending, in pages',
   ].map((fails) => ({
     breaks: 'says that it is durable, and forgets what is done with',
     fails,

@@ -27,7 +27,7 @@ export const accountCases = (): ContractCase[] => [
     assert.deepEqual(await scene.store.forDid('did:plc:nobody'), []);
   }),
 
-  contractCase('the pending syncs of a parked account are there to be seen', async ({ store }) => {
+  contractCase('the pending syncs of a parked account can be read', async ({ store }) => {
     await store.capture([aChange('a')]);
     await store.park(ALICE, PARK);
     assert.equal((await store.forDid(ALICE)).length, 1);
@@ -50,7 +50,7 @@ export const accountCases = (): ContractCase[] => [
     assert.equal(await store.find('no id of ours'), null);
   }),
 
-  contractCase('remove says whether there was one', async ({ store }) => {
+  contractCase('remove tells whether there was one', async ({ store }) => {
     await store.capture([aChange('a'), aChange('b')]);
     assert.equal(await store.remove(uriOf('a')), true);
     assert.equal(await store.remove(uriOf('a')), false);
@@ -75,7 +75,7 @@ export const accountCases = (): ContractCase[] => [
     assert.equal(sync?.entityId, '{"a":1,"b":"ü\u{1F600}\'\\""}');
   }),
 
-  contractCase('a pending sync that somebody changes changes nothing in the store', async ({ store }) => {
+  contractCase('changing a returned pending sync changes nothing in the store', async ({ store }) => {
     await store.capture([aChange('a')]);
     const [sync] = await store.forDid(ALICE);
     assert.ok(sync);

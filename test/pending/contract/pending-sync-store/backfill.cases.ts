@@ -10,9 +10,9 @@ const found = (rkey: string, rest: Partial<PendingChange> & { did?: string } = {
 
 const inFuture = (milliseconds = LONG): Date => new Date(Date.now() + milliseconds);
 
-/** What was found comes after what users do now: in its lane, and its lane among the others. */
+/** Backfill comes after live changes, within its lane, and its lane among the others. */
 export const backfillCases = (span: number): ContractCase[] => [
-  contractCase('what was only ever captured as backfill is backfill', async (scene) => {
+  contractCase('an address that was only captured as backfill is backfill', async (scene) => {
     await scene.store.capture([found('a'), aChange('b')]);
     await scene.store.capture([found('a')]);
     assert.deepEqual(await backfillOf(scene, 'a', 'b'), [true, false]);
@@ -47,7 +47,7 @@ export const backfillCases = (span: number): ContractCase[] => [
     assert.equal((await scene.entry('a')).entityId, '2');
   }),
 
-  contractCase('a settled address begins anew as what it is captured as', async (scene) => {
+  contractCase('a settled address begins anew as live or as backfill, as it is captured', async (scene) => {
     await scene.store.capture([aChange('a'), found('b')]);
     const entries = [await scene.entry('a'), await scene.entry('b')];
     await scene.leased((lease) =>
@@ -60,7 +60,7 @@ export const backfillCases = (span: number): ContractCase[] => [
     assert.deepEqual(await backfillOf(scene, 'a', 'b'), [true, false]);
   }),
 
-  contractCase('due gives backfill last, whatever is older', async (scene) => {
+  contractCase('due gives backfill last, however old it is', async (scene) => {
     await scene.capture(found('a'), aChange('d'), found('b'), aChange('c'));
     assert.deepEqual(await scene.due(), ['d', 'c', 'a', 'b']);
     assert.deepEqual(await scene.due({ limit: 3, backlog: true }), ['d', 'c', 'a']);
@@ -86,7 +86,7 @@ export const backfillCases = (span: number): ContractCase[] => [
     assert.equal((await scene.store.lane(ALICE)).retryAt, null, 'it is not backed off');
   }),
 
-  contractCase('backfill that had to wait goes on by itself in time', async (scene) => {
+  contractCase('backfill that had to wait goes on automatically after its time', async (scene) => {
     await wakeFor(scene, found('a'));
     await give(scene, { backfillAt: inFuture(span) });
     await scene.pass(span);
@@ -105,7 +105,7 @@ export const backfillCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.store.readyLanes(10), [CAROL, BOB, ALICE]);
   }),
 
-  contractCase('a lane with only backfill is ready when nobody else is', async (scene) => {
+  contractCase('a lane with only backfill is ready when no other lane is', async (scene) => {
     await wakeFor(scene, found('a'));
     assert.deepEqual(await scene.peer.readyLanes(10), [ALICE]);
     const entry = await scene.entry('a');
@@ -113,7 +113,7 @@ export const backfillCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.store.readyLanes(10), []);
   }),
 
-  contractCase('of backfill the lane that waits longest comes first, up to the limit', async (scene) => {
+  contractCase('among backfill, the lane that waits longest comes first, up to the limit', async (scene) => {
     for (const did of [CAROL, ALICE, BOB]) await wakeFor(scene, found('x', { did }));
     await wakeFor(scene, found('y', { did: CAROL }));
     assert.deepEqual(await scene.store.readyLanes(2), [CAROL, ALICE]);
@@ -122,7 +122,7 @@ export const backfillCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE, BOB, CAROL], 'who had a turn goes behind');
   }),
 
-  contractCase('to be woken for backfill that is not there is no work', async (scene) => {
+  contractCase('a lane woken for backfill that it does not have is not ready', async (scene) => {
     await scene.store.wake(ALICE, { backfill: true });
     assert.deepEqual(await scene.store.readyLanes(10), []);
     await wakeFor(scene, found('a'));
@@ -141,7 +141,7 @@ export const backfillCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.due(), ['a', 'b'], 'what became live has waited long enough');
   }),
 
-  contractCase('a lane that is given back asleep keeps that its backfill has to wait', async (scene) => {
+  contractCase('a lane given back asleep keeps when its backfill may go on', async (scene) => {
     await wakeFor(scene, found('a'));
     await give(scene, { backfillAt: inFuture() });
     await wakeFor(scene, aChange('b'));
@@ -154,7 +154,7 @@ export const backfillCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
   }),
 
-  contractCase('a lane whose backfill was tried sleeps like any other', async (scene) => {
+  contractCase('a lane whose backfill was attempted sleeps like any other', async (scene) => {
     await wakeFor(scene, found('a'));
     const entry = await scene.entry('a');
     await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { countsAttempt: false })]));
@@ -182,7 +182,7 @@ export const backfillCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.store.readyLanes(10), []);
   }),
 
-  contractCase('a lane that is given back as before is behind again with its backfill', async (scene) => {
+  contractCase('a lane given back as before comes last again with its backfill', async (scene) => {
     await wakeFor(scene, found('a'));
     await wakeFor(scene, aChange('x', { did: BOB }));
     await give(scene, 'as-before');
@@ -239,7 +239,7 @@ export const backfillCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.store.readyLanes(10), [BOB, ALICE]);
   }),
 
-  contractCase('a lane with only backfill comes last after it was backed off, too', async (scene) => {
+  contractCase('a lane with only backfill comes last also after a backoff', async (scene) => {
     await wakeFor(scene, found('a'));
     await give(scene, { retryAt: inFuture(span) });
     await scene.pass(span);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ContractCase } from '../contract-case.js';
 import { aChange, ALICE, contractCase, failedTry, LONG, PARK, type Scene, uriOf } from './fixtures.js';
 
-/** What a sign-in leaves for a retry by hand: what was parked, and nothing else. */
+/** What a sign-in leaves for a retry by hand: parked entries, and no others. */
 export const backlogCases = (): ContractCase[] => [
   contractCase('a sign-in of an account that is not parked makes no backlog', async (scene) => {
     await scene.capture(aChange('a'));
@@ -35,7 +35,7 @@ export const backlogCases = (): ContractCase[] => [
     assert.deepEqual(await scene.due({ backlog: true }), ['a', 'b']);
   }),
 
-  contractCase('what needed a session is backlog after a sign-in without retry', async (scene) => {
+  contractCase('an entry that needed a session is backlog after a sign-in without retry', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
     await needSession(scene, 'a');
     for (let times = 0; times < 2; times++) {
@@ -48,7 +48,7 @@ export const backlogCases = (): ContractCase[] => [
     assert.deepEqual(await scene.due(), ['a', 'b']);
   }),
 
-  contractCase('what needed a session is no backlog once it is captured again', async (scene) => {
+  contractCase('an entry that needed a session is no backlog once it is captured again', async (scene) => {
     await scene.capture(aChange('a'));
     await needSession(scene, 'a');
     await scene.store.unpark(ALICE, { retry: false });
@@ -65,7 +65,7 @@ export const backlogCases = (): ContractCase[] => [
     await scene.store.voidPark('did:plc:nobody');
   }),
 
-  contractCase('a void park leaves the backlog of those before it', async (scene) => {
+  contractCase('a void park leaves the backlog of earlier parks', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
     await needSession(scene, 'a');
     await scene.store.unpark(ALICE, { retry: false });
@@ -76,7 +76,7 @@ export const backlogCases = (): ContractCase[] => [
     assert.deepEqual(await scene.due(), ['c']);
   }),
 
-  contractCase('a void park frees what needs a session', async (scene) => {
+  contractCase('a void park frees the entries that need a session', async (scene) => {
     await scene.capture(aChange('a'));
     await needSession(scene, 'a');
     await scene.store.park(ALICE, PARK);
@@ -84,7 +84,7 @@ export const backlogCases = (): ContractCase[] => [
     assert.deepEqual(await scene.due(), ['a']);
   }),
 
-  contractCase('what is renewed is no backlog, and asks for what it did', async (scene) => {
+  contractCase('a renewed entry is no backlog, and asks for the same as before', async (scene) => {
     await scene.capture(aChange('a'), aChange('b', { operation: 'unpublish', keepRecord: true }));
     const { version: _, ...before } = await scene.entry('b');
     assert.equal((await scene.store.lane(ALICE)).justFreed, false);
@@ -98,7 +98,7 @@ export const backlogCases = (): ContractCase[] => [
   }),
 ];
 
-/** All of Alice's that is pending. */
+/** Makes all pending entries of Alice backlog. */
 async function makeBacklog(scene: Scene): Promise<void> {
   await scene.store.park(ALICE, PARK);
   await scene.store.unpark(ALICE, { retry: false });

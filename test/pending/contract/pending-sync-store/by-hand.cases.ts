@@ -10,9 +10,9 @@ const auto = (operation: Operation, more: Partial<PendingChange> = {}) =>
   aChange('a', { operation, ...more });
 const removal = auto('unpublish', { keepRecord: true, givenUp: true });
 
-/** What stays asked for by hand, though its entity changes meanwhile. */
+/** Requests by hand that stay, although their entity changes meanwhile. */
 export const byHandCases = (): ContractCase[] => [
-  contractCase('what is to be published by hand is so, though its entity changes', async (scene) => {
+  contractCase('an entity to be published by hand is, although it changes', async (scene) => {
     for (const operation of ['publish', 'republish'] as const) {
       await scene.store.capture([byHand(operation)]);
       const { version } = await scene.entry('a');
@@ -23,14 +23,14 @@ export const byHandCases = (): ContractCase[] => [
     }
   }),
 
-  contractCase('what is to be published by hand is not, once its entity goes', async (scene) => {
+  contractCase('an entity to be published by hand is not, once it is removed', async (scene) => {
     await scene.store.capture([byHand('publish')]);
     await scene.store.capture([removal]);
     const entry = await scene.entry('a');
     assert.deepEqual([entry.trigger, entry.operation, entry.keepRecord], ['auto', 'unpublish', true]);
   }),
 
-  contractCase('what is to be unpublished by hand is renewed if its entity changes', async (scene) => {
+  contractCase('an entity to be unpublished by hand is renewed if it changes', async (scene) => {
     await scene.store.capture([byHand('unpublish')]);
     for (const operation of ['republish', 'publish', 'unpublish'] as const) {
       await scene.store.capture([auto(operation)]);
@@ -38,14 +38,14 @@ export const byHandCases = (): ContractCase[] => [
     }
   }),
 
-  contractCase('what is to be unpublished by hand is so, though its entity goes', async (scene) => {
+  contractCase('an entity to be unpublished by hand is, although it is removed', async (scene) => {
     await scene.store.capture([byHand('unpublish')]);
     await scene.store.capture([removal]);
     assert.deepEqual(await asked(scene), ['unpublish', 'unpublish']);
     assert.equal((await scene.entry('a')).keepRecord, false);
   }),
 
-  contractCase('what is asked for by hand is withdrawn by hand', async (scene) => {
+  contractCase('a request by hand is withdrawn by hand', async (scene) => {
     await scene.store.capture([byHand('unpublish')]);
     await scene.store.capture([auto('republish')]);
     await scene.store.capture([byHand('republish')]);
@@ -54,7 +54,7 @@ export const byHandCases = (): ContractCase[] => [
     assert.deepEqual(await asked(scene), ['unpublish', 'unpublish']);
   }),
 
-  contractCase('what was asked for by hand is asked of no other entity', async (scene) => {
+  contractCase('a request by hand does not pass to another entity', async (scene) => {
     for (const operation of ['publish', 'unpublish'] as const) {
       await scene.store.capture([byHand(operation)]);
       await scene.store.capture([auto('republish', { entityId: 'another' })]);
@@ -62,7 +62,7 @@ export const byHandCases = (): ContractCase[] => [
     }
   }),
 
-  contractCase('what was asked for by hand is done with once it is settled', async (scene) => {
+  contractCase('a request by hand ends once it is settled', async (scene) => {
     await scene.store.capture([byHand('publish')]);
     const entry = await scene.entry('a');
     await scene.leased((lease) => scene.store.settle(lease, [settled(entry)]));
@@ -70,13 +70,13 @@ export const byHandCases = (): ContractCase[] => [
     assert.deepEqual(await asked(scene), ['auto', 'republish']);
   }),
 
-  contractCase('what a reconciliation asks for is not asked for by hand', async (scene) => {
+  contractCase('a finding of a reconciliation is not a request by hand', async (scene) => {
     await scene.store.capture([{ ...byHand('unpublish'), backfill: true }]);
     await scene.store.capture([auto('republish')]);
     assert.deepEqual(await asked(scene), ['auto', 'republish']);
   }),
 
-  contractCase('what is asked for by hand stays so within one capture', async (scene) => {
+  contractCase('a request by hand stays within one capture', async (scene) => {
     await scene.store.capture([byHand('publish'), auto('republish')]);
     assert.deepEqual(await asked(scene), ['publish', 'publish']);
     await scene.store.capture([byHand('unpublish'), auto('republish')]);

@@ -50,7 +50,7 @@ export const captureCases = (): ContractCase[] => [
     assert.equal(await store.countForDid(ALICE), 2);
   }),
 
-  contractCase('a recapture that knows of no record keeps the one that is known', async (scene) => {
+  contractCase('a recapture without a cid keeps the known cid', async (scene) => {
     await scene.store.capture([aChange('a', { cid: 'bafya' }), claimed('b')]);
     await scene.store.capture([aChange('a', { operation: 'unpublish' })]);
     assert.equal((await scene.entry('a')).cid, 'bafya');
@@ -94,7 +94,7 @@ export const captureCases = (): ContractCase[] => [
     assert.deepEqual(await scene.due(), ['a', 'b']);
   }),
 
-  contractCase('a recapture has all its attempts, unless it is backfill', async (scene) => {
+  contractCase('a recapture gets all its attempts, unless it is backfill', async (scene) => {
     await scene.capture(aChange('a'));
     await scene.leased(async (lease) => scene.store.failed(lease, [failedTry(await scene.entry('a'))]));
     await scene.capture(aChange('a', { backfill: true }));
@@ -103,7 +103,7 @@ export const captureCases = (): ContractCase[] => [
     assert.equal((await scene.entry('a')).sync.attempts, 0);
   }),
 
-  contractCase('what users did is not taken over by a backfill that finds it again', async (scene) => {
+  contractCase('a live change is not taken over by a backfill that finds it again', async (scene) => {
     const removal = aChange('a', { operation: 'unpublish', keepRecord: true, givenUp: true });
     await scene.store.capture([removal]);
     const { version } = await scene.entry('a');
@@ -136,7 +136,7 @@ export const captureCases = (): ContractCase[] => [
     assert.deepEqual([entry.givenUp, entry.keepRecord, entry.operation], [true, true, 'unpublish']);
   }),
 
-  contractCase('an address that was given up goes to whoever claims it', async (scene) => {
+  contractCase('an address that was given up goes to the entity that claims it', async (scene) => {
     await scene.store.capture([givenUp('a')]);
     await scene.store.capture([claimed('a')]);
     const entry = await scene.entry('a');
@@ -174,14 +174,14 @@ export const captureCases = (): ContractCase[] => [
     beginsAnew(scene, () => scene.store.removeForDid(ALICE)),
   ),
 
-  contractCase('captures of one account at once lose none', async ({ store, peer }) => {
+  contractCase('concurrent captures of one account lose no change', async ({ store, peer }) => {
     const rkeys = Array.from({ length: 20 }, (_, index) => `r${index}`);
     await Promise.all(rkeys.map((rkey, index) => (index % 2 ? store : peer).capture([aChange(rkey)])));
     const kept = (await store.forDid(ALICE)).map(({ rkey }) => rkey);
     assert.deepEqual(kept.toSorted(), rkeys.toSorted());
   }),
 
-  contractCase('captures of one address at once all raise its version', async (scene) => {
+  contractCase('concurrent captures of one address each raise its version', async (scene) => {
     await scene.store.capture([aChange('a')]);
     const { version } = await scene.entry('a');
     await Promise.all([scene.store, scene.peer, scene.store].map((store) => store.capture([aChange('a')])));

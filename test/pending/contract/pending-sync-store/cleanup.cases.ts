@@ -22,7 +22,7 @@ const neverExpires = (span: number, what: string, change: Parameters<typeof aCha
 
 export const cleanupCases = (span: number): ContractCase[] => [
   contractCase(
-    'cleanup gives up what is older than the ttl',
+    'cleanup gives up entries older than the ttl',
     async (scene) => {
       await scene.store.capture([
         aChange('a'),
@@ -45,7 +45,7 @@ export const cleanupCases = (span: number): ContractCase[] => [
   ),
 
   contractCase(
-    'cleanup leaves what is younger than the ttl',
+    'cleanup leaves entries younger than the ttl',
     async (scene) => {
       await scene.store.capture([aChange('a')]);
       await scene.pass(span);
@@ -67,7 +67,7 @@ export const cleanupCases = (span: number): ContractCase[] => [
   neverExpires(span, 'an unpublish', { operation: 'unpublish', givenUp: true }),
 
   contractCase(
-    'what has become an unpublish never expires',
+    'an entry that has become an unpublish never expires',
     async (scene) => {
       await scene.store.capture([aChange('a')]);
       await scene.store.capture([aChange('a', { operation: 'unpublish', givenUp: true })]);

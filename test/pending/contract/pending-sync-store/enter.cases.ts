@@ -8,7 +8,7 @@ const ANYWAY = { milliseconds: LONG, anyway: true };
 
 export const enterCases = (span: number): ContractCase[] => [
   contractCase(
-    'enter gives the lane with what is pending at the addresses that it is asked for',
+    'enter gives the lane with the pending entries at the addresses that it is asked for',
     async (scene) => {
       await scene.capture(aChange('a'), aChange('b'), aChange('c'));
       const asked = ['c', 'a', 'a', 'none'].map((rkey) => uriOf(rkey));
@@ -46,7 +46,7 @@ export const enterCases = (span: number): ContractCase[] => [
     assert.deepEqual([...second.entries], []);
   }),
 
-  contractCase('of those that enter a lane at once one gets it', async (scene) => {
+  contractCase('of several workers that enter a lane at once, one gets it', async (scene) => {
     await scene.capture(aChange('a'));
     const asking = [scene.store, scene.peer, scene.store, scene.peer].map((store) =>
       store.enter(ALICE, [uriOf('a')], OPEN),
@@ -58,7 +58,7 @@ export const enterCases = (span: number): ContractCase[] => [
     assert.deepEqual(others, []);
   }),
 
-  contractCase('enter takes no lane that is parked, and tells by what', async (scene) => {
+  contractCase('enter takes no parked lane, and tells its park', async (scene) => {
     await scene.capture(aChange('a'));
     await scene.store.park(ALICE, PARK);
     const { lane, lease } = await scene.peer.enter(ALICE, [uriOf('a')], OPEN);
@@ -68,7 +68,7 @@ export const enterCases = (span: number): ContractCase[] => [
     assert.ok((await scene.peer.enter(ALICE, [uriOf('a')], OPEN)).lease);
   }),
 
-  contractCase('enter takes no lane that backs off, and tells until when', async (scene) => {
+  contractCase('enter takes no lane that backs off, and tells its retryAt', async (scene) => {
     const retryAt = await backOff(scene, span);
     const { lane, lease } = await scene.peer.enter(ALICE, [uriOf('a')], OPEN);
     assert.equal(lease, null);
@@ -81,7 +81,7 @@ export const enterCases = (span: number): ContractCase[] => [
   }),
 
   contractCase(
-    'enter takes any lane for a worker that comes anyway, but that of another worker',
+    'enter with anyway takes a lane that is parked or backs off, but not that of another worker',
     async (scene) => {
       const retryAt = await backOff(scene, LONG);
       const { lane, lease } = await scene.store.enter(ALICE, [], ANYWAY);

@@ -96,7 +96,7 @@ export class Scene {
     }
   }
 
-  /** A lease of Alice's lane that somebody else has taken over since. */
+  /** A lease of Alice's lane that another worker has taken over since. */
   async staleLease(span: number): Promise<Lease> {
     const stale = await this.lease(ALICE, span);
     await this.pass(span);

@@ -43,7 +43,7 @@ export const laneCases = (span: number): ContractCase[] => [
     assert.deepEqual(await store.lane(ALICE), IDLE);
   }),
 
-  contractCase('park keeps its reason, session and code, and touches no entry', async (scene) => {
+  contractCase('park keeps its reason, session and code, and changes no entry', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
     const before = await scene.store.at(ALICE, [(await scene.entry('a')).sync.uri]);
     await scene.store.park(ALICE, PARK);
@@ -68,7 +68,7 @@ export const laneCases = (span: number): ContractCase[] => [
     await scene.store.unpark('did:plc:nobody', { retry: false });
   }),
 
-  contractCase('after unpark without retry, only what comes later is due', async (scene) => {
+  contractCase('after unpark without retry, only later changes are due', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
     await scene.store.park(ALICE, PARK);
     await scene.store.unpark(ALICE, { retry: false });
@@ -78,7 +78,7 @@ export const laneCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.due({ backlog: true }), ['a', 'b', 'c']);
   }),
 
-  contractCase('what is captured again is backlog no more', async (scene) => {
+  contractCase('an entry that is captured again is no longer backlog', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
     await scene.store.park(ALICE, PARK);
     await scene.store.unpark(ALICE, { retry: false });
@@ -86,7 +86,7 @@ export const laneCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.due(), ['b']);
   }),
 
-  contractCase('unpark with retry frees the backlog of those before it', async (scene) => {
+  contractCase('unpark with retry frees the backlog of earlier unparks', async (scene) => {
     await scene.capture(aChange('a'));
     await scene.store.park(ALICE, PARK);
     await scene.store.unpark(ALICE, { retry: false });
@@ -114,7 +114,7 @@ export const laneCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
   }),
 
-  contractCase('a lane that nobody woke is not ready, whatever it holds', async (scene) => {
+  contractCase('a lane that was not woken is not ready, whatever it holds', async (scene) => {
     await scene.capture(aChange('a'));
     assert.deepEqual(await scene.store.readyLanes(10), []);
     assert.deepEqual(await scene.due(), ['a']);
@@ -146,7 +146,7 @@ export const laneCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.peer.readyLanes(10), [ALICE]);
   }),
 
-  contractCase('what comes while the lane is leased makes it ready afterwards', async (scene) => {
+  contractCase('a wake while the lane is leased makes it ready afterwards', async (scene) => {
     await scene.leased(() => wakeWith(scene, aChange('a')));
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
   }),
@@ -185,7 +185,7 @@ export const laneCases = (span: number): ContractCase[] => [
     assert.equal((await scene.store.lane(ALICE)).retryAt, null);
   }),
 
-  contractCase('a lane that somebody works on is not backed off', async (scene) => {
+  contractCase('a lane that a worker has leased does not back off', async (scene) => {
     const lease = await scene.lease();
     await scene.store.release(lease, { next: { retryAt: new Date(Date.now() + LONG) }, failures: 1 });
     await scene.lease();
@@ -237,7 +237,7 @@ export const laneCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.store.readyLanes(2), ['did:plc:c', 'did:plc:a']);
   }),
 
-  contractCase('a lane that had its turn goes behind those that wait', async (scene) => {
+  contractCase('a lane that had its turn comes after those that wait', async (scene) => {
     await wakeWith(scene, aChange('a'));
     await wakeWith(scene, aChange('b'));
     await wakeWith(scene, aChange('x', { did: BOB }));

@@ -3,14 +3,14 @@ import type { ContractCase } from '../contract-case.js';
 import { leaseOf, aChange, ALICE, BOB, contractCase, LONG, settled } from './fixtures.js';
 
 export const leaseCases = (span: number): ContractCase[] => [
-  contractCase("a leased lane is nobody else's", async (scene) => {
+  contractCase('a leased lane is given to no other worker', async (scene) => {
     await scene.lease();
     assert.equal(await leaseOf(scene.peer, ALICE, LONG), null);
     assert.equal(await leaseOf(scene.store, ALICE, LONG), null);
     await scene.lease(BOB);
   }),
 
-  contractCase('of those that ask for a lane at once one gets it', async (scene) => {
+  contractCase('of several workers that ask for a lane at once, one gets it', async (scene) => {
     for (let round = 0; round < 5; round++) {
       const asking = [scene.store, scene.peer, scene.store, scene.peer].map((store) =>
         leaseOf(store, ALICE, LONG),
@@ -32,7 +32,7 @@ export const leaseCases = (span: number): ContractCase[] => [
     assert.ok(third.token > second.token);
   }),
 
-  contractCase("a lease says when it ends, on this process's monotonic clock", async (scene) => {
+  contractCase("a lease tells when it ends, on this process's monotonic clock", async (scene) => {
     const before = performance.now();
     const lease = await scene.lease(ALICE, LONG);
     assert.equal(lease.did, ALICE);
@@ -64,7 +64,7 @@ export const leaseCases = (span: number): ContractCase[] => [
     assert.equal(await scene.store.settle(extended, [settled(entry)]), true);
   }),
 
-  contractCase('a lease that somebody has taken over cannot be extended', async (scene) => {
+  contractCase('a lease that another worker has taken over cannot be extended', async (scene) => {
     const stale = await scene.staleLease(span);
     assert.equal(await scene.store.extend(stale, LONG), null);
   }),
@@ -76,7 +76,7 @@ export const leaseCases = (span: number): ContractCase[] => [
     await scene.lease(ALICE, LONG, scene.peer);
   }),
 
-  contractCase('release changes nothing once somebody has taken the lane over', async (scene) => {
+  contractCase('release changes nothing once another worker has taken the lane over', async (scene) => {
     const stale = await scene.staleLease(span);
     await scene.store.release(stale, { next: { retryAt: new Date(Date.now() + LONG) }, failures: 7 });
     assert.equal(await leaseOf(scene.store, ALICE, LONG), null);

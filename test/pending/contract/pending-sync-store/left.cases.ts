@@ -10,7 +10,7 @@ async function isReadyForPeer({ store, peer }: Scene): Promise<void> {
 }
 
 export const leftCases = (): ContractCase[] => [
-  contractCase('what is left to other processes is not due', async (scene) => {
+  contractCase('an entry that is left to other processes is not due', async (scene) => {
     await scene.capture(aChange('a'), unknown('b'), aChange('c'));
     assert.equal(scene.store.leave('Unknown'), true);
     assert.equal(scene.store.leave('Unknown'), false);
@@ -20,7 +20,7 @@ export const leftCases = (): ContractCase[] => [
     assert.equal(await scene.store.countForDid(ALICE), 3);
   }),
 
-  contractCase('what is left of a row that is gone is due all the same', async (scene) => {
+  contractCase('an entry of a left class is due if its row is gone', async (scene) => {
     await scene.capture(
       unknown('a'),
       aChange('b', { entityName: 'Unknown', operation: 'unpublish', givenUp: true, orphaned: true }),
@@ -32,7 +32,7 @@ export const leftCases = (): ContractCase[] => [
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
   }),
 
-  contractCase('a lane with nothing but what is left is ready for others only', async (scene) => {
+  contractCase('a lane with only left entries is ready for other processes only', async (scene) => {
     await scene.capture(unknown('a'));
     scene.store.leave('Unknown');
     await scene.store.wake(ALICE);
@@ -43,7 +43,7 @@ export const leftCases = (): ContractCase[] => [
     await isReadyForPeer(scene);
   }),
 
-  contractCase('what has failed is not ready again because its lane is for others', async (scene) => {
+  contractCase('a failed entry is not ready again because its lane is for others', async (scene) => {
     await scene.capture(aChange('a'), unknown('b'));
     scene.store.leave('Unknown');
     await scene.store.wake(ALICE);
@@ -60,7 +60,7 @@ export const leftCases = (): ContractCase[] => [
   }),
 
   contractCase(
-    'what has failed is ready again after its backoff, in a lane for others too',
+    'a failed entry is ready again after its backoff, also in a lane that is ready for others',
     async (scene) => {
       await scene.capture(aChange('a'), unknown('b'));
       scene.store.leave('Unknown');
@@ -72,7 +72,7 @@ export const leftCases = (): ContractCase[] => [
     },
   ),
 
-  contractCase('the backfill of a lane that is ready for others has its turn', async (scene) => {
+  contractCase('backfill gets its turn in a lane that is ready for other processes', async (scene) => {
     await scene.capture(unknown('a'), aChange('b', { backfill: true }));
     scene.store.leave('Unknown');
     await scene.store.wake(ALICE);

@@ -8,7 +8,7 @@ export const transactionCases = (): ContractCase[] => [
     assert.equal(store.durable, true);
   }),
 
-  contractCase('what was captured in a transaction is there after its commit', async (scene) => {
+  contractCase('a change captured in a transaction is there after its commit', async (scene) => {
     await transactionOf(scene)(async (runner) => {
       await scene.store.capture([aChange('a'), aChange('b')], runner);
     });
@@ -17,7 +17,7 @@ export const transactionCases = (): ContractCase[] => [
     assert.deepEqual(await scene.store.readyLanes(10), [ALICE]);
   }),
 
-  contractCase('what was captured in a transaction goes with its rollback', async (scene) => {
+  contractCase('a change captured in a transaction is gone after its rollback', async (scene) => {
     await rolledBack(scene, aChange('a'));
     assert.equal(await scene.store.hasForDid(ALICE), false);
   }),

@@ -3,7 +3,7 @@ import type { ContractCase } from '../contract-case.js';
 import { aChange, ALICE, contractCase, failedTry, type Scene, settled, uriOf } from './fixtures.js';
 
 export const tryCases = (span: number): ContractCase[] => [
-  contractCase('what is settled is pending no more', async (scene) => {
+  contractCase('a settled entry is no longer pending', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
     const entry = await scene.entry('a');
     assert.equal(await scene.leased((lease) => scene.store.settle(lease, [settled(entry)])), true);
@@ -22,7 +22,7 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.due(), ['a']);
   }),
 
-  contractCase('a capture while a try is settled is not lost', async (scene) => {
+  contractCase('a capture while an attempt is settled is not lost', async (scene) => {
     for (let round = 0; round < 5; round++) {
       await scene.store.capture([aChange('a')]);
       const entry = await scene.entry('a');
@@ -40,7 +40,7 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.equal(await scene.isPending('a'), false);
   }),
 
-  contractCase('settle is refused to a lease that somebody has taken over', async (scene) => {
+  contractCase('settle is refused to a lease that another worker has taken over', async (scene) => {
     await scene.store.capture([aChange('a')]);
     const entry = await scene.entry('a');
     const stale = await scene.staleLease(span);
@@ -57,7 +57,7 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.equal(await scene.isPending('a'), true);
   }),
 
-  contractCase('a failed try is remembered and spends an attempt where told', async (scene) => {
+  contractCase('a failed attempt is recorded, and counts if told', async (scene) => {
     await scene.store.capture([aChange('a')]);
     const entry = await scene.entry('a');
     const failing = (error: string) =>
@@ -70,7 +70,7 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.due({ backlog: true }), ['a'], 'it is tried again');
   }),
 
-  contractCase('an error is kept as people can read it, up to 2000 characters', async (scene) => {
+  contractCase('an error is kept in readable form, up to 2000 characters', async (scene) => {
     await scene.store.capture([aChange('a')]);
     const entry = await scene.entry('a');
     const error = `a\0b${'x'.repeat(3_000)}`;
@@ -85,14 +85,14 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.due({ backlog: true }), ['a', 'b']);
   }),
 
-  contractCase('a record that failed rests no more when it is captured again', async (scene) => {
+  contractCase('a record that failed no longer rests when it is captured again', async (scene) => {
     await scene.capture(aChange('a'));
     await failOnce(scene, 'a');
     await scene.capture(aChange('a'));
     assert.deepEqual(await scene.due(), ['a']);
   }),
 
-  contractCase('a record that failed rests no more after a sign-in', async (scene) => {
+  contractCase('a record that failed no longer rests after a sign-in', async (scene) => {
     await scene.capture(aChange('a'));
     await failOnce(scene, 'a');
     await scene.store.unpark(ALICE, { retry: true });
@@ -101,14 +101,14 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.due(), []);
   }),
 
-  contractCase('a failure that is not of the record lets it rest no longer', async (scene) => {
+  contractCase('a failure that is not of the record does not prolong its rest', async (scene) => {
     await scene.capture(aChange('a'));
     const entry = await scene.entry('a');
     await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { countsAttempt: false })]));
     assert.deepEqual(await scene.due(), ['a']);
   }),
 
-  contractCase('a failed try spends no attempt unless told', async (scene) => {
+  contractCase('a failed attempt does not count unless told', async (scene) => {
     await scene.store.capture([aChange('a')]);
     const entry = await scene.entry('a');
     await scene.leased((lease) => scene.store.failed(lease, [failedTry(entry, { countsAttempt: false })]));
@@ -116,7 +116,7 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.deepEqual([sync.attempts, sync.lastError], [0, 'refused']);
   }),
 
-  contractCase('a failed try leaves the attempts of an entry whose version has moved', async (scene) => {
+  contractCase('a failed attempt leaves the count of an entry whose version has moved', async (scene) => {
     await scene.store.capture([aChange('a')]);
     const entry = await scene.entry('a');
     await scene.leased(async (lease) => {
@@ -126,7 +126,7 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.equal((await scene.entry('a')).sync.attempts, 0);
   }),
 
-  contractCase('a failed try is refused to a lease that somebody has taken over', async (scene) => {
+  contractCase('a failed attempt is refused to a lease that another worker has taken over', async (scene) => {
     await scene.store.capture([aChange('a')]);
     const entry = await scene.entry('a');
     const stale = await scene.staleLease(span);
@@ -162,7 +162,7 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.due(), ['a', 'b']);
   }),
 
-  contractCase('discard gives up, and returns what it gave up', async (scene) => {
+  contractCase('discard gives entries up, and returns them', async (scene) => {
     await scene.capture(aChange('a'), aChange('b'));
     const entry = await scene.entry('a');
     const discarded = await scene.leased((lease) =>
@@ -189,14 +189,14 @@ export const tryCases = (span: number): ContractCase[] => [
     assert.deepEqual(await scene.due(), ['a']);
   }),
 
-  contractCase('discard does not return what is gone', async (scene) => {
+  contractCase('discard does not return an entry that is gone', async (scene) => {
     await scene.store.capture([aChange('a')]);
     const given = [{ entry: await scene.entry('a'), reason: 'invalid' }];
     await scene.store.remove(uriOf('a'));
     assert.deepEqual(await scene.leased((lease) => scene.store.discard(lease, given)), []);
   }),
 
-  contractCase('discard is refused to a lease that somebody has taken over', async (scene) => {
+  contractCase('discard is refused to a lease that another worker has taken over', async (scene) => {
     await scene.store.capture([aChange('a')]);
     const given = [{ entry: await scene.entry('a'), reason: 'invalid' }];
     const stale = await scene.staleLease(span);

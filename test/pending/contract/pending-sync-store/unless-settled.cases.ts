@@ -13,7 +13,7 @@ const unchanged = (rkey: string, more: Partial<OfferedChange> = {}): OfferedChan
 
 /** Of changes that a store may leave alone. One that keeps them all is right as well. */
 export const unlessSettledCases = (): ContractCase[] => [
-  contractCase('of changes that may be left alone, those that are not returned are kept', async (scene) => {
+  contractCase('changes that may be left alone and are not returned are kept', async (scene) => {
     await settle(scene, 'a');
     const left = await scene.store.capture([
       unchanged('a'),
@@ -33,7 +33,7 @@ export const unlessSettledCases = (): ContractCase[] => [
     );
   }),
 
-  contractCase('a change of what is pending is kept, whatever was settled before', async (scene) => {
+  contractCase('a change of a pending address is kept, whatever was settled before', async (scene) => {
     await settle(scene, 'a');
     await scene.store.capture([aChange('a', { cid: CID })]);
     const { version } = await scene.entry('a');
@@ -55,7 +55,7 @@ export const unlessSettledCases = (): ContractCase[] => [
     await isKept(scene, unchanged('a'));
   }),
 
-  contractCase('a change for no record is kept where one was to be', async (scene) => {
+  contractCase('a change for no record is kept if a record was to be written there', async (scene) => {
     await scene.store.capture([aChange('a'), aChange('b')]);
     const entry = await scene.entry('b');
     await scene.leased((lease) => scene.store.discard(lease, [{ entry, reason: 'refused' }]));
@@ -63,7 +63,7 @@ export const unlessSettledCases = (): ContractCase[] => [
     await isKept(scene, unchanged('b', { cid: null }));
   }),
 
-  contractCase('a change is kept if what is there was left as it is, unseen', async (scene) => {
+  contractCase('a change is kept if its address was settled as it is, without looking', async (scene) => {
     await settle(scene, 'a', { asIs: true });
     await isKept(scene, unchanged('a'));
   }),
@@ -82,7 +82,7 @@ export const unlessSettledCases = (): ContractCase[] => [
     await isKept(scene, unchanged('a'));
   }),
 
-  contractCase('a change of an address that was given up is kept', async (scene) => {
+  contractCase('a change of a discarded address is kept', async (scene) => {
     await settle(scene, 'a');
     await scene.store.capture([aChange('a', { cid: CID })]);
     const entry = await scene.entry('a');
@@ -96,7 +96,7 @@ export const unlessSettledCases = (): ContractCase[] => [
     assert.equal((await scene.entry('a')).entityId, 'another');
   }),
 
-  contractCase('a change is kept that comes with another one of its address', async (scene) => {
+  contractCase('a change is kept if the same capture has another change of its address', async (scene) => {
     await settle(scene, 'a');
     assert.deepEqual([...(await scene.store.capture([aChange('a'), unchanged('a')]))], []);
     assert.ok(await scene.isPending('a'));

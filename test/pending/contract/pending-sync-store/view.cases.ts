@@ -13,9 +13,9 @@ import {
   uriOf,
 } from './fixtures.js';
 
-/** What a store tells those who only want to know. */
+/** What a store tells its readers. */
 export const viewCases = (): ContractCase[] => [
-  contractCase('inspect gives what is kept of an address, or null', async (scene) => {
+  contractCase('inspect gives the pending sync or dead letter of an address, or null', async (scene) => {
     await scene.capture(aChange('a'));
     const { sync } = await scene.entry('a');
     const fresh = { sync, tried: false, needsSession: false, backlog: false, dead: null };
@@ -27,7 +27,7 @@ export const viewCases = (): ContractCase[] => [
     assert.equal(await scene.store.inspect(uriOf('a')), null);
   }),
 
-  contractCase('inspect tells whether an entry was tried since it was captured last', async (scene) => {
+  contractCase('inspect tells whether an entry was attempted since its last capture', async (scene) => {
     await scene.capture(aChange('a'));
     await fail(scene, 'a');
     assert.equal((await scene.store.inspect(uriOf('a')))?.tried, true);
@@ -47,7 +47,7 @@ export const viewCases = (): ContractCase[] => [
     assert.equal((await scene.store.inspect(uriOf('b')))?.backlog, false);
   }),
 
-  contractCase('stats counts what is pending, parked and leased, or says that it cannot', async (scene) => {
+  contractCase('stats counts pending syncs, parked and leased lanes, if it can', async (scene) => {
     const nothing = { pending: 0, parked: 0, leased: 0, dead: 0, oldestWaiting: null };
     const empty = await scene.store.stats();
     if (empty === null) return;
@@ -66,9 +66,9 @@ export const viewCases = (): ContractCase[] => [
   }),
 ];
 
-/** Of stores that remember what is done with. */
+/** Cases of stores that remember settled entries. */
 export const memoryCases = (): ContractCase[] => [
-  contractCase('what is given up is a dead letter until it is requeued', async (scene) => {
+  contractCase('a discarded entry is a dead letter until it is requeued', async (scene) => {
     const { store } = scene;
     await scene.capture(aChange('a'), aChange('b', { did: BOB }));
     const entry = await scene.entry('a');
@@ -90,7 +90,7 @@ export const memoryCases = (): ContractCase[] => [
     assert.deepEqual((await store.deadLetters.list()).letters, []);
   }),
 
-  contractCase('dead letters come in pages, oldest first, and are forgotten when told', async (scene) => {
+  contractCase('dead letters come in pages, oldest first, and can be purged', async (scene) => {
     const rkeys = ['c', 'a', 'b'];
     for (const rkey of rkeys) {
       await scene.capture(aChange(rkey));
@@ -109,7 +109,7 @@ export const memoryCases = (): ContractCase[] => [
     assert.equal(await scene.store.inspect(uriOf('a')), null);
   }),
 
-  contractCase('written gives what has a record and nothing pending, in pages', async (scene) => {
+  contractCase('written gives the addresses with a record and nothing pending, in pages', async (scene) => {
     const { store } = scene;
     const rkeys = ['a', 'b', 'c', 'gone', 'kept', 'pending'];
     await store.capture(rkeys.map((rkey) => aChange(rkey, { keepRecord: rkey === 'kept' })));
