@@ -1,5 +1,4 @@
 import type { QueryRunner } from 'typeorm';
-import { MissingScopeError } from '../errors/missing-scope.error.js';
 import { reasonOf } from '../errors/reason-of.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
@@ -14,6 +13,7 @@ import type { Outcome } from '../sync/outcome.js';
 import type { SyncEngine } from '../sync/sync-engine.js';
 import type { SyncRun } from '../sync/sync-run.js';
 import { toPending } from '../pending/change-entries.js';
+import { failedAttempts, needsSession, settledEntries } from './attempt-outcomes.js';
 import { FirstAttemptState } from './first-attempt.state.store.js';
 import { LaneDiscards } from './lane-discards.js';
 import { byUri, LaneGate } from './lane.gate.js';
@@ -21,7 +21,7 @@ import type { LeasedLane } from './leased-lane.js';
 import { LaneParks } from './lane-parks.js';
 import { LaneSettlement, settlesWithRows } from './lane-settlement.js';
 import { nextAttempt } from './next-attempt.js';
-import type { FailedAttempt, LaneNext, Lease, PendingEntry } from '../pending/pending-entry.js';
+import type { LaneNext, Lease, PendingEntry } from '../pending/pending-entry.js';
 import type { PendingSyncStore } from '../pending/pending-sync.store.js';
 
 export interface LaneOptions {
@@ -214,15 +214,7 @@ export class LaneAttempts {
     outcomes: readonly Outcome[],
     entries: ReadonlyMap<string, PendingEntry>,
   ): Promise<void> {
-    const done = outcomes
-      .filter(({ failure }) => failure === undefined)
-      .flatMap(({ change, result }) => {
-        const entry = entries.get(atUri(change.address));
-        if (!entry) return [];
-        // What was skipped was left as it is.
-        const cid = result.status === 'skipped' ? entry.cid : (result.cid ?? null);
-        return [{ uri: entry.sync.uri, version: entry.version, cid, asIs: result.status === 'skipped' }];
-      });
+    const done = settledEntries(outcomes, entries);
     if (done.length > 0 && !(await this.options.store.settle(lease, done))) {
       this.options.log.warn(
         `The lease of ${lease.did} was lost during a write; whoever has it now settles it.`,
@@ -243,26 +235,10 @@ export class LaneAttempts {
     const { store } = this.options;
     const changes = failed.map(({ change }) => change);
     const kept = known ?? (await this.capture(lease.did, changes));
-    const attempts = failed.flatMap(({ change, failure }): FailedAttempt[] => {
-      const entry = kept.get(atUri(change.address));
-      if (!entry || !failure) return [];
-      return [
-        {
-          uri: entry.sync.uri,
-          version: entry.version,
-          error: failure.error.message,
-          countsAttempt: failure.kind === 'permanent' || failure.kind === 'conflict',
-          needsSession: needsSession({ failure }),
-        },
-      ];
-    });
-    await store.failed(lease, attempts);
+    await store.failed(lease, failedAttempts(failed, kept));
     return this.entriesAt(lease.did, changes);
   }
 }
 
 const versionIn = (entries: Attempt['entries'], { address }: Change): number | undefined =>
   entries.get(atUri(address))?.version;
-
-const needsSession = ({ failure }: Pick<Outcome, 'failure'>): boolean =>
-  failure?.error instanceof MissingScopeError;
