@@ -21,6 +21,7 @@ import type { LeasedLane } from './leased-lane.js';
 import { LaneParks } from './lane-parks.js';
 import { LaneSettlement, settlesWithRows } from './lane-settlement.js';
 import { nextAttempt } from './next-attempt.js';
+import { RunningAttempts } from './running-attempts.js';
 import type { LaneNext, Lease, PendingEntry } from '../pending/pending-entry.js';
 import type { PendingSyncStore } from '../pending/pending-sync.store.js';
 
@@ -62,11 +63,6 @@ export interface AttemptResult {
   readonly storeError?: Error;
 }
 
-class Running {
-  readonly dids = new Set<string>();
-  ended = 0;
-}
-
 /** What the dispatcher and the worker have in common: one try of some changes of a lane that is held. */
 export class LaneAttempts {
   readonly gate: LaneGate;
@@ -75,7 +71,7 @@ export class LaneAttempts {
 
   constructor(
     readonly options: LaneOptions,
-    private readonly running = new Running(),
+    private readonly running = new RunningAttempts(),
   ) {
     this.parks = new LaneParks(options);
     this.gate = new LaneGate({ ...options, parks: this.parks });
@@ -84,7 +80,7 @@ export class LaneAttempts {
 
   /** Tries that have ended in this process. */
   get endedCount(): number {
-    return this.running.ended;
+    return this.running.endedCount;
   }
 
   /** The same on the caller's connection, for as long as it waits. */
@@ -96,51 +92,45 @@ export class LaneAttempts {
 
   /** Whether this process is writing for a DID right now. */
   isRunning(did: string): boolean {
-    return this.running.dids.has(did);
+    return this.running.isRunning(did);
   }
 
   /** Tries changes, settles what succeeded, and remembers what failed. */
   async run(one: Attempt, run: SyncRun = {}): Promise<AttemptResult> {
+    const { did } = one.held.lease;
+    const sessionId = await this.parks.sessionId(did);
+    return this.running.track(did, () => this.attempt(one, run, sessionId));
+  }
+
+  private async attempt(one: Attempt, run: SyncRun, sessionId: string | null): Promise<AttemptResult> {
     const { held, changes, entries, backfill, isRetry, next } = one;
     const { lease, failures, permit } = held;
-    const { engine } = this.options;
     const { did } = lease;
-    const sessionId = await this.parks.sessionId(did);
-    this.running.dids.add(did);
     held.begin();
     const first = isRetry ? null : this.firstTry(held, changes, entries);
+    const ledger = this.ledgerOf(one);
+    const outcomes = await this.options.engine.run(did, changes, {
+      ...run,
+      ...(ledger && { ledger }),
+      state: first ?? held.state,
+      backfill,
+      permit,
+    });
+    const known = first?.captured ?? entries;
     try {
-      const ledger = this.ledgerOf(one);
-      const outcomes = await engine.run(did, changes, {
-        ...run,
-        ...(ledger && { ledger }),
-        state: first ?? held.state,
-        backfill,
-        permit,
-      });
-      const known = first?.captured ?? entries;
-      try {
-        await this.captureElsewhere(outcomes);
-        await this.settle(
-          lease,
-          outcomes.filter(({ change }) => !ledger?.settled.has(change)),
-          known,
-        );
-        const failed = outcomes.filter(({ failure }) => failure !== undefined);
-        const kept = await this.keep(lease, failed, isRetry ? entries : first?.captured);
-        const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
-        if (auth)
-          await this.parks.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
-        else if (failed.some(needsSession)) await this.parks.voidIfRenewed(did, sessionId);
-        held.finish(nextAttempt(failed, { failures, next, backfill }));
-        return { outcomes, kept };
-      } catch (error) {
-        // What the try has come to is true all the same.
-        return { outcomes, kept: known, storeError: error as Error };
-      }
-    } finally {
-      this.running.dids.delete(did);
-      this.running.ended += 1;
+      await this.captureElsewhere(outcomes);
+      const unsettled = outcomes.filter(({ change }) => !ledger?.settled.has(change));
+      await this.settle(lease, unsettled, known);
+      const failed = outcomes.filter(({ failure }) => failure !== undefined);
+      const kept = await this.keep(lease, failed, isRetry ? entries : first?.captured);
+      const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
+      if (auth) await this.parks.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
+      else if (failed.some(needsSession)) await this.parks.voidIfRenewed(did, sessionId);
+      held.finish(nextAttempt(failed, { failures, next, backfill }));
+      return { outcomes, kept };
+    } catch (error) {
+      // What the try has come to is true all the same.
+      return { outcomes, kept: known, storeError: error as Error };
     }
   }
 
