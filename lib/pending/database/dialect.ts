@@ -156,12 +156,8 @@ export abstract class SqlDialect {
   /** See `LaneStore.enter`. null: the lane is not to be had. */
   abstract enter(connection: Connection, asked: AskedLane): Promise<TakenLane | null>;
 
-  /**
-   * See `PendingChangeStore.settleRow`: gives a row if all of it was done. null: there is no such statement.
-   */
-  rowSettlement(_connection: Connection, _parts: RowSettlement): Statement | null {
-    return null;
-  }
+  /** See `PendingChangeStore.settleRow`: gives a row if all of it was done. Not every database has it. */
+  rowSettlement?(connection: Connection, parts: RowSettlement): Statement;
 
   /**
    * The DIDs, at most `$1` of them, whose lane (`a`; all NULL: it has none) and one of whose pending entries
