@@ -66,6 +66,8 @@ for (const kind of databaseKinds) {
             accounts: [{ identifier: account.did, password: account.password }],
           }),
           pendingSyncs: { enabled: true, storage: 'database' },
+          // A busy machine must not end the wait before all is done.
+          sync: { deadlineMs: 50_000 },
           mappers: [NoteMapper],
         },
       });
