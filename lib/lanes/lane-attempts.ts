@@ -1,5 +1,4 @@
 import type { QueryRunner } from 'typeorm';
-import { MissingScopeError } from '../errors/missing-scope.error.js';
 import { reasonOf } from '../errors/reason-of.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { PendingSyncCaptured } from '../events/pending-sync-captured.event.js';
@@ -15,6 +14,7 @@ import type { SettledVersions } from '../sync/settled-versions.js';
 import type { SyncEngine } from '../sync/sync-engine.js';
 import type { SyncRun } from '../sync/sync-run.js';
 import { toPending } from '../pending/change-entries.js';
+import { failedAttempts, needsSession, settledEntries } from './attempt-outcomes.js';
 import { FirstAttemptState } from './first-attempt.state.store.js';
 import { LaneDiscards } from './lane-discards.js';
 import { byUri, LaneGate } from './lane.gate.js';
@@ -22,7 +22,8 @@ import type { LeasedLane } from './leased-lane.js';
 import { LaneParks } from './lane-parks.js';
 import { LaneSettlement, settlesWithRows } from './lane-settlement.js';
 import { nextAttempt } from './next-attempt.js';
-import type { FailedAttempt, LaneNext, Lease, PendingEntry } from '../pending/pending-entry.js';
+import { RunningAttempts } from './running-attempts.js';
+import type { LaneNext, Lease, PendingEntry } from '../pending/pending-entry.js';
 import type { PendingSyncStore } from '../pending/pending-sync.store.js';
 
 export interface LaneOptions {
@@ -73,8 +74,8 @@ export class LaneAttempts {
 
   constructor(
     readonly options: LaneOptions,
-    /** DIDs for which this process is writing now. */
-    private readonly running = new Set<string>(),
+    /** The attempts of this process. */
+    private readonly running = new RunningAttempts(options.versions),
   ) {
     this.parks = new LaneParks(options);
     this.gate = new LaneGate({ ...options, parks: this.parks });
@@ -90,51 +91,45 @@ export class LaneAttempts {
 
   /** Whether this process is writing for a DID right now. */
   isRunning(did: string): boolean {
-    return this.running.has(did);
+    return this.running.isRunning(did);
   }
 
   /** Attempts changes, settles those that succeeded, and stores those that failed. */
   async run(attempt: Attempt, run: SyncRun = {}): Promise<AttemptResult> {
+    const { did } = attempt.held.lease;
+    const sessionId = await this.parks.sessionId(did);
+    return this.running.track(did, () => this.attempt(attempt, run, sessionId));
+  }
+
+  private async attempt(attempt: Attempt, run: SyncRun, sessionId: string | null): Promise<AttemptResult> {
     const { held, changes, entries, backfill, isRetry, next } = attempt;
     const { lease, failures, permit } = held;
-    const { engine, versions } = this.options;
     const { did } = lease;
-    const sessionId = await this.parks.sessionId(did);
-    this.running.add(did);
     held.begin();
     const first = isRetry ? null : this.firstAttempt(held, changes, entries);
+    const ledger = this.ledgerOf(attempt);
+    const outcomes = await this.options.engine.run(did, changes, {
+      ...run,
+      ...(ledger && { ledger }),
+      state: first ?? held.state,
+      backfill,
+      permit,
+    });
+    const known = first?.captured ?? entries;
     try {
-      const ledger = this.ledgerOf(attempt);
-      const outcomes = await engine.run(did, changes, {
-        ...run,
-        ...(ledger && { ledger }),
-        state: first ?? held.state,
-        backfill,
-        permit,
-      });
-      const known = first?.captured ?? entries;
-      try {
-        await this.captureElsewhere(outcomes);
-        await this.settle(
-          lease,
-          outcomes.filter(({ change }) => !ledger?.settled.has(change)),
-          known,
-        );
-        const failed = outcomes.filter(({ failure }) => failure !== undefined);
-        const kept = await this.keep(lease, failed, isRetry ? entries : first?.captured);
-        const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
-        if (auth)
-          await this.parks.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
-        else if (failed.some(needsSession)) await this.parks.voidIfRenewed(did, sessionId);
-        held.finish(nextAttempt(failed, { failures, next, backfill }));
-        return { outcomes, kept };
-      } catch (error) {
-        // The outcomes of the attempt are true although they could not be stored.
-        return { outcomes, kept: known, storeError: error as Error };
-      }
-    } finally {
-      this.running.delete(did);
-      versions.raise(did);
+      await this.captureElsewhere(outcomes);
+      const unsettled = outcomes.filter(({ change }) => !ledger?.settled.has(change));
+      await this.settle(lease, unsettled, known);
+      const failed = outcomes.filter(({ failure }) => failure !== undefined);
+      const kept = await this.keep(lease, failed, isRetry ? entries : first?.captured);
+      const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
+      if (auth) await this.parks.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
+      else if (failed.some(needsSession)) await this.parks.voidIfRenewed(did, sessionId);
+      held.finish(nextAttempt(failed, { failures, next, backfill }));
+      return { outcomes, kept };
+    } catch (error) {
+      // The outcomes of the attempt are true although they could not be stored.
+      return { outcomes, kept: known, storeError: error as Error };
     }
   }
 
@@ -209,14 +204,7 @@ export class LaneAttempts {
     outcomes: readonly Outcome[],
     entries: ReadonlyMap<string, PendingEntry>,
   ): Promise<void> {
-    const done = outcomes
-      .filter(({ failure }) => failure === undefined)
-      .flatMap(({ change, result, isLeft: asIs = false }) => {
-        const entry = entries.get(atUri(change.address));
-        if (!entry) return [];
-        const cid = asIs ? entry.cid : (result.cid ?? null);
-        return [{ uri: entry.sync.uri, version: entry.version, cid, asIs }];
-      });
+    const done = settledEntries(outcomes, entries);
     if (done.length > 0 && !(await this.options.store.settle(lease, done))) {
       this.options.log.warn(
         `The lease of ${lease.did} was lost during a write; whoever has it now settles it.`,
@@ -239,26 +227,10 @@ export class LaneAttempts {
     const { store } = this.options;
     const changes = failed.map(({ change }) => change);
     const kept = known ?? (await this.capture(lease.did, changes));
-    const attempts = failed.flatMap(({ change, failure }): FailedAttempt[] => {
-      const entry = kept.get(atUri(change.address));
-      if (!entry || !failure) return [];
-      return [
-        {
-          uri: entry.sync.uri,
-          version: entry.version,
-          error: failure.error.message,
-          countsAttempt: failure.kind === 'permanent' || failure.kind === 'conflict',
-          needsSession: needsSession({ failure }),
-        },
-      ];
-    });
-    await store.failed(lease, attempts);
+    await store.failed(lease, failedAttempts(failed, kept));
     return this.entriesAt(lease.did, changes);
   }
 }
 
 const versionIn = (entries: Attempt['entries'], { address }: Change): number | undefined =>
   entries.get(atUri(address))?.version;
-
-const needsSession = ({ failure }: Pick<Outcome, 'failure'>): boolean =>
-  failure?.error instanceof MissingScopeError;

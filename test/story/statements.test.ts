@@ -51,6 +51,8 @@ for (const kind of databaseKinds) {
         database: kind,
         storage: 'database',
         dataSource: { logger },
+        // A busy machine must not end the wait before all is done.
+        parity: { sync: { deadlineMs: 50_000 } },
       });
       try {
         // Its looks for lanes that are ready have statements of their own.

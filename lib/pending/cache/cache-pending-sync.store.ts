@@ -12,28 +12,17 @@ import type {
   PendingChange,
   PendingEntry,
 } from '../pending-entry.js';
-import { expired, unclaimed, UNCLAIMED_LIFE } from '../discard-reasons.js';
 import type { PendingView, PendingStats, WrittenAddress } from '../pending-views.js';
 import { NO_DEAD_LETTERS } from '../dead-letter.js';
 import { SWEPT, type EnterOptions } from '../lane.store.js';
 import type { PendingSyncStore } from '../pending-sync.store.js';
-import {
-  type CachedEntry,
-  type CachedLane,
-  entryAt,
-  hasTurn,
-  isBacklog,
-  isDue,
-  toPendingEntry,
-  toPendingSync,
-} from './cached-lane.js';
+import { type CachedEntry, type CachedLane, entryAt, hasTurn, isDue, toPendingEntry } from './cached-lane.js';
+import { CachedExpiry } from './cached-expiry.js';
 import { CachedLanes } from './cached-lanes.js';
+import { CachedReader } from './cached.reader.js';
 import { LaneLeases } from './lane-leases.js';
 import * as steps from './lane-steps.js';
 import { PendingCache } from './pending-cache.js';
-
-/** How many entries one `cleanup` gives up at most. */
-const CLEANUP_LIMIT = 500;
 
 export interface CachePendingSyncStoreConfig {
   /** Default: the memory of this process. */
@@ -62,25 +51,29 @@ export interface CachePendingSyncStoreConfig {
  */
 export class CachePendingSyncStore implements PendingSyncStore {
   readonly durable = false;
-  readonly deadLetters = NO_DEAD_LETTERS;
   readonly outlivesProcess: boolean;
+  readonly deadLetters = NO_DEAD_LETTERS;
   private readonly lanes: CachedLanes;
   private readonly leases: LaneLeases;
-  private readonly ttl: number | null;
+  private readonly reader: CachedReader;
+  private readonly expiry: CachedExpiry;
   private readonly now: () => number;
   private version = 0;
   /** Names of classes that this process does not know. */
   private readonly left = new Set<string>();
   private readonly nameOf: (storedName: string) => string;
 
-  constructor({ ttl, nameOf, now, warn, ...access }: CachePendingSyncStoreConfig) {
+  constructor({ ttl: seconds, nameOf, now, warn, ...access }: CachePendingSyncStoreConfig) {
     const cache = new PendingCache(access);
+    const ttl = seconds === null ? null : seconds * 1_000;
     this.outlivesProcess = !cache.isVolatile;
-    this.ttl = ttl === null ? null : ttl * 1_000;
     this.nameOf = nameOf ?? ((storedName) => storedName);
     this.now = now ?? Date.now;
-    this.lanes = new CachedLanes({ cache, ttl: this.ttl, now: this.now, warn: warn ?? (() => undefined) });
+    this.lanes = new CachedLanes({ cache, ttl, now: this.now, warn: warn ?? (() => undefined) });
     this.leases = new LaneLeases(now ?? (() => performance.now()));
+    this.reader = new CachedReader(this.lanes, this.leases, this.nameOf);
+    const isLeft = (entry: CachedEntry): boolean => this.isLeft(entry);
+    this.expiry = new CachedExpiry({ lanes: this.lanes, ttl, now: this.now, nameOf: this.nameOf, isLeft });
   }
 
   /** Remembers nothing that is settled, so it leaves no change alone. */
@@ -223,24 +216,32 @@ export class CachePendingSyncStore implements PendingSyncStore {
     return Math.min(missed.length, SWEPT);
   }
 
-  async forDid(did: string): Promise<PendingSync[]> {
-    return Object.values((await this.lanes.read(did)).entries).map((entry) =>
-      toPendingSync(did, entry, this.nameOf),
-    );
+  forDid(did: string): Promise<PendingSync[]> {
+    return this.reader.forDid(did);
   }
 
-  async countForDid(did: string): Promise<number> {
-    return Object.keys((await this.lanes.read(did)).entries).length;
+  countForDid(did: string): Promise<number> {
+    return this.reader.countForDid(did);
   }
 
-  async hasForDid(did: string): Promise<boolean> {
-    return (await this.countForDid(did)) > 0;
+  hasForDid(did: string): Promise<boolean> {
+    return this.reader.hasForDid(did);
   }
 
-  async find(id: string): Promise<PendingSync | null> {
-    const did = parseAtUri(id)?.did;
-    const entry = did === undefined ? undefined : entryAt(await this.lanes.read(did), id);
-    return did !== undefined && entry ? toPendingSync(did, entry, this.nameOf) : null;
+  find(id: string): Promise<PendingSync | null> {
+    return this.reader.find(id);
+  }
+
+  inspect(uri: string): Promise<PendingView | null> {
+    return this.reader.inspect(uri);
+  }
+
+  stats(): Promise<PendingStats> {
+    return this.reader.stats();
+  }
+
+  written(): Promise<WrittenAddress[]> {
+    return this.reader.written();
   }
 
   async remove(id: string): Promise<boolean> {
@@ -260,38 +261,12 @@ export class CachePendingSyncStore implements PendingSyncStore {
     });
   }
 
-  async cleanup(): Promise<Discarded[]> {
-    await this.lanes.listed();
-    const discarded: Discarded[] = [];
-    const life = Math.min(this.ttl ?? Infinity, this.left.size > 0 ? UNCLAIMED_LIFE : Infinity);
-    for (const did of this.lanes.index.olderThan(this.now() - life)) {
-      const limit = CLEANUP_LIMIT - discarded.length;
-      if (limit === 0) break;
-      const step = (lane: CachedLane) =>
-        steps.expire(lane, limit, (entry) => this.discarded(did, entry, lane));
-      discarded.push(...(await this.lanes.update(did, step)));
-    }
-    const ended = this.lanes.index.ended(this.now()).slice(0, CLEANUP_LIMIT);
-    for (const did of ended) await this.lanes.forgetEnded(did);
-    return discarded;
+  cleanup(): Promise<Discarded[]> {
+    return this.expiry.cleanup(this.left.size > 0);
   }
 
-  async inspect(uri: string): Promise<PendingView | null> {
-    const did = parseAtUri(uri)?.did;
-    if (did === undefined) return null;
-    const lane = await this.lanes.read(did);
-    const entry = entryAt(lane, uri);
-    if (!entry) return null;
-    const { tried, needsSession } = entry;
-    const backlog = !needsSession && isBacklog(entry, lane);
-    return { sync: toPendingSync(did, entry, this.nameOf), tried, needsSession, backlog, dead: null };
-  }
-
-  async stats(): Promise<PendingStats> {
-    await this.lanes.listed();
-    const { pending, parked, since } = this.lanes.index.totals();
-    const oldestWaiting = since === null ? null : new Date(since);
-    return { pending, parked, leased: this.leases.count, dead: 0, oldestWaiting };
+  on(): CachePendingSyncStore {
+    return this;
   }
 
   private entriesOf(did: string, lane: CachedLane, uris: readonly string[]): PendingEntry[] {
@@ -301,32 +276,8 @@ export class CachePendingSyncStore implements PendingSyncStore {
     });
   }
 
-  /** Settled addresses are forgotten. */
-  async written(): Promise<WrittenAddress[]> {
-    return [];
-  }
-
-  on(): CachePendingSyncStore {
-    return this;
-  }
-
   private isLeft({ entityName, orphaned }: CachedEntry): boolean {
     return this.left.has(entityName) && !orphaned;
-  }
-
-  /** Why an entry is to be given up; null if it is not. */
-  private whyNot(entry: CachedEntry, lane: CachedLane): string | null {
-    const now = this.now();
-    const age = now - entry.createdAt;
-    if (this.ttl !== null && age >= this.ttl) return expired(this.ttl / 1_000);
-    const isReady = lane.park === null && (lane.retryAt ?? 0) <= now;
-    const isUnclaimed = isReady && this.isLeft(entry) && !entry.tried && isDue(entry, lane, now);
-    return isUnclaimed && age >= UNCLAIMED_LIFE ? unclaimed(entry.entityName) : null;
-  }
-
-  private discarded(did: string, entry: CachedEntry, lane: CachedLane): Discarded[] {
-    const reason = this.whyNot(entry, lane);
-    return reason === null ? [] : [{ sync: toPendingSync(did, entry, this.nameOf), reason }];
   }
 
   private captureFor(did: string, changes: readonly PendingChange[]): Promise<void> {

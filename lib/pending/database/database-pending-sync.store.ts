@@ -1,6 +1,6 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
-import { atUri, parseAtUri } from '../../model/address.js';
+import { parseAtUri } from '../../model/address.js';
 import type { PendingSync } from '../../model/pending-sync.js';
 import type { SqlScript, Statement } from '../../database/sql-script.js';
 import type {
@@ -17,20 +17,19 @@ import type {
   Settlement,
 } from '../pending-entry.js';
 import type { PendingView, PendingStats, WrittenAddress } from '../pending-views.js';
-import { expired, unclaimed, UNCLAIMED_LIFE } from '../discard-reasons.js';
 import type { EnterOptions } from '../lane.store.js';
 import type { PendingSyncStore } from '../pending-sync.store.js';
 import { dataSourceOf } from '../../database/data-source-of.js';
 import { DeadLetters } from './dead-letters.js';
 import { LedgerAccess } from './ledger.access.js';
 import { LedgerLanes } from './ledger.lanes.js';
+import { LedgerRemovals } from './ledger.removals.js';
 import { LedgerView } from './ledger.view.js';
-import { captureRows, addressesOf, micros, uriOf, type LedgerRow } from './ledger-row.js';
+import { captureRows, addressesOf, uriOf, type LedgerRow } from './ledger-row.js';
 import { readable } from '../readable.js';
 import { LeftClasses } from './left-classes.js';
 import { keyed, settledRows, settleRow, settlement } from './ledger.settlement.js';
-import { FAIL, GIVE_UP, REMOVE, RENEW, SETTLE } from './ledger.updates.js';
-import type { UpdateRow } from './dialect.js';
+import { FAIL, RENEW, SETTLE } from './ledger.updates.js';
 import { ledgerDialectOf } from './ledger-tables.js';
 
 export interface DatabasePendingSyncStoreOptions {
@@ -43,18 +42,13 @@ export interface DatabasePendingSyncStoreOptions {
   readonly nameOf?: (storedName: string) => string;
 }
 
-/**
- * How many rows one call of {@link DatabasePendingSyncStore.cleanup} gives up, and how many rows {@link
- * DatabasePendingSyncStore.removeForDid} removes per statement.
- */
-const PAGE = 500;
-
 /** Keeps pending syncs in the tables of `parityEntities`, in the application's own database. */
 export class DatabasePendingSyncStore implements PendingSyncStore {
   readonly durable = true;
   readonly outlivesProcess = true;
   private readonly access: LedgerAccess;
   private readonly lanes: LedgerLanes;
+  private readonly removals: LedgerRemovals;
 
   /** @throws ParityOptionsError for a database that is not supported */
   constructor(
@@ -63,9 +57,10 @@ export class DatabasePendingSyncStore implements PendingSyncStore {
     private readonly left = new LeftClasses(),
   ) {
     ledgerDialectOf(options.dataSource);
-    const { dataSource, preparedStatements, nameOf } = options;
+    const { dataSource, ttl, preparedStatements, nameOf } = options;
     this.access = new LedgerAccess(dataSource, own, preparedStatements, nameOf);
     this.lanes = new LedgerLanes(this.access, this.left);
+    this.removals = new LedgerRemovals(this.access, this.left, ttl);
   }
 
   on(own: () => QueryRunner | undefined): DatabasePendingSyncStore {
@@ -126,7 +121,7 @@ export class DatabasePendingSyncStore implements PendingSyncStore {
     lease: Lease,
     given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
   ): Promise<Discarded[]> {
-    return this.giveUp(given, lease);
+    return this.removals.discard(given, lease);
   }
 
   enter(did: string, uris: readonly string[], options: EnterOptions): Promise<EnteredLane> {
@@ -194,36 +189,16 @@ export class DatabasePendingSyncStore implements PendingSyncStore {
     return row ? this.access.toSync(row) : null;
   }
 
-  async remove(id: string): Promise<boolean> {
-    const address = parseAtUri(id);
-    if (!address) return false;
-    const { did, collection, rkey } = address;
-    return (await this.access.query(this.access.sql.ledger.remove, [did, collection, rkey])).affected > 0;
+  remove(id: string): Promise<boolean> {
+    return this.removals.remove(id);
   }
 
-  async removeForDid(did: string): Promise<number> {
-    let removed = 0;
-    for (;;) {
-      const rows = await this.access.rows<UpdateRow>(this.access.sql.ledger.versions, [did, PAGE]);
-      const { keys } = rows.length > 0 ? await this.access.update(REMOVE, rows) : { keys: [] };
-      removed += keys.length;
-      // There are none, or all that are left are being captured again.
-      if (keys.length === 0) return removed;
-    }
+  removeForDid(did: string): Promise<number> {
+    return this.removals.removeForDid(did);
   }
 
-  async cleanup(): Promise<Discarded[]> {
-    const { ttl } = this.options;
-    const { sql } = this.access;
-    if (ttl !== null) {
-      const old = await this.access.entries(sql.ledger.expired, [micros(ttl * 1_000), PAGE]);
-      const gone = await this.giveUp(old.map((entry) => ({ entry, reason: expired(ttl) })));
-      if (gone.length > 0) return gone;
-    }
-    const left = this.left.parameters;
-    if (left.length === 0) return [];
-    const lost = await this.access.entries(sql.ledger.unclaimed, [micros(UNCLAIMED_LIFE), PAGE, ...left]);
-    return this.giveUp(lost.map((entry) => ({ entry, reason: unclaimed(entry.entityName) })));
+  cleanup(): Promise<Discarded[]> {
+    return this.removals.cleanup();
   }
 
   /** @param grace milliseconds after a capture during which its own process may still wake the lane */
@@ -248,20 +223,5 @@ export class DatabasePendingSyncStore implements PendingSyncStore {
     page: { readonly after: string | null; readonly limit: number },
   ): Promise<WrittenAddress[]> {
     return new LedgerView(this.access).written(entityName, page);
-  }
-
-  private async giveUp(
-    given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
-    lease?: Lease,
-  ): Promise<Discarded[]> {
-    if (given.length === 0) return [];
-    const rows = given.flatMap(({ entry, reason }) =>
-      keyed(entry.sync.uri, entry.version, { reason: readable(reason) }),
-    );
-    const { keys } = await this.access.update(GIVE_UP, rows, lease);
-    const gone = new Set(keys.map(atUri));
-    return given
-      .filter(({ entry }) => gone.has(entry.sync.uri))
-      .map(({ entry, reason }) => ({ sync: entry.sync, reason }));
   }
 }

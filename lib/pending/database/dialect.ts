@@ -170,14 +170,8 @@ export abstract class SqlDialect {
    */
   abstract enter(connection: Connection, asked: AskedLane): Promise<TakenLane | null>;
 
-  /**
-   * See `PendingChangeStore.settleRow`. The statement returns a row if all of it was done.
-   *
-   * @returns null if the database has no such statement
-   */
-  rowSettlement(_connection: Connection, _parts: RowSettlement): Statement | null {
-    return null;
-  }
+  /** See `PendingChangeStore.settleRow`. The statement returns a row if all of it was done. */
+  rowSettlement?(connection: Connection, parts: RowSettlement): Statement;
 
   /**
    * At most `$1` DIDs whose lane (`a`; all NULL if there is none) and one of whose pending entries (`l`) meet

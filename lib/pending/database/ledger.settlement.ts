@@ -38,14 +38,13 @@ export async function settleRow(
   row: Statement,
   { done, state, isLast }: Settlement,
 ): Promise<boolean> {
-  if (!state) return false;
+  if (!state || !dialect.rowSettlement) return false;
   const { saveOwnState, saveLastState } = sql.lanes;
   const lane = {
     text: isLast ? saveLastState : saveOwnState,
     parameters: [...stateValues(lease.did, state), lease.token],
   };
   const statement = dialect.rowSettlement(connection, { row, lane, lease, entries: settledRows(done) });
-  if (!statement) return false;
   try {
     return (await connection.inTurn(asScript(statement))).rows.length > 0;
   } catch (error) {
