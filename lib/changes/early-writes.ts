@@ -13,7 +13,7 @@ import { recordColumnNamesOf, syncMetadataOf } from '../metadata/sync-metadata.j
 import type { SyncedEntities } from '../entities/synced-entities.js';
 import type { SyncedEntity } from '../entities/synced-entity.js';
 import { entityWriteOf, type EntityWrite } from '../sync/change.js';
-import { idOf, type EntityEvent } from './entity.subscriber.js';
+import { idOf, type EntityEvent } from './entity-event.js';
 
 export interface EarlyClass {
   readonly entity: SyncedEntity;

@@ -2,7 +2,7 @@ import { AuthenticationError } from '../errors/authentication.error.js';
 import { PendingSyncFailed } from '../events/pending-sync-failed.event.js';
 import { PendingSyncRetried } from '../events/pending-sync-retried.event.js';
 import { SyncFailed } from '../events/sync-failed.event.js';
-import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
+import type { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import { soon } from '../runtime/backoff.js';
 import type { Change } from '../sync/change.js';
 import { KeyedQueue } from '../runtime/keyed-queue.js';
@@ -13,6 +13,7 @@ import type { LeasedLane } from './leased-lane.js';
 import { leasedWhenFree } from './leased-when-free.js';
 import type { LaneAttempts, AttemptResult } from './lane-attempts.js';
 import { heldBack } from './next-attempt.js';
+import { RetryTally } from './retry-tally.js';
 import type { LaneNext, PendingEntry } from '../pending/pending-entry.js';
 
 export interface LaneWorkerOptions {
@@ -80,7 +81,7 @@ export class LaneWorker {
     options: { backlog: boolean; turn?: () => boolean },
   ): Promise<PendingSyncRetryResult> {
     const { store } = this.options.attempts.options;
-    const tally = new Tally();
+    const tally = new RetryTally();
     // Not before the queue: a worker of this process could see the lane free, and do the work whose results
     // the caller waits for.
     if (options.backlog) await store.unpark(did, { retry: true });
@@ -120,7 +121,7 @@ export class LaneWorker {
     did: string,
     asked: readonly PendingEntry[],
     isBusy: boolean,
-    tally: Tally,
+    tally: RetryTally,
   ): Promise<void> {
     const uris = [...new Set(asked.map(({ sync }) => sync.uri))];
     const pending = await this.options.attempts.options.store.at(did, uris);
@@ -170,7 +171,7 @@ export class LaneWorker {
     }
   }
 
-  private async attemptBatch(held: LeasedLane, { batch, next }: Taken, tally: Tally): Promise<void> {
+  private async attemptBatch(held: LeasedLane, { batch, next }: Taken, tally: RetryTally): Promise<void> {
     const { attempts, maxAttempts } = this.options;
     const { entities } = attempts.options;
     const changes = new Map<Change, PendingEntry>();
@@ -219,7 +220,7 @@ export class LaneWorker {
   private tell(
     { outcomes, kept }: AttemptResult,
     entries: ReadonlyMap<Change, PendingEntry>,
-    tally: Tally,
+    tally: RetryTally,
   ): void {
     const { attempts } = this.options;
     const { events } = attempts.options;
@@ -247,25 +248,5 @@ export class LaneWorker {
       if (outcome.result.error && !(failure.error instanceof AuthenticationError))
         events.emit(new PendingSyncFailed(sync, failure.error));
     }
-  }
-}
-
-class Tally {
-  succeeded = 0;
-  skipped = 0;
-  /** The PDS fails for everything, so the rest of the lane waits. */
-  outage = false;
-  private failed = 0;
-  private readonly errors: string[] = [];
-
-  fail(message: string, transient: boolean): void {
-    this.failed += 1;
-    this.errors.push(message);
-    this.outage ||= transient;
-  }
-
-  result(): PendingSyncRetryResult {
-    const { succeeded, failed, skipped, errors } = { ...this, failed: this.failed, errors: this.errors };
-    return new PendingSyncRetryResult(succeeded + failed + skipped, succeeded, failed, skipped, errors);
   }
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ParityService } from 'nestjs-parity';
 import type { DataSource } from 'typeorm';
-import { Note, Owner } from '../property/notebook.js';
+import { Note, Owner } from '../support/entities/notebook.js';
 import { perform } from '../property/writes.js';
 import type { Awaits } from './awaits.js';
 import type { Back, CommittedWrite, Death } from './death.js';

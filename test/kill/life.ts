@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isWrite } from '../pds/fixtures.js';
+import { isWrite } from '../support/fault-proxy.js';
 import { Held } from '../support/fault-proxy.js';
 import { startSource } from '../support/source-process.js';
 import { LONG_GRACE, type Death } from './death.js';

@@ -9,7 +9,7 @@ import {
   type ParityModuleExtras,
   type ParityModuleOptions,
 } from 'nestjs-parity';
-import { notebook, notebookMappers } from '../property/notebook.js';
+import { notebook } from '../support/entities/notebook.js';
 
 /** The other modules of an application take their time, and users go on meanwhile. */
 const slowToStop = { onApplicationShutdown: () => sleep(200) };
@@ -28,14 +28,14 @@ export async function notebookApplication(
       imports: [
         TypeOrmModule.forRoot({
           ...(database as TypeOrmModuleOptions),
-          entities: [...notebook, ...parityEntities],
+          entities: [...notebook.entities, ...parityEntities],
           synchronize: false,
           retryAttempts: 0,
         }),
         EventEmitterModule.forRoot(),
         ParityModule.forRoot({
           pendingSyncs: { enabled: true, storage: 'database' },
-          mappers: notebookMappers,
+          mappers: notebook.mappers,
           ...parity,
         }),
       ],

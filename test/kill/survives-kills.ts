@@ -1,4 +1,4 @@
-import { FaultyNetwork } from '../pds/fixtures.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
 import { describeDatabase, type DatabaseKind } from '../support/databases.js';
 import { seedsOf } from '../support/seed.js';
 import { expectAgreement } from './agreement.js';

@@ -1,8 +1,8 @@
 import { parityEntities } from 'nestjs-parity';
 import type { Account } from 'nestjs-parity/testing';
 import type { DataSource } from 'typeorm';
-import type { FaultyNetwork } from '../pds/fixtures.js';
-import { notebook, Owner } from '../property/notebook.js';
+import type { FaultyNetwork } from '../support/faulty-network.js';
+import { notebook, Owner } from '../support/entities/notebook.js';
 import { freshDataSource, type DatabaseKind } from '../support/databases.js';
 
 /** What processes find: two owners, their accounts and a quiet one, a database with all tables. */
@@ -18,7 +18,7 @@ export interface World extends AsyncDisposable {
 
 export async function aWorld(servers: FaultyNetwork, kind: DatabaseKind): Promise<World> {
   const accounts = [await servers.account(), await servers.account(), await servers.account()];
-  const database = await freshDataSource(kind, [...notebook, ...parityEntities]);
+  const database = await freshDataSource(kind, [...notebook.entities, ...parityEntities]);
   const dataSource = await database.open();
   const owners = accounts.slice(0, 2).map(({ did }, id) => Object.assign(new Owner(), { id, did }));
   await dataSource.manager.save(owners);

@@ -13,10 +13,6 @@ import {
 } from '../../lib/pds/repository-writer.js';
 import { FaultyNetwork } from '../support/faulty-network.js';
 
-/** Used by test/property, test/kill and test/swarm. */
-export { isWrite } from '../support/fault-proxy.js';
-export { FaultyNetwork };
-
 export const COLLECTION = 'com.example.note';
 
 /** A PDS behind a proxy, with apps that write to it. */

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { FaultyNetwork } from '../pds/fixtures.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
 import { describeDatabase, type DatabaseKind } from '../support/databases.js';
 import { seedsOf } from '../support/seed.js';
 import { kindsOn } from './kinds.js';

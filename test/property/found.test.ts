@@ -1,5 +1,5 @@
 /** Sequences that the property test found, shrunk; each was a bug. */
-import { FaultyNetwork } from '../pds/fixtures.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
 import { World } from './world.js';
 
 let servers: FaultyNetwork;

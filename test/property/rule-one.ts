@@ -1,6 +1,6 @@
 import type { LocalNetwork, StoredRecord } from 'nestjs-parity/testing';
 import type { DataSource } from 'typeorm';
-import { Card, Note, Profile } from './notebook.js';
+import { Card, Note, Profile } from '../support/entities/notebook.js';
 
 const COLLECTIONS = ['com.example.note', 'com.example.card', 'com.example.profile'];
 

@@ -1,15 +1,15 @@
 import type { Agent } from '@atproto/api';
 import { parityEntities } from 'nestjs-parity';
 import type { DataSource } from 'typeorm';
-import type { FaultyNetwork } from '../pds/fixtures.js';
+import type { FaultyNetwork } from '../support/faulty-network.js';
 import { freshDataSource, type FreshDatabase } from '../support/databases.js';
 import type { Kind } from './kinds.js';
-import { notebook, Owner } from './notebook.js';
+import { notebook, Owner } from '../support/entities/notebook.js';
 import { recordsOf } from './rule-one.js';
 
 /** Two accounts and a database, shared by sequences: accounts that sign in would take most of their time. */
 export class Stage implements AsyncDisposable {
-  static readonly entities = [...notebook, ...parityEntities] as Function[];
+  static readonly entities = [...notebook.entities, ...parityEntities] as Function[];
 
   private constructor(
     readonly servers: FaultyNetwork,

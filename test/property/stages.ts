@@ -1,4 +1,4 @@
-import type { FaultyNetwork } from '../pds/fixtures.js';
+import type { FaultyNetwork } from '../support/faulty-network.js';
 import type { Kind } from './kinds.js';
 import { Stage } from './stage.js';
 

@@ -3,11 +3,11 @@ import { AuthenticationError, PendingSyncDiscarded, PendingSyncManager } from 'n
 import { TypeORMError } from 'typeorm';
 import type { Held } from '../support/fault-proxy.js';
 import { ParityApp } from '../support/parity-app.js';
-import type { FaultyNetwork } from '../pds/fixtures.js';
+import type { FaultyNetwork } from '../support/faulty-network.js';
 import type { Kind } from './kinds.js';
-import { Card, Note, notebookMappers, Profile } from './notebook.js';
+import { Card, Note, notebook, Profile } from '../support/entities/notebook.js';
 import { parityOf, type Parity } from './rule-one.js';
-import { Sessions } from './sessions.js';
+import { Sessions } from '../support/sessions.js';
 import { arrangeFault } from './faults.js';
 import { Stage } from './stage.js';
 import type { Step, WriteStep } from './steps.js';
@@ -164,7 +164,7 @@ export class World {
         // it.
         sync: { mode, deadlineMs: storage === 'cache' ? PATIENCE_MS : 600 },
         pds: { timeoutMs: 500 },
-        mappers: notebookMappers,
+        mappers: notebook.mappers,
       },
     });
   }

@@ -1,5 +1,5 @@
 import { In, type EntityManager } from 'typeorm';
-import { Card, Note, Owner, Profile } from './notebook.js';
+import { Card, Note, Owner, Profile } from '../support/entities/notebook.js';
 import type { WriteStep } from './steps.js';
 
 /** One of the notes of these owners, if they have any. */

@@ -1,4 +1,4 @@
-import { FaultyNetwork } from '../pds/fixtures.js';
+import { FaultyNetwork } from '../support/faulty-network.js';
 import { expectAgreement } from '../kill/agreement.js';
 import { aWorld } from '../kill/world.js';
 import { describeDatabase, type DatabaseKind } from '../support/databases.js';

@@ -6,8 +6,8 @@ import { DataSource, QueryFailedError } from 'typeorm';
 import { notebookApplication } from '../kill/notebook-application.js';
 import { random } from '../kill/random.js';
 import { randomWrite, SHARED_WRITES } from '../kill/random-writes.js';
-import { Owner } from '../property/notebook.js';
-import { Sessions } from '../property/sessions.js';
+import { Owner } from '../support/entities/notebook.js';
+import { Sessions } from '../support/sessions.js';
 import { perform } from '../property/writes.js';
 
 export interface SwarmProcessInput {
