@@ -5,7 +5,7 @@ import { Held } from '../support/fault-proxy.js';
 import { startSource } from '../support/source-process.js';
 import { LONG_GRACE, type Death } from './death.js';
 import type { KillProcessInput } from './kill-process.js';
-import { twoMinutesLater, type World } from './world.js';
+import { LEASE_MINUTES, minutesLater, type World } from './world.js';
 
 const FILE = new URL('kill-process.ts', import.meta.url);
 
@@ -61,7 +61,7 @@ export async function live(world: World, seed: number, death: Death | null): Pro
   };
   child.on('message', (message: string) => void (said[message] ?? (() => unknown.push(message)))());
   const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-  await twoMinutesLater(world);
+  await minutesLater(world, LEASE_MINUTES);
   if (held) {
     await live(world, seed, null);
     await held.land();

@@ -32,10 +32,15 @@ export async function aWorld(servers: FaultyNetwork, kind: DatabaseKind): Promis
   };
 }
 
-/** What a dead process had leased is free after two minutes; a test has no time for them. */
-export async function twoMinutesLater({ dataSource }: World): Promise<void> {
+/** After two minutes a lease of a dead process has ended. */
+export const LEASE_MINUTES = 2;
+/** After a quarter of an hour no lane backs off any more, however often the PDS failed. */
+export const BACKOFF_MINUTES = 15;
+
+/** Makes all times in the database earlier: the tests have no time to wait. */
+export async function minutesLater({ dataSource }: World, minutes: number): Promise<void> {
   const earlier = (names: readonly string[]): string =>
-    names.map((name) => `${name} = ${name} - 120000000`).join(', ');
+    names.map((name) => `${name} = ${name} - ${minutes * 60_000_000}`).join(', ');
   await dataSource.query(
     `UPDATE parity_lane SET ${earlier(['ready_at', 'owed', 'retry_at', 'unparked_at', 'backlog_before', 'session_backlog_before'])}`,
   );

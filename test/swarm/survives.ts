@@ -1,6 +1,6 @@
 import { FaultyNetwork } from '../support/faulty-network.js';
 import { expectAgreement } from '../kill/agreement.js';
-import { aWorld } from '../kill/world.js';
+import { aWorld, BACKOFF_MINUTES, minutesLater } from '../kill/world.js';
 import { describeDatabase, type DatabaseKind } from '../support/databases.js';
 import { seedsOf } from '../support/seed.js';
 import { Swarm } from './swarm.js';
@@ -23,6 +23,7 @@ export function survivesSwarm(kind: DatabaseKind): void {
         const swarm = new Swarm(world, SEED);
         await swarm.live(MINUTES * 60_000);
         process.stdout.write(`Swarm, ${kind}: ${swarm.writes} writes, ${swarm.deaths} deaths\n`);
+        await minutesLater(world, BACKOFF_MINUTES);
         await expectAgreement(world, SEED);
       },
       240_000 + MINUTES * 120_000,

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AtpSessionData, CredentialSession } from '@atproto/api';
 import type { SyncMode } from 'nestjs-parity';
 import { random } from '../kill/random.js';
-import { twoMinutesLater, type World } from '../kill/world.js';
+import { LEASE_MINUTES, minutesLater, type World } from '../kill/world.js';
 import { arrangeFault } from '../property/faults.js';
 import { FAULTS } from '../property/steps.js';
 import type { Held } from '../support/fault-proxy.js';
@@ -85,7 +85,7 @@ export class Swarm {
       const ended = await once(child, 'exit');
       this.alive.delete(child);
       if (!this.condemned.has(child)) throw new Error(`A process (${mode}) ended by itself: ${ended.join()}`);
-      await twoMinutesLater(this.world);
+      await minutesLater(this.world, LEASE_MINUTES);
     }
   }
 
