@@ -6,6 +6,7 @@ import { BackgroundDelivery } from './lanes/background.delivery.js';
 import { CaptureOnFailure } from './lanes/capture-on-failure.js';
 import { DurableCapture } from './lanes/durable-capture.js';
 import { LaneAttempts } from './lanes/lane-attempts.js';
+import { LaneDiscards } from './lanes/lane-discards.js';
 import { LaneLoop } from './lanes/lane.loop.js';
 import { LaneWaker } from './lanes/lane.waker.js';
 import { LaneWorker } from './lanes/lane.worker.js';
@@ -35,6 +36,7 @@ import type { SyncEngine } from './sync/sync-engine.js';
 export interface PendingParts {
   readonly store: PendingSyncStore;
   readonly attempts: LaneAttempts;
+  readonly discards: LaneDiscards;
   readonly worker: LaneWorker;
   readonly waker: LaneWaker;
   readonly loop: LaneLoop;
@@ -57,20 +59,23 @@ export function pendingParts(options: ResolvedOptions, foundations: Foundations)
   if (!enabled) return null;
   const store = pendingStore(options, foundations);
   const versions = new SettledVersions();
-  const attempts = new LaneAttempts({ ...foundations, store, versions, autoRetry, log: logger });
-  const worker = new LaneWorker({ attempts, maxAttempts });
-  const waker = new LaneWaker({ attempts, notify: () => loop.notify(), log: logger });
+  const parts = { ...foundations, store, log: logger };
+  const attempts = new LaneAttempts({ ...parts, versions, autoRetry });
+  const { gate, parks } = attempts;
+  const discards = new LaneDiscards(parts);
+  const worker = new LaneWorker({ ...parts, attempts, gate, discards, maxAttempts });
+  const waker = new LaneWaker({ store, parks, notify: () => loop.notify(), log: logger });
   const loop: LaneLoop = new LaneLoop({
     worker,
     store,
     concurrency: 10,
     interval: 5_000,
     drainLimit: SHUTDOWN_LIMIT,
-    cleanup: () => attempts.discards.cleanup(),
+    cleanup: () => discards.cleanup(),
     wake: () => waker.drain(),
     log: logger,
   });
-  return { store, attempts, worker, waker, loop, versions };
+  return { store, attempts, discards, worker, waker, loop, versions };
 }
 
 /**

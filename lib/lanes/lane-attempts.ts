@@ -6,7 +6,6 @@ import { atUri } from '../model/address.js';
 import type { PendingSync } from '../model/pending-sync.js';
 import type { RepositoryStateStore } from '../pds/repository-state.store.js';
 import type { RepositoryWriter } from '../pds/repository-writer.js';
-import type { SyncedEntities } from '../entities/synced-entities.js';
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from '../sync/change.js';
 import type { Outcome } from '../sync/outcome.js';
@@ -16,7 +15,6 @@ import type { SyncRun } from '../sync/sync-run.js';
 import { toPending } from '../pending/change-entries.js';
 import { failedAttempts, needsSession, settledEntries } from './attempt-outcomes.js';
 import { FirstAttemptState } from './first-attempt.state.store.js';
-import { LaneDiscards } from './lane-discards.js';
 import { byUri, LaneGate } from './lane.gate.js';
 import type { LeasedLane } from './leased-lane.js';
 import { LaneParks } from './lane-parks.js';
@@ -31,13 +29,12 @@ export interface LaneOptions {
   readonly state: RepositoryStateStore;
   readonly engine: SyncEngine;
   readonly writer: RepositoryWriter;
-  readonly entities: SyncedEntities;
   readonly sessions: SessionProvider;
   readonly events: ParityEvents;
   readonly versions: SettledVersions;
   /** Whether the backlog of an account that has signed in again is retried automatically. */
   readonly autoRetry: boolean;
-  readonly log: { debug(message: string): void; warn(message: string): void; error(message: string): void };
+  readonly log: { warn(message: string): void };
 }
 
 /** Some changes of a lane, to be attempted under its lease. */
@@ -68,18 +65,18 @@ export interface AttemptResult {
 
 /** One attempt on some changes of a leased lane. The dispatcher and the lane worker both use it. */
 export class LaneAttempts {
+  readonly store: PendingSyncStore;
   readonly gate: LaneGate;
-  readonly discards: LaneDiscards;
   readonly parks: LaneParks;
 
   constructor(
-    readonly options: LaneOptions,
+    private readonly options: LaneOptions,
     /** The attempts of this process. */
     private readonly running = new RunningAttempts(options.versions),
   ) {
+    this.store = options.store;
     this.parks = new LaneParks(options);
     this.gate = new LaneGate({ ...options, parks: this.parks });
-    this.discards = new LaneDiscards(options);
   }
 
   /** The same on the caller's connection, for as long as the caller waits. */

@@ -1,8 +1,10 @@
 import type { Address } from '../model/address.js';
-import type { LaneAttempts } from './lane-attempts.js';
+import type { LaneStore } from '../pending/lane.store.js';
+import type { LaneParks } from './lane-parks.js';
 
 export interface LaneWakerOptions {
-  readonly attempts: LaneAttempts;
+  readonly store: LaneStore;
+  readonly parks: LaneParks;
   /** Called when lanes have become ready. */
   readonly notify: () => void;
   readonly log: { error(message: string): void };
@@ -51,11 +53,10 @@ export class LaneWaker {
   }
 
   private async wakeAll(changed: ReadonlyMap<string, readonly Address[]>): Promise<void> {
-    const { attempts, notify, log } = this.options;
-    const { store } = attempts.options;
+    const { store, parks, notify, log } = this.options;
     try {
       for (const [did, addresses] of changed) {
-        await attempts.parks.of(await store.lane(did), addresses);
+        await parks.of(await store.lane(did), addresses);
         await store.wake(did);
       }
     } catch (error) {

@@ -15,9 +15,22 @@ import type { LaneAttempts, AttemptResult } from './lane-attempts.js';
 import { heldBack } from './next-attempt.js';
 import { RetryTally } from './retry-tally.js';
 import type { LaneNext, PendingEntry } from '../pending/pending-entry.js';
+import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { LaneDiscards } from './lane-discards.js';
+import type { LaneGate } from './lane.gate.js';
+import type { SyncedEntities } from '../entities/synced-entities.js';
+import type { ParityEvents } from '../events/parity-events.js';
+import type { RepositoryWriter } from '../pds/repository-writer.js';
 
 export interface LaneWorkerOptions {
+  readonly store: PendingSyncStore;
   readonly attempts: LaneAttempts;
+  readonly gate: LaneGate;
+  readonly discards: LaneDiscards;
+  readonly entities: SyncedEntities;
+  readonly writer: RepositoryWriter;
+  readonly events: ParityEvents;
+  readonly log: { warn(message: string): void };
   /**
    * After how many attempts that failed because of the record itself an entry is given up; null for never.
    */
@@ -80,7 +93,7 @@ export class LaneWorker {
     did: string,
     options: { backlog: boolean; turn?: () => boolean },
   ): Promise<PendingSyncRetryResult> {
-    const { store } = this.options.attempts.options;
+    const { store, gate } = this.options;
     const tally = new RetryTally();
     // Not before the queue: a worker of this process could see the lane free, and do the work whose results
     // the caller waits for.
@@ -93,10 +106,10 @@ export class LaneWorker {
     let goesOn = false;
     let held: LeasedLane | null = null;
     try {
-      held = await this.options.attempts.gate.take(did);
+      held = await gate.take(did);
       if (!held && byHand) {
         const asked = [...first, ...(await this.due(did, { limit: ALL, ...options }))];
-        held = await leasedWhenFree(this.options.attempts, did, this.options.patience ?? 30_000);
+        held = await leasedWhenFree(gate, did, this.options.patience ?? 30_000);
         await this.tellOthersWork(did, asked, held === null, tally);
       }
       if (!held) return tally.result();
@@ -124,7 +137,7 @@ export class LaneWorker {
     tally: RetryTally,
   ): Promise<void> {
     const uris = [...new Set(asked.map(({ sync }) => sync.uri))];
-    const pending = await this.options.attempts.options.store.at(did, uris);
+    const pending = await this.options.store.at(did, uris);
     tally.succeeded += uris.length - pending.length;
     for (const { sync } of isBusy ? pending : [])
       tally.fail(`Another process still works on ${did}, and ${sync.uri} is pending.`, false);
@@ -135,7 +148,7 @@ export class LaneWorker {
    * nothing is due, or everything due has to wait.
    */
   private async take(held: LeasedLane, options: { backlog: boolean }): Promise<Taken> {
-    const { writer } = this.options.attempts.options;
+    const { writer } = this.options;
     const { did } = held.lease;
     const failed = this.failed.get(did) ?? new Set();
     const size = Math.min(BATCH, Math.max(SMALL_BATCH, Math.floor(UNDER_WAY / this.queue.size)));
@@ -157,7 +170,7 @@ export class LaneWorker {
    * theirs.
    */
   private async due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]> {
-    const { store, entities, log } = this.options.attempts.options;
+    const { store, entities, log } = this.options;
     for (;;) {
       const due = await store.due(did, options);
       const unknown = due.filter((entry) => !isKnown(entry, entities));
@@ -172,8 +185,7 @@ export class LaneWorker {
   }
 
   private async attemptBatch(held: LeasedLane, { batch, next }: Taken, tally: RetryTally): Promise<void> {
-    const { attempts, maxAttempts } = this.options;
-    const { entities } = attempts.options;
+    const { attempts, discards, entities, maxAttempts } = this.options;
     const changes = new Map<Change, PendingEntry>();
     const given: { entry: PendingEntry; reason: string }[] = [];
     for (const entry of batch) {
@@ -182,7 +194,7 @@ export class LaneWorker {
         given.push({ entry, reason: spent(entry.sync) });
       else changes.set(change, entry);
     }
-    if (given.length > 0) tally.skipped += await attempts.discards.discard(held.lease, given);
+    if (given.length > 0) tally.skipped += await discards.discard(held.lease, given);
     const entries = new Map([...changes.values()].map((entry) => [entry.sync.uri, entry]));
     const backfill = batch[0]?.backfill ?? false;
     const attempt = { held, next, changes: [...changes.keys()], entries, backfill, isRetry: true };
@@ -210,7 +222,7 @@ export class LaneWorker {
   ): Promise<boolean> {
     const again = [...entries].filter(([uri, { sync }]) => sync.lastError !== null && !kept.has(uri));
     if (again.length === 0) return false;
-    const left = await this.options.attempts.options.store.at(
+    const left = await this.options.store.at(
       did,
       again.map(([uri]) => uri),
     );
@@ -222,8 +234,7 @@ export class LaneWorker {
     entries: ReadonlyMap<Change, PendingEntry>,
     tally: RetryTally,
   ): void {
-    const { attempts } = this.options;
-    const { events } = attempts.options;
+    const { attempts, events } = this.options;
     for (const outcome of outcomes) {
       const { change, failure } = outcome;
       const entry = entries.get(change);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeasedLane } from './leased-lane.js';
-import type { LaneAttempts } from './lane-attempts.js';
+import type { LaneGate } from './lane.gate.js';
 
 /** Between two looks, in ms. */
 const INTERVAL = 100;
@@ -12,13 +12,13 @@ const INTERVAL = 100;
  * @returns null if the other worker still has it
  */
 export async function leasedWhenFree(
-  attempts: LaneAttempts,
+  gate: LaneGate,
   did: string,
   patience: number,
 ): Promise<LeasedLane | null> {
   const end = performance.now() + patience;
   for (;;) {
-    const held = await attempts.gate.take(did);
+    const held = await gate.take(did);
     if (held || performance.now() > end) return held;
     await sleep(INTERVAL);
   }

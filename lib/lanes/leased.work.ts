@@ -38,7 +38,7 @@ export class LeasedWork implements AccountWork {
     try {
       return { results: await this.inLane(attempts, did, changes, run), elsewhere: [] };
     } catch (error) {
-      if (!attempts.options.store.durable) {
+      if (!attempts.store.durable) {
         // The records are written all the same, as they are without pending syncs.
         failures.log(did, error);
         return direct.run(did, changes, run);
@@ -51,7 +51,7 @@ export class LeasedWork implements AccountWork {
   /** Null with a durable store: the change is in the ledger, and has to be settled there. */
   async resultInHand(change: Change, run: SyncRun): Promise<SyncResult | null> {
     const { attempts, direct } = this.options;
-    if (attempts.options.store.durable || attempts.isRunning(change.address.did)) return null;
+    if (attempts.store.durable || attempts.isRunning(change.address.did)) return null;
     const result = await direct.resultInHand(change, run);
     // What is kept for this address may ask for more than the row does.
     return result && (await this.mayBeKept(change.address)) ? null : result;
@@ -72,7 +72,7 @@ export class LeasedWork implements AccountWork {
   }
 
   async postpone(changes: readonly Change[], run: SyncRun): Promise<boolean> {
-    const { store } = this.options.attempts.on(run.runner).options;
+    const { store } = this.options.attempts.on(run.runner);
     if (!store.durable) return false;
     try {
       for (const did of new Set(changes.map(({ address }) => address.did))) await store.wake(did);
@@ -84,7 +84,7 @@ export class LeasedWork implements AccountWork {
 
   /** @returns true also if the store cannot be asked, because then nothing is known */
   private async mayBeKept(address: Address): Promise<boolean> {
-    return this.options.attempts.options.store.inspect(atUri(address)).then(
+    return this.options.attempts.store.inspect(atUri(address)).then(
       (kept) => kept !== null,
       () => true,
     );
@@ -96,7 +96,7 @@ export class LeasedWork implements AccountWork {
     changes: readonly Change[],
     run: SyncRun,
   ): Promise<Results> {
-    const { store } = attempts.options;
+    const { store } = attempts;
     const addresses = changes.map(({ address }) => address);
     const entered = await attempts.gate.enter(did, addresses);
     if (!('held' in entered)) {
@@ -148,7 +148,7 @@ export class LeasedWork implements AccountWork {
     isParked = false,
   ): Promise<Results> {
     const entries = await attempts.capture(did, changes);
-    const tell = isParked || !attempts.options.store.durable;
+    const tell = isParked || !attempts.store.durable;
     const results: Results = new Map();
     for (const { address, instance } of changes) {
       const uri = atUri(address);

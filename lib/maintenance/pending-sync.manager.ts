@@ -3,7 +3,7 @@ import { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import { atUri } from '../model/address.js';
 import type { SyncService } from '../sync/sync.service.js';
 import { toPending } from '../pending/change-entries.js';
-import type { LaneAttempts } from '../lanes/lane-attempts.js';
+import type { LaneDiscards } from '../lanes/lane-discards.js';
 import type { LaneLoop } from '../lanes/lane.loop.js';
 import type { LaneWorker } from '../lanes/lane.worker.js';
 import type { PendingChangeStore } from '../pending/pending-change.store.js';
@@ -12,7 +12,7 @@ import type { PendingSyncReader } from '../pending/pending-sync.reader.js';
 /** The parts behind the manager while pending syncs are enabled. */
 export interface PendingSyncs {
   readonly store: PendingChangeStore & PendingSyncReader;
-  readonly attempts: LaneAttempts;
+  readonly discards: LaneDiscards;
   readonly worker: LaneWorker;
   readonly loop: LaneLoop;
 }
@@ -111,6 +111,6 @@ export class PendingSyncManager {
    * @returns how many
    */
   async cleanup(): Promise<number> {
-    return (await this.pending?.attempts.discards.cleanup()) ?? 0;
+    return (await this.pending?.discards.cleanup()) ?? 0;
   }
 }

@@ -1,4 +1,4 @@
-import { LaneWorker } from '../../lib/lanes/lane.worker.js';
+import { LaneWorker, type LaneWorkerOptions } from '../../lib/lanes/lane.worker.js';
 import { isWrite } from '../support/fault-proxy.js';
 import { FaultyNetwork } from '../support/faulty-network.js';
 import { Note, notebook, Owner } from '../support/entities/notebook.js';
@@ -99,8 +99,8 @@ for (const kind of databaseKinds) {
     it('reports what is still pending once it has waited long enough', async () => {
       await using processes = await twoProcesses();
       const { did, other, first, go } = processes;
-      const attempts = partsOf(other.module).attempts;
-      const impatient = new LaneWorker({ attempts, maxAttempts: null, patience: 150 });
+      const { options } = partsOf(other.module).worker as unknown as { options: LaneWorkerOptions };
+      const impatient = new LaneWorker({ ...options, patience: 150 });
       const result = await impatient.work(did, { backlog: true });
       expect(result).toMatchObject({ total: 3, succeeded: 0, failed: 3 });
       expect(result.errors).toHaveLength(3);
