@@ -102,7 +102,8 @@ const nest = (version: 11 | 12) => [
         paths: { '@atproto/*': ['../node_modules/@atproto/*/dist/index.d.ts'] },
       });
     });
-    await project.bin('tsc', ['--noEmit', '-p', '.']);
+    // Without the template's end-to-end test, which needs supertest.
+    await project.bin('tsc', ['--noEmit', '-p', 'tsconfig.build.json']);
   }, 1_800_000);
 
   if (whole) {
