@@ -101,9 +101,7 @@ export function dispatcherOf(
   const leased = new LeasedWork({ attempts, direct: work, whenParked, reports, failures });
   const direct = new AccountDelivery({ work: leased, versions, deadline });
   return new Dispatcher({
-    capture: store.durable
-      ? new DurableCapture({ store, versions, log })
-      : new CaptureOnFailure(store, versions),
+    capture: store.durable ? new DurableCapture({ store, versions }) : new CaptureOnFailure(store, versions),
     delivery:
       sync.mode === 'background' ? new BackgroundDelivery({ store, waker, direct, failures }) : direct,
     versions,

@@ -72,9 +72,11 @@ export class ChangeFeed implements UnitParticipant {
   private async capture(log: TransactionLog, runner: QueryRunner): Promise<void> {
     while (!log.isCaptured) {
       const writes = log.uncaptured;
+      const { rollbacks } = log;
       const captured = await this.dispatcher.beforeCommit(writes, runner);
       if (!captured) return;
-      log.capture(writes.length, captured);
+      // A savepoint that was rolled back meanwhile has taken the captured changes with it.
+      if (log.rollbacks === rollbacks) log.capture(writes, captured);
     }
   }
 

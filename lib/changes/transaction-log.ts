@@ -9,10 +9,11 @@ import { CommittedBatch } from '../sync/committed-batch.js';
 export class TransactionLog {
   private writes: EntityWrite[] = [];
   /** What was captured for the coming commit, and how many writes that covers. */
-  private captured: Resolved[] = [];
-  private capturedCount = 0;
-  /** Length of `writes` at the start of the transaction and of each savepoint in it. */
-  private readonly marks: number[] = [];
+  private captured: { readonly writes: readonly EntityWrite[]; readonly as: Resolved }[] = [];
+  /** Lengths at the start of the transaction and of each savepoint in it. */
+  private readonly marks: { readonly writes: number; readonly captured: number }[] = [];
+  /** How often something was rolled back, and with it what was captured meanwhile. */
+  rollbacks = 0;
   /** Writes from outside a transaction. They are committed already, and are handed on next. */
   readonly loose: EntityWrite[] = [];
   /**
@@ -36,22 +37,16 @@ export class TransactionLog {
   }
 
   get isCaptured(): boolean {
-    return this.writes.length === this.capturedCount;
+    return this.uncaptured.length === 0;
   }
 
   get uncaptured(): readonly EntityWrite[] {
-    return this.writes.slice(this.capturedCount);
+    const done = new Set(this.captured.flatMap(({ writes }) => writes));
+    return this.writes.filter((write) => !done.has(write));
   }
 
-  /**
-   * Marks the next `count` writes as captured.
-   *
-   * @param as undefined if there was nothing to capture
-   */
-  capture(count: number, as: Resolved | undefined): void {
-    if (!as) return;
-    this.capturedCount += count;
-    this.captured.push(as);
+  capture(writes: readonly EntityWrite[], as: Resolved): void {
+    this.captured.push({ writes, as });
   }
 
   add(write: EntityWrite): void {
@@ -59,7 +54,7 @@ export class TransactionLog {
   }
 
   start(): void {
-    this.marks.push(this.writes.length);
+    this.marks.push({ writes: this.writes.length, captured: this.captured.length });
   }
 
   /**
@@ -70,23 +65,28 @@ export class TransactionLog {
     this.marks.pop();
     if (over) this.marks.length = 0;
     if (this.isOpen) return new CommittedBatch();
-    const batch = new CommittedBatch([...this.uncaptured], this.captured);
+    const batch = new CommittedBatch(
+      [...this.uncaptured],
+      this.captured.map(({ as }) => as),
+    );
     this.end();
     return batch;
   }
 
   /** @returns the writes that are rolled back */
   rollback(over: boolean): EntityWrite[] {
-    const mark = this.marks.pop() ?? 0;
+    const mark = this.marks.pop() ?? { writes: 0, captured: 0 };
     if (over) this.marks.length = 0;
-    return this.isOpen ? this.writes.splice(mark) : this.end();
+    this.rollbacks += 1;
+    if (!this.isOpen) return this.end();
+    this.captured.splice(mark.captured);
+    return this.writes.splice(mark.writes);
   }
 
   private end(): EntityWrite[] {
     const taken = this.writes;
     this.writes = [];
     this.captured = [];
-    this.capturedCount = 0;
     this.updates.clear();
     return taken;
   }

@@ -10,7 +10,7 @@ import { KnownCids } from '../records/known-cids.js';
 import { prepareRecord, type PreparedRecord } from '../records/record-json.js';
 import type { RecordMapper } from '../records/record-mapper.js';
 import { newTid } from '../records/tid.js';
-import { mapAnswer, withinTime, type Answer } from '../runtime/answers.js';
+import { isPromise, mapAnswer, withinTime, type Answer } from '../runtime/answers.js';
 import type { EntityKey } from './entity-key.js';
 import { lackedRelations, missedBy, OWNERS, type RelationTree } from './relation-tree.js';
 
@@ -145,7 +145,7 @@ export class EntityFunctions {
     };
     try {
       const answer = withinTime(fn(), this.timeoutMs);
-      return answer instanceof Promise ? answer.catch(failed) : answer;
+      return isPromise(answer) ? answer.catch(failed) : answer;
     } catch (cause) {
       return failed(cause);
     }

@@ -2,7 +2,6 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { onCommittedData } from '../database/committed-data.js';
 import { rowsOfTransaction } from '../database/row-access.js';
 import type { SyncedEntity } from '../entities/synced-entity.js';
-import { reasonOf } from '../errors/reason-of.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import type { SyncResult } from '../model/sync-result.js';
@@ -23,7 +22,6 @@ import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
 export interface DurableCaptureOptions {
   readonly store: PendingSyncStore;
   readonly versions: SettledVersions;
-  readonly log: { error(message: string): void };
 }
 
 /** Captures changes in the transactions that make them, so that a committed change is never lost. */
@@ -76,19 +74,11 @@ export class DurableCapture implements Capture {
   }
 
   private async captureLate(late: Resolved, run: SyncRun): Promise<Resolved> {
-    const { store, log } = this.options;
+    const { store } = this.options;
     const dataSource = dataSourceOf(late);
-    try {
-      if (late.unresolved.length > 0)
-        await store.capture(late.unresolved.map(unresolvedChange).map(toPending));
-      if (!dataSource) return late;
-      return await onCommittedData(dataSource, run.runner?.(), (runner) => this.capture(late, runner));
-    } catch (error) {
-      log.error(
-        `Changes are tried without being kept first, because storing them failed: ${reasonOf(error)}`,
-      );
-      return late;
-    }
+    if (late.unresolved.length > 0) await store.capture(late.unresolved.map(unresolvedChange).map(toPending));
+    if (!dataSource) return late;
+    return onCommittedData(dataSource, run.runner?.(), (runner) => this.capture(late, runner));
   }
 
   /**

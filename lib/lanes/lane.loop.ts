@@ -49,20 +49,28 @@ export class LaneLoop {
   }
 
   /**
-   * Works off what is due now, and resolves when that is done. Each lane gets a turn, and further turns while
-   * they get something done.
+   * Works off what is due now, and resolves when that is done. Each lane that is ready gets a turn, and further
+   * turns while they get something done.
+   *
+   * @returns what these turns did; the loop may have done more meanwhile
    */
   async runOnce(): Promise<PendingSyncRetryResult> {
     const { store, worker, concurrency, wake } = this.options;
     const results: PendingSyncRetryResult[] = [];
+    /** DIDs of lanes that had a turn and got nothing done: they wait for something, or fail. */
+    const idle = new Set<string>();
     await this.tidy();
     await wake();
     await worker.drain();
     for (;;) {
-      const ready = await store.readyLanes(concurrency);
-      const done = await Promise.all(ready.map((did) => this.turn(did)));
+      const ready = await store.readyLanes(concurrency + idle.size);
+      const open = ready.filter((did) => !idle.has(did)).slice(0, concurrency);
+      if (open.length === 0) break;
+      const done = await Promise.all(open.map((did) => this.turn(did)));
       results.push(...done);
-      if (done.every((result) => result.isEmpty())) break;
+      done.forEach(({ succeeded, skipped }, index) => {
+        if (succeeded + skipped === 0) idle.add(open[index]!);
+      });
     }
     await worker.drain();
     return PendingSyncRetryResult.sum(results);

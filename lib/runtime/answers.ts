@@ -15,13 +15,13 @@ class NoAnswerError extends Error {
  *
  * @throws NoAnswerError
  */
-export function withinTime<T>(answer: T | PromiseLike<T>, milliseconds: number): Answer<T> {
-  return isThenable(answer) ? inTime(Promise.resolve(answer), milliseconds) : answer;
+export function withinTime<T>(answer: Answer<T>, milliseconds: number): Answer<T> {
+  return isPromise(answer) ? inTime(Promise.resolve(answer), milliseconds) : answer;
 }
 
 /** Applies `fn` to an answer, at once if that is a value. */
 export function mapAnswer<T, U>(answer: Answer<T>, fn: (value: T) => Answer<U>): Answer<U> {
-  return answer instanceof Promise ? answer.then(fn) : fn(answer);
+  return isPromise(answer) ? answer.then(fn) : fn(answer as T);
 }
 
 /**
@@ -31,7 +31,7 @@ export function mapAnswer<T, U>(answer: Answer<T>, fn: (value: T) => Answer<U>):
  * may have to wait for the connection that its caller holds.
  */
 export function answeredAtOnce<T>(answer: Answer<T>): { readonly value: T } | undefined {
-  if (!(answer instanceof Promise)) return { value: answer };
+  if (!isPromise(answer)) return { value: answer as T };
   answer.catch(() => undefined);
   return undefined;
 }
@@ -41,5 +41,6 @@ async function inTime<T>(work: Promise<T>, milliseconds: number): Promise<T> {
   return work;
 }
 
-const isThenable = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> =>
+/** Not by `instanceof`: libraries replace the global Promise, and other realms have one of their own. */
+export const isPromise = <T>(value: Answer<T>): value is Promise<T> =>
   typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';

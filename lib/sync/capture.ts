@@ -15,8 +15,9 @@ export interface Capture {
   inTransaction(writes: readonly EntityWrite[], runner: QueryRunner): Promise<Resolved | undefined>;
 
   /**
-   * Resolves a committed batch into changes, and captures those that have to be captured by now. Never
-   * throws.
+   * Resolves a committed batch into changes, and captures those that have to be captured by now.
+   *
+   * @throws what the store throws, if what the commit did not capture cannot be captured after it
    */
   committed(batch: CommittedBatch, run: SyncRun): Promise<Resolved>;
 

@@ -39,8 +39,10 @@ export abstract class SyncDispatcher {
   abstract beforeCommit(writes: readonly EntityWrite[], runner: QueryRunner): Promise<Resolved | undefined>;
 
   /**
-   * Called after the commit. Never throws. A run with a `runner` uses that connection only, because the pool
-   * may have no other to give.
+   * Called after the commit. A run with a `runner` uses that connection only, because the pool may have no
+   * other to give.
+   *
+   * @throws only if changes that the commit did not capture cannot be kept
    */
   abstract afterCommit(batch: CommittedBatch, run?: SyncRun): Promise<Dispatched[]>;
 

@@ -3,7 +3,7 @@ import { onCommittedData } from '../database/committed-data.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
-import { mapAnswer, type Answer } from '../runtime/answers.js';
+import { isPromise, mapAnswer, type Answer } from '../runtime/answers.js';
 import type { Change } from './change.js';
 import { eligibilityOf } from './eligibility.js';
 
@@ -45,7 +45,7 @@ export function resultOfSnapshot(change: Change): Answer<SyncResult | null> {
       );
     });
     // The work that follows meets the same error, and reports it.
-    return result instanceof Promise ? result.catch(() => null) : result;
+    return isPromise(result) ? result.catch(() => null) : result;
   } catch {
     return null;
   }
