@@ -88,17 +88,17 @@ export function settledOutcome(
   action: RecordWrite['action'] | undefined,
   events: ParityEvents,
 ): Outcome {
-  const { change, uri, row, desired, known } = target;
+  const { change, uri, row, desired, known, left } = target;
   const { entity, entityId, address } = change;
   const instance = row && (change.instance ?? row);
   if (desired.kind === 'record') {
     const { cid } = desired.prepared;
-    if (!action && known === cid)
-      return { change, result: new SyncResult('unchanged', { uri, cid }), entity: instance };
+    const told = { change, entity: instance, ...(left && { elsewhere: [left] }) };
+    if (!action && known === cid) return { ...told, result: new SyncResult('unchanged', { uri, cid }) };
     // Nothing was written now, but the row learns of it only now: an earlier request had landed.
     const operation = action === 'create' || (!action && known === null) ? 'create' : 'update';
     events.emit(new RecordPublished(address.did, uri, cid, operation, entity.name, entityId, instance ?? {}));
-    return { change, result: new SyncResult('published', { uri, cid }), entity: instance };
+    return { ...told, result: new SyncResult('published', { uri, cid }) };
   }
   if (!action && known === null) return { ...goneOutcome(target, 'unchanged'), entity: instance };
   events.emit(new RecordUnpublished(address.did, uri, entity.name, entityId, instance));

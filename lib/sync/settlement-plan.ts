@@ -20,7 +20,7 @@ export interface Plan {
 export function planOf(target: Target, now: Date): Plan {
   const { change, uri, row, claimed, desired } = target;
   const { entity, entityId, address, instance } = change;
-  const isFinal = !target.elsewhere && !target.spent;
+  const isFinal = !target.elsewhere && !target.left && !target.spent;
   const planned = (write: RowWrite, mayMove: boolean): Plan => {
     const state = {
       ...(desired.kind === 'record' && { rkey: address.rkey }),

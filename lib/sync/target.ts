@@ -1,5 +1,5 @@
 import { recordStateOf } from '../metadata/record-state.js';
-import { atUri } from '../model/address.js';
+import { atUri, parseAtUri } from '../model/address.js';
 import type { PreparedRecord } from '../records/record-json.js';
 import type { Change } from './change.js';
 import { ELIGIBLE, eligibilityOf } from './eligibility.js';
@@ -26,6 +26,8 @@ export interface Target {
   readonly desired: Desired;
   /** The change for the address that the entity has by now; see {@link movedOn}. */
   readonly elsewhere?: Change | undefined;
+  /** Empties the address that the record leaves; see {@link leftBehind}. */
+  readonly left?: Change | undefined;
   /** The record key of this address is spent, so settling gives the entity another address. */
   readonly spent?: boolean;
 }
@@ -51,10 +53,24 @@ export async function targetOf(
     // No row remembers the record: its row is gone, or this row has only just taken over the address.
     if (!claimed || state?.uri === null) known ??= change.cid;
     const elsewhere = claimed ? undefined : await movedOn(change, row);
-    return { change, uri, row, claimed, known, desired, elsewhere, spent: claimed && isRenewal(change) };
+    const left = claimed && desired.kind === 'record' ? leftBehind(change, row) : undefined;
+    const spent = claimed && isRenewal(change);
+    return { change, uri, row, claimed, known, desired, elsewhere, left, spent };
   } catch (error) {
     return { change, uri, row, claimed: true, known, desired: { kind: 'failed', error: error as Error } };
   }
+}
+
+/**
+ * The change that empties the address which a record leaves. When this change was made, the entity had no
+ * record: its first one was just written to the account of an earlier owner, and no other change leads there.
+ */
+function leftBehind(change: Change, row: object | undefined): Change | undefined {
+  const { uri, cid } = row ? recordStateOf(row) : { uri: null, cid: null };
+  const address = parseAtUri(uri);
+  if (!address || uri === atUri(change.address) || change.operation !== 'publish') return undefined;
+  const emptied = { operation: 'unpublish', givenUp: true, mayDelete: true, keepRecord: false } as const;
+  return { ...change, ...emptied, trigger: 'auto', address, cid, snapshot: undefined };
 }
 
 /**

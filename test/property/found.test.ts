@@ -146,3 +146,20 @@ it.each(['cache', 'database'] as const)(
     expect(actual).toEqual(expected);
   },
 );
+
+it('a record that is published by hand while its owner changes leaves the account of the earlier owner', async () => {
+  const { expected, actual } = await World.after(
+    [
+      { kind: 'insert', account: 1, text: 'a', open: true },
+      { kind: 'publish', row: 0 },
+      { kind: 'edit', row: 0, text: 'a' },
+      { kind: 'give-to', row: 0, account: 0 },
+      { kind: 'side-by-side', writes: [{ kind: 'profile', account: 0, text: 'a', open: true }] },
+      { kind: 'retry', account: 0 },
+      { kind: 'unit', writes: [{ kind: 'card', row: 0, account: 0, text: 'a', open: false }] },
+    ],
+    servers,
+    { mode: 'background', storage: 'database', database: 'sqlite' },
+  );
+  expect(actual).toEqual(expected);
+});
