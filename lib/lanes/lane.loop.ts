@@ -49,8 +49,8 @@ export class LaneLoop {
   }
 
   /**
-   * Works off what is due now, and resolves when that is done. Each lane that is ready gets a turn, and further
-   * turns while they get something done.
+   * Works off what is due now, and resolves when that is done. Each lane that is ready gets a turn, and
+   * further turns while they get something done.
    *
    * @returns what these turns did; the loop may have done more meanwhile
    */

@@ -5,7 +5,7 @@ import { RowRefusedError } from '../errors/row-refused.error.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri, type Address } from '../model/address.js';
 import { committedRows, type RowAccess } from '../database/row-access.js';
-import type { Change, Resolved, EntityWrite } from './change.js';
+import { GIVEN_UP, type Change, type Resolved, type EntityWrite } from './change.js';
 import { ELIGIBLE, type Eligibility } from './eligibility.js';
 import { renewKey, reserveKey } from './record-keys.js';
 import type { SettledVersions } from './settled-versions.js';
@@ -105,8 +105,6 @@ async function resolveGroup(
 /** Whether an error concerns one entity only. */
 const isOfOne = (error: unknown): error is MapperError | RetryLaterError | RowRefusedError =>
   error instanceof MapperError || error instanceof RetryLaterError || error instanceof RowRefusedError;
-
-const GIVEN_UP = { operation: 'unpublish', givenUp: true, mayDelete: true } as const;
 
 /** The answers of an entity's own code. */
 interface Told {

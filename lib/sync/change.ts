@@ -111,3 +111,6 @@ export interface Resolved {
   /** Writes of entities without an account, for which there is nothing to sync. */
   readonly unowned: EntityWrite[];
 }
+
+/** What a change says of an address that its entity has left. */
+export const GIVEN_UP = { operation: 'unpublish', givenUp: true, mayDelete: true } as const;

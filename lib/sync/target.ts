@@ -1,7 +1,7 @@
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri } from '../model/address.js';
 import type { PreparedRecord } from '../records/record-json.js';
-import type { Change } from './change.js';
+import { GIVEN_UP, type Change } from './change.js';
 import { ELIGIBLE, eligibilityOf } from './eligibility.js';
 
 /** What should be at an address. */
@@ -69,8 +69,7 @@ function leftBehind(change: Change, row: object | undefined): Change | undefined
   const { uri, cid } = row ? recordStateOf(row) : { uri: null, cid: null };
   const address = parseAtUri(uri);
   if (!address || uri === atUri(change.address) || change.operation !== 'publish') return undefined;
-  const emptied = { operation: 'unpublish', givenUp: true, mayDelete: true, keepRecord: false } as const;
-  return { ...change, ...emptied, trigger: 'auto', address, cid, snapshot: undefined };
+  return { ...change, ...GIVEN_UP, trigger: 'auto', address, cid, keepRecord: false, snapshot: undefined };
 }
 
 /**

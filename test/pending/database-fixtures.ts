@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import type { LaneStore } from '../../lib/pending/lane.store.js';
-import type { Lease, OfferedChange, PendingEntry } from '../../lib/pending/pending-entry.js';
+import type { Lease, PendingEntry } from '../../lib/pending/pending-entry.js';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
 import { parityEntities } from '../../lib/pending/database/parity-entities.js';
 import {
@@ -9,32 +9,10 @@ import {
   type ExtraOptions,
   type FreshDatabase,
 } from '../support/databases.js';
+import { ALICE, uriOf } from './contract/pending-sync-store/fixtures.js';
 
-export const ALICE = 'did:plc:alice';
-export const BOB = 'did:plc:bob';
-const COLLECTION = 'com.example.post';
-
-export const uriOf = (rkey: string, did = ALICE): string => `at://${did}/${COLLECTION}/${rkey}`;
-
-export function aChange(
-  rkey: string,
-  { did = ALICE, ...rest }: Partial<OfferedChange> & { did?: string } = {},
-): OfferedChange {
-  return {
-    address: { did, collection: COLLECTION, rkey },
-    entityName: 'Post',
-    entityId: rkey,
-    operation: 'publish',
-    trigger: 'auto',
-    cid: null,
-    keepRecord: false,
-    givenUp: false,
-    orphaned: false,
-    mayDelete: false,
-    backfill: false,
-    ...rest,
-  };
-}
+export { aChange, BOB } from './contract/pending-sync-store/fixtures.js';
+export { ALICE, uriOf };
 
 /** The lease of a lane alone; null: another worker has it. */
 export const leaseOf = async (store: LaneStore, did: string, milliseconds: number): Promise<Lease | null> =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Lease, PendingChange, PendingEntry } from '../../../../lib/pending/pending-entry.js';
+import type { Lease, OfferedChange, PendingEntry } from '../../../../lib/pending/pending-entry.js';
 import type { PendingSyncStore } from '../../../../lib/pending/pending-sync.store.js';
 import type { ContractCase, ContractSubject } from '../contract-case.js';
 
@@ -18,8 +18,8 @@ export const uriOf = (rkey: string, did = ALICE): string => `at://${did}/${COLLE
 /** A change at `rkey`; the rest is ordinary unless given. */
 export function aChange(
   rkey: string,
-  { did = ALICE, ...rest }: Partial<PendingChange> & { did?: string } = {},
-): PendingChange {
+  { did = ALICE, ...rest }: Partial<OfferedChange> & { did?: string } = {},
+): OfferedChange {
   return {
     address: { did, collection: COLLECTION, rkey },
     entityName: 'Post',
@@ -51,7 +51,7 @@ export class Scene {
   }
 
   /** One capture each, so that each is older than the next. */
-  async capture(...changes: PendingChange[]): Promise<void> {
+  async capture(...changes: OfferedChange[]): Promise<void> {
     for (const change of changes) {
       await this.store.capture([change]);
       await this.pass(2);
