@@ -17,6 +17,7 @@ const levels = [
   ['pending/', 6],
   ['lanes/', 7],
   ['changes/', 8],
+  ['inbound/', 8],
   ['maintenance/', 9],
   ['http/', 10],
   ['parity.service.ts', 10],
