@@ -13,6 +13,7 @@ import { RecordRows } from '../entities/record-row.js';
 import type { SyncedEntities } from '../entities/synced-entities.js';
 import type { SyncedEntity } from '../entities/synced-entity.js';
 import type { EntityWrite } from '../sync/change.js';
+import { appliedState } from '../sync/network-writes.js';
 import type { BulkWritePolicy } from './bulk-write.policy.js';
 import type { ChangeFeed } from './change-feed.js';
 import { callContext, currentManagedCall } from './call-context.js';
@@ -50,16 +51,20 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
 
   /**
    * Discards record columns that the caller has given, because a cloned entity must not claim the original's
-   * record. Reserves the record key, unless the mapper computes it from the row.
+   * record. Reserves the record key, unless the mapper computes it from the row. A row that is made of a record
+   * gets the columns of that record.
    */
   beforeInsert(event: InsertEvent<ObjectLiteral>): void {
     const entity = this.options.entities.find(event.metadata.target);
     if (!entity || !event.entity) return;
     entity.discard(event.entity);
+    const applied = appliedState(event.entity);
+    if (applied) return entity.show(event.entity, applied);
     entity.show(event.entity, { rkey: reservedKey(entity, event) });
   }
 
   afterInsert(event: InsertEvent<ObjectLiteral>): Promise<void> | void {
+    if (appliedState(event.entity)) return;
     const entity = this.classOf(event);
     if (!entity || callContext().captured?.values.includes(event.entity)) return;
     const id = idOf(entity, event);
@@ -83,6 +88,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
 
   afterUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> | void {
     const { databaseEntity, entity, updatedColumns } = event;
+    if (appliedState(entity)) return;
     if (databaseEntity) {
       const known = this.classOf(event);
       const version = currentManagedCall()?.version;
@@ -102,13 +108,14 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
   }
 
   beforeRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> | void {
+    if (appliedState(event.entity)) return;
     if (!names(event)) return this.bulkWrite(event, 'A delete');
     if (this.options.rows.classes(event.metadata).length > 0)
       return this.leaving.add(event, event.queryRunner);
   }
 
   async afterRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> {
-    if (!names(event)) return;
+    if (!names(event) || appliedState(event.entity)) return;
     const { feed, removals, rows } = this.options;
     for (const entity of rows.classes(event.metadata)) {
       const id = idOf(entity, event);
@@ -123,7 +130,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
   }
 
   afterSoftRemove(event: SoftRemoveEvent<ObjectLiteral>): Promise<void> | void {
-    if (names(event)) return this.written(event);
+    if (names(event) && !appliedState(event.entity)) return this.written(event);
   }
 
   beforeRecover(event: RecoverEvent<ObjectLiteral>): void {
@@ -131,7 +138,7 @@ export class EntityChangeSubscriber implements EntitySubscriberInterface<ObjectL
   }
 
   afterRecover(event: RecoverEvent<ObjectLiteral>): Promise<void> | void {
-    if (names(event)) return this.written(event);
+    if (names(event) && !appliedState(event.entity)) return this.written(event);
   }
 
   private expectUpdate(event: UpdateEvent<ObjectLiteral>): void {

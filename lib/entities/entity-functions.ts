@@ -8,10 +8,12 @@ import type { SyncFunctions } from '../metadata/sync-metadata.js';
 import { parseAtUri } from '../model/address.js';
 import { KnownCids } from '../records/known-cids.js';
 import { prepareRecord, type PreparedRecord } from '../records/record-json.js';
-import type { RecordMapper } from '../records/record-mapper.js';
+import type { AppliedContext, InboundContext, RecordMapper } from '../records/record-mapper.js';
+import type { RecordJson } from '../model/evidence.js';
 import { newTid } from '../records/tid.js';
 import { isPromise, mapAnswer, withinTime, type Answer } from '../runtime/answers.js';
 import type { EntityKey } from './entity-key.js';
+import { isPlainObject } from './plain-object.js';
 import { lackedRelations, missedBy, OWNERS, type RelationTree } from './relation-tree.js';
 
 export interface EntityFunctionsOptions {
@@ -127,6 +129,42 @@ export class EntityFunctions {
       if (!(cause instanceof InvalidRecordError)) throw this.failed('toRecord', entity, cause);
       throw cause.about({ entityName: this.metadata.name, entityId: this.key.idOf(entity) ?? undefined });
     }
+  }
+
+  /**
+   * The values that the mapper makes of a record; null for a record that it does not want.
+   *
+   * @throws MapperError when it throws, or gives what is no partial entity of the class
+   */
+  async fromRecord(record: RecordJson, context: InboundContext): Promise<object | null> {
+    const failed = (cause: unknown): MapperError => this.failedFor('fromRecord', context.uri, cause);
+    let values: unknown;
+    try {
+      values = await withinTime(this.mapper?.fromRecord?.(record, context) ?? null, this.timeoutMs);
+    } catch (cause) {
+      throw failed(cause);
+    }
+    if (values === null) return null;
+    const { target, name } = this.metadata;
+    if (isPlainObject(values) || (typeof target === 'function' && values instanceof target)) return values;
+    throw failed(
+      new Error(`it gave what is no partial ${name}; give a plain object with its values, or null`),
+    );
+  }
+
+  /** @throws MapperError when the mapper throws */
+  async afterApply(entity: object, uri: string, context: AppliedContext): Promise<void> {
+    try {
+      await withinTime(this.mapper?.afterApply?.(entity, context), this.timeoutMs);
+    } catch (cause) {
+      throw this.failedFor('afterApply', uri, cause);
+    }
+  }
+
+  private failedFor(fn: string, uri: string, cause: unknown): MapperError {
+    const where = this.mapper?.constructor.name ?? 'a mapper';
+    const message = `${where}.${fn}() failed for ${uri}: ${reasonOf(cause)}`;
+    return new MapperError(message, { uri, entityName: this.metadata.name, cause });
   }
 
   private ask<K extends keyof SyncFunctions<object>>(

@@ -5,7 +5,8 @@ import type { SyncMetadata } from '../metadata/sync-metadata.js';
 import { parseAtUri, type Address } from '../model/address.js';
 import { DEFAULT_FUNCTION_TIMEOUT_MS } from '../model/options.js';
 import type { PreparedRecord } from '../records/record-json.js';
-import type { RecordMapper } from '../records/record-mapper.js';
+import type { RecordJson } from '../model/evidence.js';
+import type { AppliedContext, InboundContext, RecordMapper } from '../records/record-mapper.js';
 import type { Answer } from '../runtime/answers.js';
 import { EntityFunctions } from './entity-functions.js';
 import { EntityKey } from './entity-key.js';
@@ -18,6 +19,13 @@ export interface RecordColumns {
   readonly rkey: ColumnMetadata;
   readonly syncedAt: ColumnMetadata | undefined;
 }
+
+/**
+ * - `local`: records follow their entities.
+ * - `network`: entities follow their records, and are never published.
+ * - `both`: each follows the other.
+ */
+export type Authority = 'local' | 'network' | 'both';
 
 /**
  * One marked entity class in one DataSource: its key, its rows, what the application's own code says of its
@@ -156,6 +164,22 @@ export class SyncedEntity {
   /** See {@link EntityFunctions.newRkey}. */
   newRkey(entity: object): string {
     return this.functions.newRkey(entity);
+  }
+
+  /** See {@link EntityFunctions.fromRecord}. */
+  fromRecord(record: RecordJson, context: InboundContext): Promise<object | null> {
+    return this.functions.fromRecord(record, context);
+  }
+
+  /** See {@link EntityFunctions.afterApply}. */
+  afterApply(entity: object, uri: string, context: AppliedContext): Promise<void> {
+    return this.functions.afterApply(entity, uri, context);
+  }
+
+  /** Who says what a row and its record should be. */
+  get authority(): Authority {
+    if (!this.mapper?.fromRecord) return 'local';
+    return this.sync.level === 'has-record' ? 'network' : 'both';
   }
 
   get hasFixedRkey(): boolean {

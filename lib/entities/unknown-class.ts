@@ -8,6 +8,10 @@ const SYNC: SyncMetadata = {
   whenNotEligible: 'keep',
   followOwner: false,
   onConflict: undefined,
+  whenRecordDeleted: undefined,
+  onInvalid: 'reject',
+  conflicts: 'remote',
+  mergeConflict: 'remote',
   functions: {},
 };
 

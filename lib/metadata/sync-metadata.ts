@@ -51,7 +51,43 @@ export interface AutoSyncBehaviour {
   readonly onConflict: 'overwrite' | 'fail' | undefined;
 }
 
-export interface SyncMetadata extends AutoSyncBehaviour {
+/** What a conflict ends with, or a way to find that out. */
+export type ConflictChoice = 'remote' | 'local' | 'newest' | 'merge' | 'manual';
+
+type RecordFields = Readonly<Record<string, unknown>>;
+
+/**
+ * Decides a conflict by the records of both sides (null: deleted) and the one that both agreed on last (null:
+ * unknown).
+ *
+ * @returns a strategy, or the fields of a record that both sides get
+ */
+export type ConflictFunction = (
+  local: RecordFields | null,
+  remote: RecordFields | null,
+  base: RecordFields | null,
+) => MaybePromise<ConflictChoice | RecordFields>;
+
+/** How a class follows its records; see `RecordMapper.fromRecord`. */
+export interface InboundBehaviour {
+  /**
+   * What becomes of a row whose record was deleted elsewhere. 'keep' clears its record columns. Default:
+   * 'softRemove' where the class has a delete-date column, or else 'remove'.
+   */
+  readonly whenRecordDeleted: 'remove' | 'softRemove' | 'keep' | undefined;
+  /** What becomes of a record that does not fit the mapper's `schema`. */
+  readonly onInvalid: 'reject' | 'accept';
+}
+
+/** For classes that publish their entities and follow their records. */
+export interface ConflictBehaviour {
+  /** What happens when row and record were changed on both sides. */
+  readonly conflicts: ConflictChoice | ConflictFunction;
+  /** With 'merge': which side wins where both changed one field. */
+  readonly mergeConflict: 'local' | 'remote' | 'manual';
+}
+
+export interface SyncMetadata extends AutoSyncBehaviour, InboundBehaviour, ConflictBehaviour {
   /** The name under which the entity's changes are kept; undefined: that of its table. */
   readonly name: string | undefined;
   readonly level: SyncLevel;

@@ -75,12 +75,22 @@ export class MapperRegistry {
  *   would fail
  */
 function checkMembers(mapper: RecordMapper): void {
-  const { toRecord, rkey, relations, schema } = mapper as Partial<RecordMapper>;
+  const { toRecord, relations, schema, owns } = mapper as Partial<RecordMapper>;
   const of = (member: string): string => `${member} of ${mapper.constructor.name}`;
   if (typeof toRecord !== 'function')
     throw wrong(of('toRecord'), toRecord, 'a method: toRecord(entity) { … }');
-  if (rkey !== undefined && typeof rkey !== 'function')
-    throw wrong(of('rkey'), rkey, "a method: override rkey() { return 'self'; }");
+  const methods = {
+    rkey: "rkey() { return 'self'; }",
+    fromRecord: 'fromRecord(record) { … }',
+    afterApply: 'afterApply(entity) { … }',
+  };
+  for (const [name, example] of Object.entries(methods)) {
+    const given = mapper[name as keyof typeof methods];
+    if (given !== undefined && typeof given !== 'function')
+      throw wrong(of(name), given, `a method: override ${example}`);
+  }
+  if (owns !== undefined && !(Array.isArray(owns) && owns.every((field) => typeof field === 'string')))
+    throw wrong(of('owns'), owns, "a list of top-level fields of the record, such as ['text', 'langs']");
   if (typeof relations !== 'object' || relations === null || Array.isArray(relations))
     throw wrong(of('relations'), relations, "an object as TypeORM's find() does, such as { user: true }");
   if (schema !== undefined && typeof schema?.safeValidate !== 'function')

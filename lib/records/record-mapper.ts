@@ -1,4 +1,4 @@
-import type { FindOptionsRelations } from 'typeorm';
+import type { DeepPartial, EntityManager, FindOptionsRelations } from 'typeorm';
 import { markMapper } from '../metadata/sync-metadata.js';
 
 export type EntityClass<E extends object = object> = abstract new (...args: never[]) => E;
@@ -23,6 +23,9 @@ export type RecordInput<R extends object> = R extends unknown
     : { [K in keyof Named<R> as K extends '$type' ? never : K]: R[K] }
   : never;
 
+/** The same type without its name: an interface is no record of unknown fields, its properties are. */
+type Plain<R extends object> = { [K in keyof R]: R[K] };
+
 /** The names in each member of a union. */
 type NamesOf<R> = R extends unknown ? Exclude<keyof Named<R>, '$type'> : never;
 
@@ -39,6 +42,32 @@ export type CollectionOf<R extends object> =
  */
 export interface RecordSchema {
   safeValidate(value: unknown): { readonly success: boolean; readonly reason?: Error | undefined };
+}
+
+/** What a mapper knows of a record that it is to turn into an entity. */
+export interface InboundContext<E extends object = object> {
+  /** The account in whose repository the record is. */
+  readonly did: string;
+  readonly uri: string;
+  readonly cid: string;
+  /** The revision of the repository as of which the record is known: a TID. */
+  readonly rev: string;
+  /** The entity of this record, with `relations` loaded; undefined for a new record. */
+  readonly existing: E | undefined;
+  /** In the transaction that writes the entity. Read and write through it: a pool may have no other connection. */
+  readonly manager: EntityManager;
+  /** The record was written just now; false for one that an import has found. */
+  readonly live: boolean;
+}
+
+/** What `afterApply` is told beside the entity. */
+export interface AppliedContext<R extends object = Record<string, unknown>> {
+  readonly record: R;
+  /** The entity is new. */
+  readonly created: boolean;
+  /** In the transaction that wrote the entity. */
+  readonly manager: EntityManager;
+  readonly live: boolean;
 }
 
 /**
@@ -71,6 +100,31 @@ export abstract class RecordMapper<E extends object = object, R extends object =
 
   /** A fixed record key, such as 'self'. Without it every entity gets a TID of its own. */
   rkey?(entity: E): string;
+
+  /**
+   * The top-level fields of the record that this mapper owns. Fields of other applications are kept by every
+   * update. Default: the fields that `toRecord` gives.
+   */
+  readonly owns?: readonly string[];
+
+  /**
+   * The values of the entity that a record describes, as a partial entity without its record columns. A mapper
+   * that has this method makes its class follow its records: edits, deletions and new records that other
+   * applications make reach the rows. With `@HasAtpRecord()` the rows follow the records only; with
+   * `@AutoSyncsWithAtp()` both follow each other.
+   *
+   * It may be called more than once for one record, so everything that it writes has to go through
+   * `context.manager`.
+   *
+   * @returns null for a record that is not for this application. It is asked again when the record changes
+   */
+  fromRecord?(
+    record: Plain<R>,
+    context: InboundContext<E>,
+  ): DeepPartial<E> | null | Promise<DeepPartial<E> | null>;
+
+  /** Runs after the entity of a record was written, in the same transaction. */
+  afterApply?(entity: E, context: AppliedContext<Plain<R>>): void | Promise<void>;
 }
 
 /**
