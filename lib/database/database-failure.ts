@@ -44,6 +44,15 @@ export const isRefusedStatement = (error: unknown): boolean => {
   return isRefused && !chain.some(isPassing);
 };
 
+/** Whether the connection to a server failed, of whatever kind the server is. */
+export const isConnectionLost = (error: unknown): boolean => chainOf(error).some(isConnectionError);
+
+/** Whether a statement failed for a reason that passes: the database is away, or busy. */
+export const isPassingFailure = (error: unknown): boolean => {
+  const chain = chainOf(error);
+  return chain.some((one) => one instanceof QueryFailedError || isOfSqlite(one)) && chain.some(isPassing);
+};
+
 const isPassing = (error: Coded): boolean =>
   PASSING_CODES.has(error.code) ||
   isConnectionError(error) ||

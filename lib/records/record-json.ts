@@ -44,14 +44,28 @@ export function prepareRecord(
   const json = JSON.stringify(record);
   const before = known.get(json);
   if (before !== undefined) return { record, cid: before };
+  const cid = checkedCid(record, collection, schema);
+  known.set(json, cid);
+  return { record, cid };
+}
+
+/**
+ * The CID of a record as it is in a repository.
+ *
+ * @throws InvalidRecordError for what is no record, is nested too deep, or does not fit the schema
+ */
+export function recordCid(record: unknown, collection: string, schema?: RecordSchema): string {
+  if (!isPlainObject(record)) throw invalid('$', `is ${describe(record)}; a record is a plain object`);
+  return checkedCid(toJson(record, '$') as object, collection, schema);
+}
+
+function checkedCid(record: object, collection: string, schema: RecordSchema | undefined): string {
   const lex = asLex(record);
   const checked = schema?.safeValidate(lex);
   if (checked && !checked.success) throw misfit(collection, checked.reason, record);
   // Like cidForLex, without its asynchronous hash: this runs for every save of a marked entity.
   const digest = hash('sha256', encode(lex), 'buffer');
-  const cid = createCid(CBOR_DATA_CODEC, SHA256_HASH_CODE, digest).toString();
-  known.set(json, cid);
-  return { record, cid };
+  return createCid(CBOR_DATA_CODEC, SHA256_HASH_CODE, digest).toString();
 }
 
 /** The rule of the lexicon, and its path; without the value, which belongs in no log. */
