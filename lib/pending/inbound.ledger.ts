@@ -31,14 +31,22 @@ export interface KnownAddress {
  * What becomes of an address.
  * - `clean`: row and repository agree. A local change that waited is dropped.
  * - `seen`: only the revision moves.
- * - `dirty`: the local change goes on, on top of `cid`.
+ * - `dirty`: the local change goes on, on top of `cid`, with all its attempts. Its lane has to be woken.
  * - `conflict`: the local change is held until the conflict is resolved.
+ *
+ * An attempt that has begun before an address became `clean`, `dirty` or in `conflict` settles nothing there.
  */
 export type Admitted = 'clean' | 'seen' | 'dirty' | 'conflict';
 
 export interface AdmittedAddress {
   readonly address: Address;
   readonly outcome: Admitted;
+  /**
+   * {@link InboundLedger.at} has found no row here. If the application creates one meanwhile, with a change of
+   * its own, that change must not be taken for a known one.
+   */
+  readonly isNew: boolean;
+  /** A revision that is older than the known one leaves the known one. */
   readonly rev: string;
   /** The fields below are of no interest where the address is only `seen` or in `conflict`. */
   readonly entityName: string;
@@ -78,7 +86,9 @@ export interface InboundIssue {
  *
  * - One admission per account at a time: {@link lock} makes others wait until the transaction ends.
  * - Locks are taken in the order entity, ledger, lane. Nothing here waits for a transaction of the
- *   application.
+ *   application, but for one that is creating the same address, which is about to end.
+ * - In a transaction that reads a snapshot (MariaDB), {@link lock} comes before the first read: what was
+ *   committed before is then seen.
  */
 export interface InboundLedger {
   /** Locks the accounts for this transaction, in the order of their DIDs. Accounts may be unknown. */
@@ -96,14 +106,21 @@ export interface InboundLedger {
 
   /**
    * By at-uri, the CIDs that requests of ours with an unknown outcome may have written (null: deleted). Read
-   * after {@link at}, so that a settlement that came first is seen there.
+   * before {@link at}: what is settled in between is then seen there. The other way round it would be seen in
+   * neither, because a settlement skips the rows that `at` has locked.
    */
   inFlight(
     dids: readonly string[],
     runner: QueryRunner,
   ): Promise<ReadonlyMap<string, ReadonlySet<string | null>>>;
 
-  /** Writes what became of addresses: one statement, whatever their number. Creates missing rows. */
+  /**
+   * Writes what became of addresses: one statement for new rows and one for known ones, whatever their
+   * number.
+   *
+   * @throws RetryLaterError if a row that is new to the caller exists by now. The transaction has to be
+   *   rolled back, and can be repeated at once
+   */
   admit(addresses: readonly AdmittedAddress[], runner: QueryRunner): Promise<void>;
 
   /** Keeps issues; each replaces the issue of its address. */

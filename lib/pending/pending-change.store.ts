@@ -46,6 +46,7 @@ export interface PendingChangeStore {
    *   are.
    * - What was asked for by hand of the same entity stays as `keptTrigger` says, with its operation.
    * - A `givenUp` change of another entity leaves the claimant, also within one call.
+   * - What was learned of the record stays: `foreign`, `mapped`, an open conflict, the revision.
    *
    * A change with `unlessSettled` may be left alone, and its at-uri is then returned:
    * - if nothing is pending or dead at the address, and the last {@link settle} there had the same `cid` and
@@ -67,7 +68,7 @@ export interface PendingChangeStore {
    *
    * - The oldest comes first, and backfill comes last.
    * - Backfill is left out before the `backfillAt` of the last `LaneStore.release`.
-   * - Entries that wait for another session are left out.
+   * - Entries that wait for another session are left out, and so are entries in conflict.
    * - Unless `backlog` is set, the backlog that `LaneStore.unpark` made is left out.
    * - Unless `backlog` is set, a record that failed and rests (`restAfter`) is left out until it is captured
    *   again, or the account signs in.

@@ -1,4 +1,5 @@
 import type { Address } from '../model/address.js';
+import type { RecordJson } from '../model/evidence.js';
 import type { PendingSync, SyncOperation } from '../model/pending-sync.js';
 import type { RepositoryState } from '../pds/repository-state.store.js';
 import type { Trigger } from '../sync/change.js';
@@ -54,6 +55,15 @@ export interface PendingEntry extends PendingChange {
   readonly sync: PendingSync;
   /** Raised by each capture of the address, and never reused. An entry is settled as of a version. */
   readonly version: number;
+  /** The fields of other applications in the record, which every update keeps; null for none. */
+  readonly foreign: RecordJson | null;
+  /**
+   * The CID of the record that the mapper makes of the entity, where the record in the repository is another
+   * one, which it cannot reproduce. Only a change of the entity rewrites that record.
+   */
+  readonly mapped: string | null;
+  /** A conflict is open here. The entry is not due until it is resolved. */
+  readonly inConflict: boolean;
 }
 
 /** Why the entries of a lane are not attempted. */
@@ -146,6 +156,13 @@ export interface SettledEntry {
   readonly asIs?: boolean;
   /** The entry stays pending: only its `cid` is known by now. */
   readonly stays?: boolean;
+  /**
+   * The revision of the commit that made it so, or as of which it was found so. Left out if none is known.
+   * What was learned of a later revision meanwhile stays, unless the version is still the same.
+   */
+  readonly rev?: string | undefined;
+  /** The record as agreed on, for classes that merge. Left out, the one that is kept stays. */
+  readonly base?: RecordJson | undefined;
 }
 
 /** What is settled together with rows of the application. */

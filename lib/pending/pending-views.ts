@@ -10,6 +10,8 @@ export interface PendingView {
   readonly needsSession: boolean;
   /** It was captured before the last sign-in of the account, and waits for a retry by hand. */
   readonly backlog: boolean;
+  /** A conflict with the record in the repository has to be resolved first. */
+  readonly inConflict: boolean;
   /** Set if it was given up, and is no pending sync any more. */
   readonly dead: { readonly reason: string; readonly at: Date } | null;
 }

@@ -90,6 +90,9 @@ export const toPendingEntry = (
   mayDelete: entry.mayDelete,
   backfill: entry.backfill,
   version: entry.version,
+  foreign: null,
+  mapped: null,
+  inConflict: false,
   sync: toPendingSync(did, entry, nameOf),
 });
 

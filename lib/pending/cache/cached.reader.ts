@@ -46,7 +46,7 @@ export class CachedReader implements PendingSyncReader {
     const { lane, entry, sync } = found;
     const { tried, needsSession } = entry;
     const backlog = !needsSession && isBacklog(entry, lane);
-    return { sync, tried, needsSession, backlog, dead: null };
+    return { sync, tried, needsSession, backlog, inConflict: false, dead: null };
   }
 
   async stats(): Promise<PendingStats> {

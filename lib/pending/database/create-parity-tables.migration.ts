@@ -2,7 +2,7 @@ import { Table, TableIndex, type MigrationInterface, type QueryRunner } from 'ty
 import { dataSourceOf } from '../../database/data-source-of.js';
 import { tableColumns, type TableColumns } from '../../database/table-columns.js';
 import { tablePath } from '../../database/tables.js';
-import { LANE, ledgerDialectOf, LEDGER } from './ledger-tables.js';
+import { INBOUND, LANE, ledgerDialectOf, LEDGER, REPOSITORY, SOURCE } from './ledger-tables.js';
 
 /** The columns as of this migration. Later changes of the entities come with migrations of their own. */
 const ledger: TableColumns = {
@@ -29,6 +29,12 @@ const ledger: TableColumns = {
   session_wanted_at: 'time null',
   dead_at: 'time null',
   dead_reason: 'text null',
+  rev: 'key(13) null',
+  origin: 'key(8) null',
+  mapped: 'key(255) null',
+  foreign_fields: 'json null',
+  base: 'json null',
+  conflict_at: 'time null',
 };
 
 const lane: TableColumns = {
@@ -53,7 +59,47 @@ const lane: TableColumns = {
   spent: 'json null',
 };
 
-/** Creates the tables of pending syncs, with the DataSource's schema, prefix and naming strategy. */
+const repository: TableColumns = {
+  did: 'key(512) primary',
+  ours: 'bool',
+  status: 'key(16)',
+  handle: 'text null',
+  pds: 'text null',
+  rev: 'key(13) null',
+  imported_at: 'time null',
+  import_at: 'time null',
+  asked: 'int',
+  counts: 'json null',
+  last_error: 'text null',
+  failures: 'int',
+  token: 'int',
+  leased_until: 'time null',
+};
+
+const source: TableColumns = {
+  name: 'key(255) primary',
+  position: 'text null',
+  position_at: 'time null',
+  token: 'int',
+  leased_until: 'time null',
+};
+
+const inbound: TableColumns = {
+  rkey: 'key(512) primary',
+  did: 'key(512) primary',
+  collection: 'key(317) primary',
+  kind: 'key(16)',
+  entity_name: 'text',
+  entity_id: 'text',
+  rev: 'key(13)',
+  cid: 'key(255) null',
+  record: 'json null',
+  local_record: 'json null',
+  reason: 'text',
+  created_at: 'time',
+};
+
+/** Creates the tables of the module, with the DataSource's schema, prefix and naming strategy. */
 class CreateParityTables1795392000000 implements MigrationInterface {
   readonly name = 'CreateParityTables1795392000000';
 
@@ -62,6 +108,7 @@ class CreateParityTables1795392000000 implements MigrationInterface {
     await create(queryRunner, LEDGER, ledger, [
       partial(['did', 'backfill', 'pending_since'], 'pending_since'),
       partial(['dead_at'], 'dead_at'),
+      partial(['did', 'collection', 'rkey'], 'cid'),
       // Without partial indexes, pending rows would have to be searched among all rows.
       ...(dialect.hasPartialIndexes ? [] : [{ columnNames: ['pending_since'] }]),
     ]);
@@ -69,10 +116,16 @@ class CreateParityTables1795392000000 implements MigrationInterface {
       partial(['ready_at'], 'ready_at'),
       partial(['backfill_at'], 'backfill_at'),
     ]);
+    await create(queryRunner, REPOSITORY, repository, [partial(['import_at'], 'import_at')]);
+    await create(queryRunner, SOURCE, source, []);
+    await create(queryRunner, INBOUND, inbound, [
+      { columnNames: ['kind', 'created_at'] },
+      { columnNames: ['did', 'kind', 'created_at'] },
+    ]);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    for (const name of [LANE, LEDGER])
+    for (const name of [INBOUND, SOURCE, REPOSITORY, LANE, LEDGER])
       await queryRunner.dropTable(tablePath(dataSourceOf(queryRunner), name));
   }
 }

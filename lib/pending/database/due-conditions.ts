@@ -3,11 +3,14 @@ import type { SqlDialect } from './dialect.js';
 import { micros } from './ledger-row.js';
 
 /**
- * Whether an entry can be attempted automatically: it is no backlog, waits for no session or turn, and does
- * not rest. `lane` gives a column of the lane.
+ * Whether an entry can be attempted automatically: it is in no conflict and no backlog, waits for no session
+ * or turn, and does not rest. `lane` gives a column of the lane.
  */
 export const isDue = (lane: (column: string) => string): string =>
-  `l.pending_since IS NOT NULL AND NOT ${isBacklog(lane)} AND ${hasSession(lane)} AND ${hasTurn(lane)} AND ${isRested(lane)}`;
+  `l.pending_since IS NOT NULL AND ${NO_CONFLICT} AND NOT ${isBacklog(lane)} AND ${hasSession(lane)} AND ${hasTurn(lane)} AND ${isRested(lane)}`;
+
+/** An entry in conflict waits until the conflict is resolved, also when it is retried by hand. */
+export const NO_CONFLICT = 'l.conflict_at IS NULL';
 
 /**
  * Whether an entry waits for a retry by hand. It was parked when its account signed in, or waited for a

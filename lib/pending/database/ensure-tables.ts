@@ -1,11 +1,11 @@
 import type { DataSource } from 'typeorm';
 import { requireTables } from '../../database/tables.js';
 import { ParityOptionsError } from '../../errors/parity-options.error.js';
-import { LANE, LEDGER } from './ledger-tables.js';
+import { INBOUND, LANE, LEDGER, REPOSITORY, SOURCE } from './ledger-tables.js';
 
 /** @throws ParityOptionsError that says how to create the tables of pending syncs, if they are missing */
 export const ensureTables = (dataSource: DataSource): Promise<void> =>
-  requireTables(dataSource, [LEDGER, LANE], missing);
+  requireTables(dataSource, [LEDGER, LANE, REPOSITORY, SOURCE, INBOUND], missing);
 
 const missing = (path: string, synchronizes: boolean): ParityOptionsError =>
   new ParityOptionsError(

@@ -1,4 +1,5 @@
 import { atUri, parseAtUri, type Address } from '../../model/address.js';
+import type { RecordJson } from '../../model/evidence.js';
 import type { PendingSync, SyncOperation } from '../../model/pending-sync.js';
 import { keptTrigger } from '../../sync/asked-by-hand.js';
 import type { Trigger } from '../../sync/change.js';
@@ -115,11 +116,14 @@ export interface LedgerRow {
   readonly created_at: number | string;
   readonly attempts: number | string;
   readonly last_error: string | null;
+  readonly foreign_fields: string | null;
+  readonly mapped: string | null;
+  readonly conflict_at: number | string | null;
 }
 
 export const LEDGER_COLUMNS =
   'l.did, l.collection, l.rkey, l.entity_name, l.entity_id, l.operation, l.triggered_by, l.cid, l.keep_record, ' +
-  'l.given_up, l.orphaned, l.backfill, l.may_delete, l.version, l.created_at, l.attempts, l.last_error';
+  'l.given_up, l.orphaned, l.backfill, l.may_delete, l.version, l.created_at, l.attempts, l.last_error, l.foreign_fields, l.mapped, l.conflict_at';
 
 /** @param nameOf the name under which operators know the class that is stored under a name */
 export function toSync(row: LedgerRow, nameOf: (storedName: string) => string): PendingSync {
@@ -157,8 +161,14 @@ export function toEntry(row: LedgerRow, nameOf: (storedName: string) => string):
     backfill: Boolean(row.backfill),
     mayDelete: Boolean(row.may_delete),
     version: Number(row.version),
+    foreign: toJson(row.foreign_fields),
+    mapped: row.mapped,
+    inConflict: row.conflict_at !== null,
   };
 }
+
+export const toJson = (text: string | null): RecordJson | null =>
+  text === null ? null : (JSON.parse(text) as RecordJson);
 
 /** The addresses of this account among the at-uris, without duplicates. */
 export const addressesOf = (did: string, uris: readonly string[]): Address[] =>

@@ -1,5 +1,5 @@
 import type { SqlDialect } from './dialect.js';
-import { hasSession, hasTurn, isDue, isKnown } from './due-conditions.js';
+import { hasSession, hasTurn, isDue, isKnown, NO_CONFLICT } from './due-conditions.js';
 import { LEDGER_COLUMNS } from './ledger-row.js';
 
 /** The statements on the ledger that all databases understand, built once per DataSource. */
@@ -16,7 +16,7 @@ export function ledgerStatements(dialect: SqlDialect) {
   const canExpire = `l.pending_since IS NOT NULL AND l.operation <> 'unpublish' AND NOT l.may_delete`;
   return {
     due: (backlog: boolean, leaves: boolean) =>
-      `${select} l.did = $1 AND ${backlog ? `l.pending_since IS NOT NULL AND ${hasSession(ofLane)} AND ${hasTurn(ofLane)}` : isDue(ofLane)}` +
+      `${select} l.did = $1 AND ${backlog ? `l.pending_since IS NOT NULL AND ${NO_CONFLICT} AND ${hasSession(ofLane)} AND ${hasTurn(ofLane)}` : isDue(ofLane)}` +
       `${leaves ? ` AND ${isKnown(dialect, 3)}` : ''} ${inTurn} LIMIT $2`,
     at: dialect.pendingAt(1),
     forDid: `${select} ${pending} ${oldestFirst}`,

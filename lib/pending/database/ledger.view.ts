@@ -51,6 +51,7 @@ export class LedgerView {
       tried: row.tried_at !== null,
       needsSession: Number(row.needs_session) === 1,
       backlog: Number(row.backlog) === 1,
+      inConflict: row.conflict_at !== null,
       dead:
         row.pending_since === null && row.dead_at !== null
           ? { reason: row.dead_reason ?? '', at: toDate(row.dead_at) }
