@@ -3,6 +3,7 @@ import type { AuthenticationError } from '../errors/authentication.error.js';
 import { untilApart } from '../database/sql-script.js';
 import type { EntityWrite } from '../sync/change.js';
 import { CommittedBatch } from '../sync/committed-batch.js';
+import { isAdmitting } from '../sync/network-writes.js';
 import { authFailure, type Dispatched, type SyncDispatcher } from '../sync/sync-dispatcher.js';
 import { ManagedCall, currentManagedCall, during, type Call } from './call-context.js';
 import { TransactionLogs, type TransactionLog } from './transaction-log.js';
@@ -166,6 +167,8 @@ export class ChangeFeed implements UnitParticipant {
   private async dispatch(batch: CommittedBatch, runner: QueryRunner | undefined): Promise<Dispatched[]> {
     let own = runner;
     const run = { runner: () => own, leaveRunner: () => (own = undefined) };
+    // An admission waits for no record: the work on that record may be waiting for an admission.
+    if (isAdmitting()) return this.dispatcher.afterCommit(batch, { ...run, deadline: 0 });
     if (!runner) return this.dispatcher.afterCommit(batch, run);
     if (this.waiting >= this.maxWaiting) return this.dispatcher.afterCommit(batch, { ...run, deadline: 0 });
     this.waiting += 1;

@@ -20,3 +20,9 @@ export const whileApplying = <T>(states: ReadonlyMap<object, AppliedState>, writ
 /** The state of an instance that is written because of its record; undefined for any other. */
 export const appliedState = (instance: object | undefined): AppliedState | undefined =>
   instance && applying.getStore()?.get(instance);
+
+/** Runs an admission. Nothing that the application's code changes in it is waited for. */
+export const duringAdmission = <T>(admission: () => T): T => applying.run(new Map(), admission);
+
+/** Whether the code is called by an admission. */
+export const isAdmitting = (): boolean => applying.getStore() !== undefined;
