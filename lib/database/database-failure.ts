@@ -26,6 +26,13 @@ const CONNECTION_CODES = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EN
 const CONNECTION_MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end)/;
 
+const DUPLICATE_CODES: ReadonlySet<unknown> = new Set([
+  '23505',
+  'ER_DUP_ENTRY',
+  'SQLITE_CONSTRAINT_PRIMARYKEY',
+  'SQLITE_CONSTRAINT_UNIQUE',
+]);
+
 interface Coded {
   readonly code?: unknown;
   readonly message?: unknown;
@@ -52,6 +59,10 @@ export const isPassingFailure = (error: unknown): boolean => {
   const chain = chainOf(error);
   return chain.some((one) => one instanceof QueryFailedError || isOfSqlite(one)) && chain.some(isPassing);
 };
+
+/** Whether the database refused a row because another one has its key. */
+export const isDuplicateKey = (error: unknown): boolean =>
+  chainOf(error).some(({ code }) => DUPLICATE_CODES.has(code));
 
 const isPassing = (error: Coded): boolean =>
   PASSING_CODES.has(error.code) ||

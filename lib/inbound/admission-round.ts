@@ -71,8 +71,8 @@ export class AdmissionRound {
     const runner = this.manager.queryRunner!;
     const dids = [...new Set(this.evidence.map(({ did }) => did))].toSorted();
     await ledger.lock(dids, runner);
-    const { known, held } = await ledger.at(this.evidence, runner);
     const inFlight = await ledger.inFlight(dids, runner);
+    const { known, held } = await ledger.at(this.evidence, runner);
     const queries: RowQuery[] = [];
     for (const evidence of this.evidence) {
       const uri = atUri(evidence);
@@ -199,7 +199,7 @@ export class AdmissionRound {
   }
 
   private async conflict(item: AdmissionItem): Promise<Applying[]> {
-    const { evidence, entity, known, row } = item;
+    const { evidence, known, row } = item;
     const remote = evidence.record ?? null;
     try {
       const ours = await this.localRecord(item);
@@ -418,7 +418,8 @@ export class AdmissionRound {
     const { mapped, foreign, base } = agreement;
     const entityName = entity.storedName;
     const address = { did, collection, rkey };
-    this.admitted.push({ address, outcome, rev, entityName, entityId, cid, mapped, foreign, base });
+    const isNew = known === undefined;
+    this.admitted.push({ address, outcome, isNew, rev, entityName, entityId, cid, mapped, foreign, base });
     if (known && outcome === 'clean') this.ended.push(known);
     else if (known && outcome === 'dirty' && !this.ended.includes(known)) this.ended.push(known);
   }

@@ -5,6 +5,7 @@ import { onCommittedData } from '../database/committed-data.js';
 import { isPassingFailure } from '../database/database-failure.js';
 import type { SyncedEntities } from '../entities/synced-entities.js';
 import { AuthenticationError } from '../errors/authentication.error.js';
+import { RetryLaterError } from '../errors/retry-later.error.js';
 import { reasonOf } from '../errors/reason-of.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { atUri } from '../model/address.js';
@@ -134,7 +135,8 @@ export class Admission {
         return round;
       } catch (error) {
         if (error instanceof AuthenticationError) return round; // committed; what afterApply() saved is pending
-        if (attempt >= ATTEMPTS || !isPassingFailure(error)) throw error;
+        const passes = error instanceof RetryLaterError || isPassingFailure(error);
+        if (attempt >= ATTEMPTS || !passes) throw error;
         await sleep(20 * attempt);
       }
     }

@@ -8,12 +8,12 @@ import { withConnection } from '../../database/connection-share.js';
 import { CompiledStatements } from '../../database/compiled-statements.js';
 import { ServerConnection } from '../../database/server.connection.js';
 import { escapedTable } from '../../database/tables.js';
-import { LANE, ledgerDialectOf, LEDGER } from './ledger-tables.js';
+import { INBOUND, LANE, ledgerDialectOf, LEDGER, REPOSITORY, SOURCE } from './ledger-tables.js';
 
 /** Type of a field in rows that are passed as JSON. */
-export type FieldType = 'key' | 'text' | 'int';
+export type FieldType = 'key' | 'text' | 'json' | 'int';
 
-const KEY_FIELDS = { did: 'key', collection: 'key', rkey: 'key' } as const;
+export const KEY_FIELDS = { did: 'key', collection: 'key', rkey: 'key' } as const;
 export const UPDATE_FIELDS = { ...KEY_FIELDS, version: 'int' } as const;
 
 export const CAPTURE_FIELDS: Readonly<Record<keyof CaptureRow, FieldType>> = {
@@ -101,6 +101,9 @@ export interface RowSettlement {
 export abstract class SqlDialect {
   readonly ledger: string;
   readonly lane: string;
+  readonly repository: string;
+  readonly source: string;
+  readonly inbound: string;
 
   protected readonly statements: CompiledStatements;
 
@@ -108,6 +111,9 @@ export abstract class SqlDialect {
     this.statements = new CompiledStatements(ledgerDialectOf(dataSource));
     this.ledger = escapedTable(dataSource, LEDGER);
     this.lane = escapedTable(dataSource, LANE);
+    this.repository = escapedTable(dataSource, REPOSITORY);
+    this.source = escapedTable(dataSource, SOURCE);
+    this.inbound = escapedTable(dataSource, INBOUND);
   }
 
   /**
@@ -158,10 +164,49 @@ export abstract class SqlDialect {
   ): SqlScript<Updated>;
 
   /** Inserts a lane, or updates an existing one. In `update`, `old('x')` is the column as it is. */
-  abstract upsertLane(
+  upsertLane(
     insert: Readonly<Record<string, string>>,
     update: (old: (column: string) => string) => Record<string, string>,
+  ): string {
+    return this.upsertRow(this.lane, 'did', { ...NEW_LANE, ...insert }, update);
+  }
+
+  /**
+   * Inserts a row, or updates an existing one.
+   *
+   * @param update gets a column as it is, and as a new row would have it
+   * @param from inserts a row for each of these rows instead
+   */
+  abstract upsertRow(
+    table: string,
+    key: string,
+    row: Readonly<Record<string, string>>,
+    update: (
+      old: (column: string) => string,
+      fresh: (column: string) => string,
+    ) => Readonly<Record<string, string>>,
+    from?: string,
   ): string;
+
+  /**
+   * Inserts rows, and locks those that exist, in the order of `from`. Nothing of these changes.
+   */
+  abstract insertOrLock(
+    table: string,
+    key: string,
+    row: Readonly<Record<string, string>>,
+    from: string,
+  ): string;
+
+  /** The rows of a table with the keys in the parameter `$number`, looked up key by key. */
+  atKeys(number: number, table = this.ledger): string {
+    return `${this.table(number, 'd', KEY_FIELDS)} JOIN ${table} l ON ${this.sameKey}`;
+  }
+
+  /** The lanes of the DIDs in the parameter `$number`. */
+  lanesOf(number: number): string {
+    return `${this.table(number, 'd', { did: 'key' })} JOIN ${this.lane} a ON a.did = d.did`;
+  }
 
   /**
    * See `LaneStore.enter`.
@@ -185,11 +230,22 @@ export abstract class SqlDialect {
   /** Ends a SELECT whose rows no other transaction may change before this one ends. */
   readonly forUpdate: string = ' FOR UPDATE';
 
+  /** Ends a SELECT of ledger rows (`l`) that locks what no other transaction holds, and leaves out the rest. */
+  readonly skipLocked: string = ' FOR UPDATE SKIP LOCKED';
+
   protected readonly sameKey = 'l.rkey = d.rkey AND l.did = d.did AND l.collection = d.collection';
 }
 
 /** The columns of a new lane, unless the statement sets them. */
 export const NEW_LANE = { token: '0', leased: 'FALSE', wakes: '0', failures: '0' };
+
+/** What follows the name of the table in an INSERT. */
+export const inserted = (row: Readonly<Record<string, string>>, from?: string): string => {
+  const values = Object.values(row).join(', ');
+  // SQLite would read the ON of a conflict as that of a join.
+  const source = from === undefined ? `VALUES (${values})` : `SELECT ${values} FROM ${from} WHERE TRUE`;
+  return `(${Object.keys(row).join(', ')}) ${source}`;
+};
 
 /** Whether a row of an outer join has a row of the ledger. */
 export const hasKey = ({ did }: Record<string, unknown>): boolean => did !== null;

@@ -7,12 +7,16 @@ import type { Connection } from '../../database/connection.js';
 import type { Fence, RowUpdate, SqlDialect, Updated, UpdateRow } from './dialect.js';
 import { sqlDialect } from './dialects.js';
 import { toEntry, toSync, type LedgerRow } from './ledger-row.js';
+import { inboundStatements } from './inbound.statements.js';
 import { laneStatements } from './lane.statements.js';
 import { ledgerStatements } from './ledger.statements.js';
+import { repositoryStatements } from './repository.statements.js';
 
 interface Texts {
   readonly ledger: ReturnType<typeof ledgerStatements>;
   readonly lanes: ReturnType<typeof laneStatements>;
+  readonly inbound: ReturnType<typeof inboundStatements>;
+  readonly repositories: ReturnType<typeof repositoryStatements>;
 }
 
 const texts = new WeakMap<SqlDialect, Texts>();
@@ -39,7 +43,12 @@ export class LedgerAccess {
     const { dialect } = this;
     let known = texts.get(dialect);
     if (!known) {
-      known = { ledger: ledgerStatements(dialect), lanes: laneStatements(dialect) };
+      known = {
+        ledger: ledgerStatements(dialect),
+        lanes: laneStatements(dialect),
+        inbound: inboundStatements(dialect),
+        repositories: repositoryStatements(dialect),
+      };
       texts.set(dialect, known);
     }
     return known;

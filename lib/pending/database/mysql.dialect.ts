@@ -5,6 +5,8 @@ import type { Connection, Query } from '../../database/connection.js';
 import {
   CAPTURE_FIELDS,
   hasKey,
+  inserted,
+  KEY_FIELDS,
   keysOf,
   NEW_LANE,
   SqlDialect,
@@ -23,7 +25,7 @@ import type { CaptureRow, LedgerRow } from './ledger-row.js';
 
 const KEY = 'VARCHAR(512) CHARACTER SET ascii COLLATE ascii_bin';
 const TEXT = 'TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
-const types: Record<FieldType, string> = { key: KEY, text: TEXT, int: 'INT' };
+const types: Record<FieldType, string> = { key: KEY, text: TEXT, json: `LONG${TEXT}`, int: 'INT' };
 
 /** MySQL from 8, MariaDB from 10.6, for JSON_TABLE and SKIP LOCKED. */
 export class MysqlDialect extends SqlDialect {
@@ -94,15 +96,34 @@ export class MysqlDialect extends SqlDialect {
     return { held: true, keys: keysOf(free) };
   }
 
-  upsertLane(
-    insert: Readonly<Record<string, string>>,
-    update: (old: (column: string) => string) => Record<string, string>,
+  upsertRow(
+    table: string,
+    _key: string,
+    row: Readonly<Record<string, string>>,
+    update: (
+      old: (column: string) => string,
+      fresh: (column: string) => string,
+    ) => Readonly<Record<string, string>>,
+    from?: string,
   ): string {
-    const row = { ...NEW_LANE, ...insert };
-    return (
-      `INSERT INTO ${this.lane} (${Object.keys(row).join(', ')}) VALUES (${Object.values(row).join(', ')}) ` +
-      `ON DUPLICATE KEY UPDATE ${assignments(update((column) => column))}`
+    const set = update(
+      (column) => `${table}.${column}`,
+      (column) => `VALUES(${column})`,
     );
+    return `INSERT INTO ${table} ${inserted(row, from)} ON DUPLICATE KEY UPDATE ${assignments(set, `${table}.`)}`;
+  }
+
+  /** Not INSERT IGNORE: two transactions that share the lock of a row would each wait for the other's. */
+  insertOrLock(table: string, key: string, row: Readonly<Record<string, string>>, from: string): string {
+    return this.upsertRow(table, key, row, (old) => ({ [key]: old(key) }), from);
+  }
+
+  override atKeys(number: number, table = this.ledger): string {
+    return `${this.table(number, 'd', KEY_FIELDS)} STRAIGHT_JOIN ${table} l FORCE INDEX (PRIMARY) ON ${this.sameKey}`;
+  }
+
+  override lanesOf(number: number): string {
+    return `${this.table(number, 'd', { did: 'key' })} STRAIGHT_JOIN ${this.lane} a ON a.did = d.did`;
   }
 
   /** The entries are read under the lease, together with the lane. */

@@ -1,5 +1,5 @@
 import { assignments, recaptured } from './capture-sql.js';
-import { NEW_LANE, SqlDialect, type RowUpdate } from './dialect.js';
+import { inserted, SqlDialect, type RowUpdate } from './dialect.js';
 import { canBeTaken } from './lane-row.js';
 
 /** What PostgreSQL and SQLite have in common: `ON CONFLICT`, `RETURNING`, and partial indexes. */
@@ -28,15 +28,26 @@ export abstract class OnConflictDialect extends SqlDialect {
     return `${text} WHERE ${canBeTaken((column) => `l.${column}`, anyway)}`;
   }
 
-  upsertLane(
-    insert: Readonly<Record<string, string>>,
-    update: (old: (column: string) => string) => Record<string, string>,
+  upsertRow(
+    table: string,
+    key: string,
+    row: Readonly<Record<string, string>>,
+    update: (
+      old: (column: string) => string,
+      fresh: (column: string) => string,
+    ) => Readonly<Record<string, string>>,
+    from?: string,
   ): string {
-    const row = { ...NEW_LANE, ...insert };
-    return (
-      `INSERT INTO ${this.lane} AS l (${Object.keys(row).join(', ')}) VALUES (${Object.values(row).join(', ')}) ` +
-      `ON CONFLICT (did) DO UPDATE SET ${assignments(update((column) => `l.${column}`))}`
+    const set = update(
+      (column) => `l.${column}`,
+      (column) => `excluded.${column}`,
     );
+    return `INSERT INTO ${table} AS l ${inserted(row, from)} ON CONFLICT (${key}) DO UPDATE SET ${assignments(set)}`;
+  }
+
+  /** The condition leaves the rows as they are. They are locked all the same. */
+  insertOrLock(table: string, key: string, row: Readonly<Record<string, string>>, from: string): string {
+    return `${this.upsertRow(table, key, row, (old) => ({ [key]: old(key) }), from)} WHERE FALSE`;
   }
 
   /** Goes from one DID to the next through the index, however many rows each has pending. */

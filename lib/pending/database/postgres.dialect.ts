@@ -24,7 +24,7 @@ import { SETTLE } from './ledger.updates.js';
 import { OnConflictDialect } from './on-conflict.dialect.js';
 import { PreparedStatement } from '../../database/postgres.prepared-statement.js';
 
-const types: Record<FieldType, string> = { key: 'text', text: 'text', int: 'int' };
+const types: Record<FieldType, string> = { key: 'text', text: 'text', json: 'text', int: 'int' };
 
 export class PostgresDialect extends OnConflictDialect {
   /** For one row, parsing JSON would take a fifth of the capture's time. */
@@ -39,6 +39,8 @@ export class PostgresDialect extends OnConflictDialect {
     // Computed once for all rows, because it is expensive.
     '(SELECT $now)',
   );
+  override readonly skipLocked = ' FOR UPDATE OF l SKIP LOCKED';
+
   private readonly enterTexts = { open: this.enterText(false), anyway: this.enterText(true) };
   private readonly known = new Map<string, PreparedStatement>();
 

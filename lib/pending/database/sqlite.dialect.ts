@@ -41,6 +41,7 @@ export class SqliteDialect extends OnConflictDialect {
     `FROM ${this.ledger} l WHERE l.rkey = ${given('d.r')} AND l.did = ${given('d.d')} AND l.collection = ${given('d.c')}`;
 
   override readonly forUpdate = '';
+  override readonly skipLocked = '';
 
   private readonly enterTexts = {
     open: `${this.takeText(false)} RETURNING ${taken((column) => column)}`,
