@@ -60,7 +60,7 @@ export async function latestCommit(
 }
 
 /** A refused read is no fault of a record or a session. It only means that there is no answer now. */
-function readFailure(error: unknown, method: string, context: FailureContext): ParityError {
+export function readFailure(error: unknown, method: string, context: FailureContext): ParityError {
   const { kind, sessionLost, error: told } = classifyFailure(error, { ...context, method });
   const isOther = kind === 'transient' || sessionLost || accountState(error) !== undefined;
   if (isOther || !(error instanceof XRPCError) || error.headers === undefined) return told;

@@ -9,7 +9,7 @@ import type { RecordSchema } from './record-mapper.js';
 import { ruleOf } from './rule-of.js';
 
 /** Depth of objects within objects. Encoders of records recurse into each, here and at every reader. */
-const MAX_DEPTH = 256;
+export const MAX_DEPTH = 256;
 
 /** A record in its JSON form, with `$type`, and the CID that the PDS will compute for it. */
 export interface PreparedRecord {

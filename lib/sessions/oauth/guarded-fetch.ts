@@ -4,6 +4,8 @@ import { causesOf } from '../../errors/causes-of.js';
 /** In ms, which a refresh may take. Giving up sooner ends a session whose new token is under way. */
 const TIMEOUT = 30_000;
 
+const GUARD = { allowCustomPort: true, allowIpHost: false, allowImplicitRedirect: true };
+
 /**
  * A `fetch` for addresses that a visitor can name: a DID document, the PDS that it names, the endpoints of
  * the authorization server that the PDS names.
@@ -14,14 +16,17 @@ const TIMEOUT = 30_000;
  *   caller has a time limit of its own.
  */
 export function guardedFetch(fetch: typeof globalThis.fetch): typeof globalThis.fetch {
-  const guard = { fetch, allowCustomPort: true, allowIpHost: false, allowImplicitRedirect: true };
-  const fetchDocument = safeFetchWrap({ ...guard, timeout: TIMEOUT });
-  const call = safeFetchWrap({ ...guard, timeout: Infinity, responseMaxSize: Infinity });
+  const fetchDocument = safeFetchWrap({ ...GUARD, fetch, timeout: TIMEOUT });
+  const call = guardedDownload(fetch);
   return async (input, init) => {
     const request = new Request(input, init);
     return request.headers.has('authorization') ? call(request) : fetchDocument(request);
   };
 }
+
+/** The same guard without limits of time and size, for a caller that has its own. */
+export const guardedDownload = (fetch: typeof globalThis.fetch): typeof globalThis.fetch =>
+  safeFetchWrap({ ...GUARD, fetch, timeout: Infinity, responseMaxSize: Infinity });
 
 /** Whether the guard has refused the address; otherwise the host did not answer. */
 export function isRefusedAddress(error: unknown): boolean {
