@@ -34,6 +34,35 @@ export { AtpMapper, RecordMapper } from './records/record-mapper.js';
 export type { CollectionOf, EntityClass, RecordInput, RecordSchema } from './records/record-mapper.js';
 export { MapperRegistry } from './records/mapper.registry.js';
 
+// Follow records
+export { AtpHiddenAt } from './entities/record-column.decorators.js';
+export type { AppliedContext, InboundContext } from './records/record-mapper.js';
+export type {
+  ConflictBehaviour,
+  ConflictChoice,
+  ConflictFunction,
+  InboundBehaviour,
+} from './metadata/sync-metadata.js';
+export { whereVisible } from './entities/where.js';
+export type { FollowedAccounts, InboundOptions } from './inbound/inbound-options.js';
+export type { RecordSource, SourceBatch, SourceEvent, OpenOptions } from './inbound/sources/record-source.js';
+export type { ImportOptions, ImportProgress, ImportReport } from './inbound/import/import-report.js';
+export type { FetchReason, FetchResult } from './inbound/fetcher.js';
+export { Conflicts, type ConflictQuery, type OpenConflict } from './inbound/conflicts.service.js';
+export { InboundDeadLetters, type InboundDeadLetter } from './inbound/inbound-dead-letters.js';
+export type { AccountStatus, Repository } from './pending/repository.store.js';
+export { RecordApplied } from './events/record-applied.event.js';
+export { RecordRemoved } from './events/record-removed.event.js';
+export { RecordRejected } from './events/record-rejected.event.js';
+export { ConflictDetected } from './events/conflict-detected.event.js';
+export { ConflictResolved } from './events/conflict-resolved.event.js';
+export { AccountImported } from './events/account-imported.event.js';
+export { AccountStatusChanged } from './events/account-status-changed.event.js';
+export { AccountInactiveError } from './errors/account-inactive.error.js';
+export { IdentityError } from './errors/identity.error.js';
+export { RecordUnreadableError } from './errors/record-unreadable.error.js';
+export { RepositoryUnreadableError } from './errors/repository-unreadable.error.js';
+
 // Publish by hand
 export { ParityService } from './parity.service.js';
 export { SyncService } from './sync/sync.service.js';

@@ -17,11 +17,19 @@ import { ChangeFeeds } from './changes/change-feeds.js';
 import { EarlyWrites } from './changes/early-writes.js';
 import { onClose } from './changes/on-close.js';
 import { bindPublisher } from './entities/entity-publisher.js';
+import { SignInListener } from './inbound/sign-in.listener.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import { isMarkedMapper } from './metadata/sync-metadata.js';
 import type { ResolvedOptions } from './model/options.js';
+import { checkInbound, followsRecords, type InboundParts } from './parity.module-inbound.js';
 import type { PendingParts } from './parity.module-pending.js';
-import { LISTED_MAPPERS, PENDING, PENDING_DATA_SOURCE, RESOLVED_OPTIONS } from './parity.module-tokens.js';
+import {
+  INBOUND,
+  LISTED_MAPPERS,
+  PENDING,
+  PENDING_DATA_SOURCE,
+  RESOLVED_OPTIONS,
+} from './parity.module-tokens.js';
 import { startUpWarnings } from './parity.module-warnings.js';
 import { ensureTables } from './pending/database/ensure-tables.js';
 import { MapperRegistry } from './records/mapper.registry.js';
@@ -61,7 +69,9 @@ export class ParityBootstrap
     private readonly feeds: ChangeFeeds,
     private readonly earlyWrites: EarlyWrites,
     private readonly sync: SyncService,
+    private readonly signIns: SignInListener,
     @Inject(PENDING) private readonly pending: PendingParts | null,
+    @Inject(INBOUND) private readonly inbound: InboundParts | null,
     @Optional() @Inject(PENDING_DATA_SOURCE) private readonly ledger: DataSource | null,
     @Optional() @Inject(AtpOAuthService) private readonly oauth: AtpOAuthService | null,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -81,12 +91,16 @@ export class ParityBootstrap
       dataSources.forEach((dataSource) => this.release(dataSource));
       throw error;
     }
+    checkInbound(this.entities, this.inbound);
+    this.signIns.isActive = this.inbound !== null && followsRecords(this.entities, this.inbound);
+    this.oauth?.afterSignIn((did) => this.signIns.imported(did));
     this.warn();
   }
 
   /** Runs when session providers and the rest of the application are ready. */
   async onApplicationBootstrap(): Promise<void> {
     this.pending?.loop.start();
+    if (this.signIns.isActive) this.inbound?.loop.start();
     await this.dispatcher.afterCommit(new CommittedBatch(this.early.splice(0)));
   }
 
@@ -94,7 +108,7 @@ export class ParityBootstrap
   async beforeApplicationShutdown(): Promise<void> {
     this.shutdownEnd = performance.now() + SHUTDOWN_LIMIT;
     this.dispatcher.stop();
-    await this.drain(this.pending?.loop.stop());
+    await this.drain(Promise.all([this.pending?.loop.stop(), this.inbound?.loop.stop()]));
   }
 
   /**
@@ -129,7 +143,7 @@ export class ParityBootstrap
     await this.oauth?.close();
   }
 
-  private async drain(more?: Promise<void>): Promise<void> {
+  private async drain(more?: Promise<unknown>): Promise<void> {
     const now = performance.now();
     const left = Math.max(0, (this.shutdownEnd ?? now + SHUTDOWN_LIMIT) - now);
     await within(left, Promise.all([more, this.dispatcher.drain()]));

@@ -9,6 +9,7 @@ import type { DataSource } from 'typeorm';
 import { EarlyWrites } from './changes/early-writes.js';
 import { ParityOptionsError } from './errors/parity-options.error.js';
 import type { ParityHttpOptions } from './http/http-options.js';
+import type { InboundOptions } from './inbound/inbound-options.js';
 import { checkNames, names, wrong, type OptionNames } from './model/option-checks.js';
 import { PARITY_OPTION_NAMES, type ParityOptions } from './model/options.js';
 import { neededTables } from './parity.module-tables.js';
@@ -20,6 +21,8 @@ import type { SessionProvider } from './sessions/session-provider.js';
 export interface ParityModuleOptions extends ParityOptions {
   /** The application as an OAuth client. Makes `AtpOAuthService` injectable, and uses its sessions. */
   readonly oauth?: OAuthOptions;
+  /** How records that change elsewhere reach the entities; see `RecordMapper.fromRecord`. */
+  readonly inbound?: InboundOptions;
   /** How a request is answered whose account has to sign in again; see `ParityExceptionFilter`. */
   readonly http?: ParityHttpOptions;
   /**
@@ -69,6 +72,7 @@ const OPTIONS: OptionNames<ParityModuleOptions> = {
   oauth: true,
   sessions: true,
   http: true,
+  inbound: true,
 };
 
 /** @throws ParityOptionsError for a value that is no options, or has an unknown name */

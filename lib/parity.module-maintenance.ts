@@ -2,14 +2,17 @@ import type { FactoryProvider } from '@nestjs/common';
 import { ChangeFeeds } from './changes/change-feeds.js';
 import { ManualTouch } from './changes/manual-touch.js';
 import { SyncedEntities } from './entities/synced-entities.js';
+import { InboundService } from './inbound/inbound.service.js';
+import { SignInListener } from './inbound/sign-in.listener.js';
 import { SessionListener } from './lanes/session.listener.js';
 import { DeadLettersService } from './maintenance/dead-letters.service.js';
 import { PendingSyncManager } from './maintenance/pending-sync.manager.js';
 import { Reconciler } from './maintenance/reconcile/reconciler.js';
 import { StatusReader } from './maintenance/status/status.reader.js';
 import type { ResolvedOptions } from './model/options.js';
+import type { InboundParts } from './parity.module-inbound.js';
 import type { PendingParts } from './parity.module-pending.js';
-import { logger, PENDING, RESOLVED_OPTIONS } from './parity.module-tokens.js';
+import { INBOUND, logger, PENDING, RESOLVED_OPTIONS } from './parity.module-tokens.js';
 import { RepositoryWriter } from './pds/repository-writer.js';
 import { NO_DEAD_LETTERS } from './pending/dead-letter.js';
 import { SessionProvider } from './sessions/session-provider.js';
@@ -63,6 +66,16 @@ export const maintenanceProviders: FactoryProvider[] = [
         store: pending?.store ?? null,
         isRunning: (did) => pending?.attempts.isRunning(did) ?? false,
       }),
+  },
+  {
+    provide: InboundService,
+    inject: [INBOUND],
+    useFactory: (inbound: InboundParts | null) => new InboundService(inbound),
+  },
+  {
+    provide: SignInListener,
+    inject: [INBOUND],
+    useFactory: (inbound: InboundParts | null) => new SignInListener(inbound && { ...inbound, log: logger }),
   },
   {
     provide: DeadLettersService,

@@ -13,8 +13,10 @@ import { globalInterceptor } from './http/request-mode.js';
 import type { ResolvedOptions } from './model/options.js';
 import { resolveOptions } from './model/resolve-options.js';
 import { checkOptions, GIVEN_OPTIONS, type ParityModuleOptions } from './parity.module-definition.js';
+import { inboundParts } from './parity.module-inbound.js';
 import { dispatcherOf, pendingParts, repositoryState, type PendingParts } from './parity.module-pending.js';
 import {
+  INBOUND,
   logger,
   PARITY_OPTIONS,
   PENDING,
@@ -28,6 +30,7 @@ import { SyncedEntities } from './entities/synced-entities.js';
 import { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';
 import { withStorage } from './sessions/oauth/oauth-storage.js';
 import { SessionProvider } from './sessions/session-provider.js';
+import { ForeignWrites } from './sync/foreign-writes.js';
 import { SyncDispatcher } from './sync/sync-dispatcher.js';
 import { SyncEngine } from './sync/sync-engine.js';
 import { SyncService } from './sync/sync.service.js';
@@ -83,21 +86,31 @@ export const parityProviders: FactoryProvider[] = [
     useFactory: ({ pds }: ResolvedOptions, state: RepositoryStateStore) =>
       new RepositoryWriter({ state, ...pds, warn: (message) => logger.warn(message) }),
   },
+  { provide: ForeignWrites, useFactory: () => new ForeignWrites() },
   {
     provide: SyncEngine,
-    inject: [RESOLVED_OPTIONS, RepositoryWriter, RepositoryStateStore, SessionProvider, ParityEvents],
+    inject: [
+      RESOLVED_OPTIONS,
+      RepositoryWriter,
+      RepositoryStateStore,
+      SessionProvider,
+      ParityEvents,
+      ForeignWrites,
+    ],
     useFactory: (
       { sync }: ResolvedOptions,
       writer: RepositoryWriter,
       state: RepositoryStateStore,
       sessions: SessionProvider,
       events: ParityEvents,
+      foreign: ForeignWrites,
     ) =>
       new SyncEngine({
         writer,
         state,
         sessions,
         events,
+        foreign,
         validate: sync.validate,
         warn: (message) => logger.warn(message),
       }),
@@ -134,6 +147,29 @@ export const parityProviders: FactoryProvider[] = [
       engine: SyncEngine,
       events: ParityEvents,
     ) => dispatcherOf(options, pending, engine, events),
+  },
+  {
+    provide: INBOUND,
+    inject: [
+      PARITY_OPTIONS,
+      RESOLVED_OPTIONS,
+      PENDING,
+      SyncedEntities,
+      SessionProvider,
+      ParityEvents,
+      ForeignWrites,
+      { token: PENDING_DATA_SOURCE, optional: true },
+    ],
+    useFactory: (
+      given: ParityModuleOptions,
+      options: ResolvedOptions,
+      pending: PendingParts | null,
+      entities: SyncedEntities,
+      sessions: SessionProvider,
+      events: ParityEvents,
+      foreign: ForeignWrites,
+      dataSource: DataSource | undefined,
+    ) => inboundParts({ given, options, pending, entities, sessions, events, foreign, dataSource }),
   },
   {
     provide: SyncService,

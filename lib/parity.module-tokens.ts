@@ -17,4 +17,7 @@ export const PENDING_DATA_SOURCE = Symbol('parity:pending-data-source');
 /** `PendingParts`; null while pending syncs are disabled. */
 export const PENDING = Symbol('parity:pending');
 
+/** `InboundParts`; null where changes are not kept in the database. */
+export const INBOUND = Symbol('parity:inbound');
+
 export const logger = new Logger('Parity');

@@ -3,6 +3,12 @@ import type { EntityManager } from 'typeorm';
 import { ManualTouch } from './changes/manual-touch.js';
 import { unitOfWork } from './changes/unit-of-work.js';
 import { SessionAuthenticated } from './events/session-authenticated.event.js';
+import type { Conflicts } from './inbound/conflicts.service.js';
+import type { FetchResult } from './inbound/fetcher.js';
+import type { ImportOptions, ImportReport } from './inbound/import/import-report.js';
+import type { InboundDeadLetters } from './inbound/inbound-dead-letters.js';
+import { InboundService } from './inbound/inbound.service.js';
+import type { Repository } from './pending/repository.store.js';
 import type { PendingSyncRetryResult } from './model/pending-sync-retry-result.js';
 import type { SyncResult } from './model/sync-result.js';
 import { DeadLettersService } from './maintenance/dead-letters.service.js';
@@ -31,7 +37,46 @@ export class ParityService {
      * there are never any.
      */
     readonly deadLetters: DeadLettersService,
+    private readonly inbound: InboundService,
   ) {}
+
+  /**
+   * Conflicts that wait for a decision: `list`, `resolve`, `dismiss`.
+   *
+   * @throws ParityOptionsError unless changes are kept in the database
+   */
+  get conflicts(): Conflicts {
+    return this.inbound.conflicts;
+  }
+
+  /**
+   * Records that were not taken over: `list`, `retry`.
+   *
+   * @throws ParityOptionsError unless changes are kept in the database
+   */
+  get inboundDeadLetters(): InboundDeadLetters {
+    return this.inbound.deadLetters;
+  }
+
+  /** See {@link Importer.import}. */
+  import(did: string, options?: ImportOptions): Promise<ImportReport> {
+    return this.inbound.import(did, options);
+  }
+
+  /** What is known of an account and of its last import; null for nothing. */
+  importStatus(did: string): Promise<Repository | null> {
+    return this.inbound.importStatus(did);
+  }
+
+  /** Makes the next import of an account look at every record again. */
+  resetImport(did: string): Promise<void> {
+    return this.inbound.resetImport(did);
+  }
+
+  /** See {@link Fetcher.fetch}. */
+  fetch(uri: string): Promise<FetchResult> {
+    return this.inbound.fetch(uri);
+  }
 
   /** See {@link SyncService.publish}. */
   publish(entity: object): Promise<SyncResult> {

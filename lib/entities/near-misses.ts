@@ -39,7 +39,7 @@ export function mapperWarnings(mapper: RecordMapper): string[] {
   const { name } = mapper.constructor;
   const members = membersOf(mapper, () => mapper);
   const { relations } = mapper;
-  const methods = (['rkey', 'fromRecord', 'afterApply'] as const).filter((name) => !mapper[name]);
+  const methods = (['rkey', 'fromRecord', 'afterApply'] as const).filter((one) => !mapper[one]);
   const values = [
     ...(Object.keys(relations).length > 0 ? [] : (['relations'] as const)),
     ...(mapper.schema ? [] : (['schema'] as const)),

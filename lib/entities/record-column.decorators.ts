@@ -39,6 +39,13 @@ export const AtpSyncedAt = (options: ColumnOptions = {}): PropertyDecorator =>
   recordColumn('syncedAt', { ...syncedAt, ...options });
 
 /**
+ * Since when the account of the record gives nothing of its repository: it is deactivated, suspended or taken
+ * down. Null while the record can be seen. Optional; `whereVisible(Post)` leaves out hidden rows.
+ */
+export const AtpHiddenAt = (options: ColumnOptions = {}): PropertyDecorator =>
+  recordColumn('hiddenAt', { ...syncedAt, ...options });
+
+/**
  * The record columns for an `EntitySchema`, to which decorators add none: `columns: { ...atpRecordColumns,
  * ... }`.
  */

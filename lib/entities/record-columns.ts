@@ -31,7 +31,8 @@ export function recordColumnsOf(metadata: EntityMetadata): RecordColumns {
       REQUIRED.filter((name) => !columns[name]),
     );
   const syncedAt = column(names.syncedAt);
-  const updated = [uri, cid, rkey, syncedAt].filter((one) => one?.isUpdate);
+  const hiddenAt = column(names.hiddenAt);
+  const updated = [uri, cid, rkey, syncedAt, hiddenAt].filter((one) => one?.isUpdate);
   if (updated.length > 0) {
     throw new ParityOptionsError(
       `TypeORM would update ${updated.map((one) => `${metadata.name}.${one?.propertyPath}`).join(', ')}: saving an instance that ` +
@@ -42,7 +43,7 @@ export function recordColumnsOf(metadata: EntityMetadata): RecordColumns {
       { entityName: metadata.name },
     );
   }
-  return { uri, cid, rkey, syncedAt };
+  return { uri, cid, rkey, syncedAt, hiddenAt };
 }
 
 /**

@@ -14,8 +14,11 @@ export interface RecordRow {
 export interface RowWrite {
   readonly id: string;
   readonly set: Readonly<Partial<Record<keyof RecordColumns, unknown>>>;
-  readonly was: Readonly<Partial<Record<'uri' | 'rkey', string | null>>>;
+  readonly was: Readonly<Partial<Record<GuardName, string | null>>>;
 }
+
+/** The record columns that a write may depend on. */
+type GuardName = 'uri' | 'cid' | 'rkey';
 
 /** A {@link RowWrite} of a record key. */
 export interface KeyWrite extends RowWrite {
@@ -26,14 +29,14 @@ export interface KeyWrite extends RowWrite {
  * The record is at `uri` now; not for a row that no longer holds the record key of that address.
  *
  * @param was the uri that the row had when that was decided: another account's worker may have given it one
- *   meanwhile
+ *   meanwhile; and the CID, where the row may have followed another application's edit meanwhile
  */
 export const published = (
   id: string,
   { uri, cid, rkey }: RecordRow,
   syncedAt: Date,
-  was: string | null,
-): RowWrite => ({ id, set: { uri, cid, syncedAt }, was: { uri: was, rkey } });
+  was: { readonly uri: string | null; readonly cid?: string | null },
+): RowWrite => ({ id, set: { uri, cid, syncedAt }, was: { ...was, rkey } });
 
 /**
  * The record at the row's address is deleted. `next` is reserved for the next one, because a late request may
@@ -96,7 +99,7 @@ export function rowUpdate(entity: SyncedEntity, write: RowWrite): Statement | nu
 export const writesAtOnce = ({ dataSource }: SyncedEntity): boolean =>
   !locksRows(dataSource) || capabilitiesOf(dataSource).updatesUnlocked;
 
-const wasOf = ({ was }: RowWrite) => Object.entries(was) as ['uri' | 'rkey', string | null][];
+const wasOf = ({ was }: RowWrite) => Object.entries(was) as [GuardName, string | null][];
 
 /**
  * The same for several rows, as part of a transaction.
@@ -124,6 +127,8 @@ export function* writeRows(entity: SyncedEntity, writes: readonly RowWrite[]): S
   return written;
 }
 
+const GUARDS: readonly GuardName[] = ['uri', 'cid', 'rkey'];
+
 /**
  * The writes whose rows are what they were, and which no other transaction holds: until the end of this one
  * none does.
@@ -132,9 +137,7 @@ export function* freeRows(entity: SyncedEntity, writes: readonly RowWrite[]): Sq
   if (!locksRows(entity.dataSource)) return writes;
   const { columns, dataSource } = entity;
   const sql = new RecordSql(entity);
-  const guards = (['uri', 'rkey'] as const).map(
-    (name) => `${sql.name(columns[name])} AS ${sql.escape(name)}`,
-  );
+  const guards = GUARDS.map((name) => `${sql.name(columns[name])} AS ${sql.escape(name)}`);
   const { rows } = yield sql.statement(
     `SELECT ${[sql.selectedKey, ...guards].join(', ')} FROM ${tableByKey(entity, sql)} ` +
       `WHERE ${sql.keys(writes.map(({ id }) => id))} ` +

@@ -18,6 +18,7 @@ export interface RecordColumns {
   readonly cid: ColumnMetadata;
   readonly rkey: ColumnMetadata;
   readonly syncedAt: ColumnMetadata | undefined;
+  readonly hiddenAt: ColumnMetadata | undefined;
 }
 
 /**

@@ -16,6 +16,18 @@ export const whereHasNoRecord = <E extends object>(entity: EntityClass<E>): Find
 export const whereRecordUri = <E extends object>(entity: EntityClass<E>, uri: string): FindOptionsWhere<E> =>
   onUri(entity, uri);
 
+/** The entities whose account is active; the class has a property with `@AtpHiddenAt()`. */
+export function whereVisible<E extends object>(entity: EntityClass<E>): FindOptionsWhere<E> {
+  const { hiddenAt } = recordColumnNamesOf(entity);
+  if (hiddenAt === undefined) {
+    throw new ParityOptionsError(
+      `${entity.name} has no column that tells hidden rows. Decorate a property with @AtpHiddenAt().`,
+      { entityName: entity.name },
+    );
+  }
+  return { [hiddenAt]: IsNull() } as FindOptionsWhere<E>;
+}
+
 function onUri<E>(entity: EntityClass<E>, condition: unknown): FindOptionsWhere<E> {
   const { uri } = recordColumnNamesOf(entity);
   if (uri === undefined) {

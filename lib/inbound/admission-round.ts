@@ -18,7 +18,7 @@ import type { AdmittedAddress, InboundIssue, KnownAddress } from '../pending/inb
 import type { PendingChange } from '../pending/pending-entry.js';
 import { recordCid } from '../records/record-json.js';
 import { newTid } from '../records/tid.js';
-import type { AdmissionConfig } from './admission.js';
+import type { AdmissionConfig, AdmitOptions, ForcedResolution } from './admission-config.js';
 import type { AdmissionItem, AdmissionOutcome, AdmissionResult } from './admission-item.js';
 import { AdmissionRows, type RowQuery } from './admission-rows.js';
 import { agreementOf, NO_AGREEMENT, wholeRows, withForeign } from './agreement.js';
@@ -47,14 +47,17 @@ export class AdmissionRound {
   private readonly issues: Omit<InboundIssue, 'createdAt'>[] = [];
   private readonly ended: KnownAddress[] = [];
   private readonly captures: PendingChange[] = [];
+  private readonly dryRun: boolean;
   private manager!: EntityManager;
   private rows!: AdmissionRows;
 
   constructor(
     private readonly evidence: readonly Evidence[],
     private readonly config: AdmissionConfig,
-    private readonly dryRun: boolean,
-  ) {}
+    private readonly options: Pick<AdmitOptions, 'dryRun' | 'resolution'>,
+  ) {
+    this.dryRun = options.dryRun ?? false;
+  }
 
   async run(manager: EntityManager): Promise<void> {
     this.manager = manager;
@@ -119,6 +122,8 @@ export class AdmissionRound {
     { evidence, entity, known }: RowQuery,
     inFlight: ReadonlySet<string | null> | undefined,
   ): boolean {
+    // A write has seen something else than its row says, so the row has to be looked at.
+    if (evidence.source === 'read-back') return false;
     const { authority } = entity;
     const verdict = verdictOf(evidence, { known, rowCid: undefined, inFlight, authority });
     if (verdict === 'old') this.end(evidence, 'unchanged');
@@ -155,6 +160,13 @@ export class AdmissionRound {
         this.end(evidence, 'unchanged');
         return [];
       case 'echo':
+        if (
+          row &&
+          recordStateOf(row).uri === item.uri &&
+          rowCid !== evidence.cid &&
+          !inFlight?.has(evidence.cid)
+        )
+          await this.writeCid(item);
         // Only the row knows the record: it is from before its changes were kept, or was not settled yet.
         if (known) this.echo(item, false);
         else {
@@ -176,6 +188,14 @@ export class AdmissionRound {
     }
   }
 
+  /** Row and repository agree, and only the record columns do not say so. */
+  private async writeCid({ entity, rowId = '', evidence }: AdmissionItem): Promise<void> {
+    if (this.dryRun) return;
+    const write = { id: rowId, set: { cid: evidence.cid }, was: {} };
+    await runScript(writeRows(entity, [write]), this.manager.queryRunner!);
+    this.changedDids.add(evidence.did);
+  }
+
   private async agreement({ entity, row, evidence }: AdmissionItem): Promise<typeof NO_AGREEMENT> {
     if (!row || evidence.cid === null || !evidence.record) return NO_AGREEMENT;
     return agreementOf(entity, row, evidence.record, evidence.cid);
@@ -186,6 +206,7 @@ export class AdmissionRound {
     const { evidence, entity } = item;
     if (evidence.cid === null) return true;
     try {
+      if (evidence.error) throw evidence.error;
       const schema = entity.sync.onInvalid === 'reject' ? entity.mapper?.schema : undefined;
       // The CIDs of a snapshot were compared with the bytes.
       if (evidence.source !== 'stream' && !schema) return true;
@@ -212,7 +233,8 @@ export class AdmissionRound {
       }
       const isUnchanged = ours !== null && known?.cid != null && ours.cid === (known.mapped ?? known.cid);
       if (isUnchanged && !known.inConflict) return [{ item, record: remote }];
-      return await this.resolve(item, sides, await resolutionOf(item, sides, this.config.timeoutMs));
+      const { resolution = await resolutionOf(item, sides, this.config.timeoutMs) } = this.options;
+      return await this.resolve(item, sides, resolution, ours?.cid ?? null);
     } catch (error) {
       this.reject(item, error as Error);
       return [];
@@ -232,7 +254,8 @@ export class AdmissionRound {
   private async resolve(
     item: AdmissionItem,
     sides: ConflictSides,
-    resolution: Resolution,
+    resolution: Resolution | ForcedResolution,
+    localCid: string | null,
   ): Promise<Applying[]> {
     const { side } = resolution;
     if (side === 'manual') {
@@ -243,7 +266,11 @@ export class AdmissionRound {
       await this.keepLocal(item, sides);
       return [];
     }
-    const record = side === 'merged' ? resolution.record : sides.remote;
+    if (side === 'dismissed') {
+      await this.dismiss(item, sides, localCid);
+      return [];
+    }
+    const record = side === 'merged' ? { ...sides.remote, ...resolution.record } : sides.remote;
     return [{ item, record, ends: { resolution: side, sides } }];
   }
 
@@ -279,8 +306,7 @@ export class AdmissionRound {
       this.captures.push(toPending({ ...publishing(entity, rowId), address: { ...evidence, rkey: next } }));
       return;
     }
-    if (row && state?.uri === item.uri)
-      await runScript(writeRows(entity, [{ id: rowId, set: { cid: evidence.cid }, was: {} }]), runner);
+    if (row && state?.uri === item.uri) await this.writeCid(item);
     const foreign =
       evidence.record && sides.local ? this.foreignOf(item, evidence.record, sides.local) : null;
     this.admit(item, 'dirty', entityId, evidence.cid, {
@@ -288,6 +314,24 @@ export class AdmissionRound {
       foreign,
       base: evidence.record ?? null,
     });
+  }
+
+  /** The row is published when it changes next; until then it counts as agreed, although it differs. */
+  private async dismiss(item: AdmissionItem, sides: ConflictSides, localCid: string | null): Promise<void> {
+    const { evidence, entity, known, row, rowId = '' } = item;
+    const runner = this.manager.queryRunner!;
+    const { cid, record } = evidence;
+    const state = row && recordStateOf(row);
+    if (row && state && cid === null) {
+      const next = entity.hasFixedRkey ? null : newTid();
+      await runScript(writeRows(entity, [unpublished(rowId, state, next)]), runner);
+    } else if (row && state?.uri === item.uri) await this.writeCid(item);
+    const foreign = record && sides.local ? this.foreignOf(item, record, sides.local) : null;
+    const agreement = { mapped: cid === null ? null : localCid, foreign, base: record ?? null };
+    this.admit(item, 'clean', known?.entityId ?? rowId, cid, agreement);
+    this.end(evidence, 'conflicted', { entity: row });
+    this.tellResolved(item, 'dismissed', sides);
+    this.changedDids.add(evidence.did);
   }
 
   private foreignOf(
@@ -435,7 +479,7 @@ export class AdmissionRound {
 
   private tellResolved(
     { evidence, entity, known, uri }: AdmissionItem,
-    resolution: 'local' | 'remote' | 'merged',
+    resolution: ConflictResolved['resolution'],
     { local, remote }: ConflictSides,
   ): void {
     const { did, live } = evidence;

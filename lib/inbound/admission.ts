@@ -1,53 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { capabilitiesOf } from '../database/capabilities.js';
 import { onCommittedData } from '../database/committed-data.js';
 import { isPassingFailure } from '../database/database-failure.js';
-import type { SyncedEntities } from '../entities/synced-entities.js';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import { RetryLaterError } from '../errors/retry-later.error.js';
 import { reasonOf } from '../errors/reason-of.js';
-import type { ParityEvents } from '../events/parity-events.js';
 import { atUri } from '../model/address.js';
 import type { Evidence } from '../model/evidence.js';
-import type { InboundLedger } from '../pending/inbound.ledger.js';
-import type { LaneStore } from '../pending/lane.store.js';
-import type { PendingChangeStore } from '../pending/pending-change.store.js';
 import { KeyedQueue } from '../runtime/keyed-queue.js';
 import { duringAdmission } from '../sync/network-writes.js';
-import type { SettledVersions } from '../sync/settled-versions.js';
+import type { AdmissionConfig, AdmitOptions } from './admission-config.js';
 import type { AdmissionResult } from './admission-item.js';
 import { AdmissionRound } from './admission-round.js';
-
-export interface AdmissionConfig {
-  readonly dataSource: DataSource;
-  readonly entities: SyncedEntities;
-  readonly ledger: InboundLedger;
-  readonly changes: Pick<PendingChangeStore, 'capture'> & Pick<LaneStore, 'wake'>;
-  readonly events: ParityEvents;
-  readonly versions: SettledVersions;
-  /** Whether an account is followed. */
-  readonly follows: (did: string) => boolean | Promise<boolean>;
-  /** Tells the lane loop that there is work, and does not wait for it. */
-  readonly notify: () => void;
-  /** Milliseconds that the application's own code has for an answer. */
-  readonly timeoutMs: number;
-  readonly log: { warn(message: string): void };
-}
-
-export interface AdmitOptions {
-  /**
-   * Runs in the transaction that ends the last of the evidence: what it writes is committed together with all
-   * outcomes. It also runs where there is no evidence.
-   */
-  readonly keep?: (runner: QueryRunner) => Promise<void>;
-  /** Nothing is written; the results say what would be. */
-  readonly dryRun?: boolean;
-  /** The caller's connection, for as long as it waits: a pool of one has no other. */
-  readonly own?: () => QueryRunner | undefined;
-  /** Ends the wait for rows that other transactions hold. */
-  readonly signal?: AbortSignal;
-}
 
 /** Pauses in ms between two looks at rows that other transactions hold; the last one is repeated. */
 const PAUSES = [10, 50, 100, 250, 500, 1_000, 2_000];
@@ -126,7 +91,7 @@ export class Admission {
 
   private async committed(evidence: readonly Evidence[], options: AdmitOptions): Promise<AdmissionRound> {
     for (let attempt = 1; ; attempt++) {
-      const round = new AdmissionRound(evidence, this.config, options.dryRun ?? false);
+      const round = new AdmissionRound(evidence, this.config, options);
       try {
         await this.inTransaction(options, async (manager) => {
           await round.run(manager);

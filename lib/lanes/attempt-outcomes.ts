@@ -7,9 +7,9 @@ type Entries = ReadonlyMap<string, PendingEntry>;
 
 /** The entries that are done with; a change without one was settled, or removed, by another worker. */
 export const settledEntries = (outcomes: readonly Outcome[], entries: Entries): SettledEntry[] =>
-  outcomes.flatMap(({ change, result, failure, isLeft: asIs = false }) => {
+  outcomes.flatMap(({ change, result, failure, isDeferred, isLeft: asIs = false }) => {
     const entry = entries.get(atUri(change.address));
-    if (!entry || failure) return [];
+    if (!entry || failure || isDeferred) return [];
     const cid = asIs ? entry.cid : (result.cid ?? null);
     return [{ uri: entry.sync.uri, version: entry.version, cid, asIs }];
   });

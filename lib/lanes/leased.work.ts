@@ -3,6 +3,7 @@ import { onCommittedData } from '../database/committed-data.js';
 import { RecordRows } from '../entities/record-row.js';
 import { atUri, type Address } from '../model/address.js';
 import { SyncResult } from '../model/sync-result.js';
+import { rememberedOf } from '../pending/change-entries.js';
 import type { Park, PendingEntry } from '../pending/pending-entry.js';
 import { keptTrigger } from '../sync/asked-by-hand.js';
 import type { Change } from '../sync/change.js';
@@ -109,9 +110,19 @@ export class LeasedWork implements AccountWork {
     }
     const { held, entries } = entered;
     try {
-      const known = changes.map((change) => withKept(change, entries.get(atUri(change.address))));
+      const isHeld = (change: Change): boolean => entries.get(atUri(change.address))?.inConflict ?? false;
+      const known = changes
+        .filter((change) => !isHeld(change))
+        .map((change) => withKept(change, entries.get(atUri(change.address))));
       const attempt = { held, changes: known, entries, next: 'as-before', givesBack: true } as const;
-      return this.results(did, await attempts.run({ ...attempt, backfill: false, isRetry: false }, run));
+      const results =
+        known.length === 0
+          ? new Map<string, SyncResult>()
+          : this.results(did, await attempts.run({ ...attempt, backfill: false, isRetry: false }, run));
+      for (const { address } of changes.filter(isHeld))
+        results.set(atUri(address), new SyncResult('pending', { reason: IN_CONFLICT, uri: atUri(address) }));
+      if (known.length === 0) held.skip('as-before');
+      return results;
     } finally {
       // The results are true although the lane could not be given back; its lease ends by itself.
       await held.release().catch((error: unknown) => this.options.failures.log(did, error));
@@ -174,6 +185,9 @@ export class LeasedWork implements AccountWork {
   }
 }
 
+const IN_CONFLICT =
+  'its record was changed elsewhere, and the conflict has to be resolved (parity.conflicts)';
+
 /** Whether a change needs nothing done, as far as its row knows. */
 async function asksForNothing(change: Change, own: QueryRunner | undefined): Promise<boolean> {
   if (change.givenUp) return change.trigger === 'auto' && change.keepRecord;
@@ -191,10 +205,11 @@ async function asksForNothing(change: Change, own: QueryRunner | undefined): Pro
 function withKept(change: Change, entry: PendingEntry | undefined): Change {
   if (!entry) return change;
   const cid = change.cid ?? entry.cid;
+  const remembered = rememberedOf(entry);
   const isOf = entry.entityName === change.entity.storedName && entry.entityId === change.entityId;
   const trigger = isOf && !entry.backfill ? keptTrigger(entry, change) : null;
   const { operation, keepRecord } = entry;
-  return { ...change, cid, ...(trigger && { trigger, operation, keepRecord }) };
+  return { ...change, cid, remembered, ...(trigger && { trigger, operation, keepRecord }) };
 }
 
 /** A failure of the record itself stays a failure. Every other failure ends with time, or with a sign-in. */

@@ -100,6 +100,7 @@ export interface RecordColumnNames {
   readonly cid?: string;
   readonly rkey?: string;
   readonly syncedAt?: string;
+  readonly hiddenAt?: string;
 }
 
 /** The property names of classes that choose no others. */

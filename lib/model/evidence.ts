@@ -12,8 +12,10 @@ export interface Evidence extends Address {
   readonly rev: string;
   /** Null if there is no record. */
   readonly cid: string | null;
-  /** Given with every CID. */
+  /** Given with every CID, unless there is an `error`. */
   readonly record?: RecordJson | undefined;
+  /** Why the record cannot be read. */
+  readonly error?: Error | undefined;
   readonly source: EvidenceSource;
   /** Happened just now; false for what is found in an import. */
   readonly live: boolean;

@@ -1,4 +1,5 @@
 import type { XRPCError } from '@atproto/api';
+import { AccountInactiveError } from '../errors/account-inactive.error.js';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import { MissingScopeError } from '../errors/missing-scope.error.js';
 import { failure, nameOf, outage, transient, type Failure, type FailureContext } from './failure-kinds.js';
@@ -46,7 +47,7 @@ export function answerFailure(error: XRPCError, context: FailureContext): Failur
     return failure(
       'auth',
       'not-applied',
-      new AuthenticationError(`The account ${did} ${account}.`, { did, cause: error }),
+      new AccountInactiveError(`The account ${did} ${account}.`, { did, cause: error }),
     );
   }
   if (error.error === 'ExpiredToken' || /^(use_dpop_nonce|invalid_dpop_proof)$/.test(error.error)) {

@@ -1,5 +1,5 @@
 import type { SyncedEntities } from '../entities/synced-entities.js';
-import type { Change } from '../sync/change.js';
+import type { Change, RememberedRecord } from '../sync/change.js';
 import type { PendingChange, PendingEntry } from './pending-entry.js';
 
 /** Whether a process with these classes can attempt a pending sync. An orphan needs its address only. */
@@ -22,8 +22,13 @@ export function toChange(entry: PendingEntry, entities: SyncedEntities): Change 
     orphaned,
     mayDelete,
   };
-  return { ...asked, instance: undefined, snapshot: undefined, origin: undefined };
+  const remembered = rememberedOf(entry);
+  return { ...asked, remembered, instance: undefined, snapshot: undefined, origin: undefined };
 }
+
+/** What an entry remembers of its record; undefined for nothing. */
+export const rememberedOf = ({ foreign, mapped }: PendingEntry): RememberedRecord | undefined =>
+  foreign || mapped ? { foreign, mapped } : undefined;
 
 /** The pending change for an address that a reconciliation found. */
 export const toBackfill = (change: Change): PendingChange => ({ ...toPending(change), backfill: true });

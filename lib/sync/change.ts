@@ -1,5 +1,6 @@
 import type { RecordState } from '../metadata/record-state.js';
 import type { Address } from '../model/address.js';
+import type { RecordJson } from '../model/evidence.js';
 import type { SyncOperation } from '../model/pending-sync.js';
 import type { SyncResult } from '../model/sync-result.js';
 import type { SyncedEntity } from '../entities/synced-entity.js';
@@ -94,8 +95,18 @@ export interface Change {
   /** Whether `snapshot` was read from the database. */
   readonly isRow?: boolean;
   readonly origin: object | undefined;
+  /** What the ledger knows of the record beside its CID, for a class that follows its records. */
+  readonly remembered?: RememberedRecord | undefined;
   /** The result, where the capture has found that there is nothing to do. */
   readonly settled?: SyncResult | undefined;
+}
+
+/** What is remembered of a record that other applications may change. */
+export interface RememberedRecord {
+  /** The fields of other applications, which every update keeps. */
+  readonly foreign: RecordJson | null;
+  /** The CID that the mapper gives for the row as it followed the record, where that is another. */
+  readonly mapped: string | null;
 }
 
 /** An entity whose address could not be determined, because its own code or its mapper failed. */

@@ -11,6 +11,8 @@ export interface Decision {
   readonly overwritten: string[];
   /** At-uris that an earlier request of ours has emptied. Their entities continue under a new record key. */
   readonly spent: Set<string>;
+  /** At-uris of records that another application has changed, and whose rows follow them. */
+  readonly foreign: Set<string>;
 }
 
 /** The decision before the writer has asked for one. */
@@ -19,11 +21,18 @@ export const NO_DECISION: Decision = {
   conflicts: new Map(),
   overwritten: [],
   spent: new Set(),
+  foreign: new Set(),
 };
 
 /** The writes that turn what is at the PDS into what should be there. */
 export function decide(targets: readonly Target[], view: RepositoryView): Decision {
-  const decision: Decision = { writes: [], conflicts: new Map(), overwritten: [], spent: new Set() };
+  const decision: Decision = {
+    writes: [],
+    conflicts: new Map(),
+    overwritten: [],
+    spent: new Set(),
+    foreign: new Set(),
+  };
   for (const target of targets) {
     const { uri, known, desired, change } = target;
     const current = view.verified ? (view.current.get(uri) ?? null) : known;
@@ -37,6 +46,10 @@ export function decide(targets: readonly Target[], view: RepositoryView): Decisi
       const wasOurs = known !== null;
       // No record of ours is at the address, so there is nothing to delete.
       if (!wasOurs && wanted === null) continue;
+      if (change.entity.authority === 'both') {
+        decision.foreign.add(uri);
+        continue;
+      }
       const { onConflict } = change.entity.sync;
       const problem = describeConflict(target, current);
       // Only the module uses a record key that it generated, but every application uses the same fixed key.

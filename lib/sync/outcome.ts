@@ -21,6 +21,8 @@ export interface Outcome {
   readonly entity: object | undefined;
   /** Whatever is at the address was left as it is, without looking. */
   readonly isLeft?: boolean;
+  /** What becomes of the change is decided elsewhere, so it stays pending as it is. */
+  readonly isDeferred?: boolean;
   /** What the change asks for at the address that its entity has by now. */
   readonly elsewhere?: readonly Change[];
 }

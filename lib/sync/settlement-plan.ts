@@ -33,10 +33,12 @@ export function planOf(target: Target, now: Date): Plan {
   };
   if (row && desired.kind === 'record') {
     const record = { uri, cid: desired.prepared.cid, rkey: address.rkey };
-    const was = recordStateOf(row).uri;
+    const before = recordStateOf(row);
+    const was = before.uri;
     // An entity that has a record already is moved by the change that sets another owner.
     const mayMove = entity.sync.followOwner && change.trigger === 'auto' && was === null;
-    return planned(published(entityId, record, now, was), mayMove);
+    const guard = entity.authority === 'both' ? { uri: was, cid: before.cid } : { uri: was };
+    return planned(published(entityId, record, now, guard), mayMove);
   }
   const was = row && recordStateOf(row);
   // The record was written here while the owner changed. If the earlier owner comes back, this address must

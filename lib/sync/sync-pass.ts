@@ -11,6 +11,7 @@ import type { RecordWrite, RepositoryWriter } from '../pds/repository-writer.js'
 import type { SessionProvider } from '../sessions/session-provider.js';
 import type { Change } from './change.js';
 import { Claimants } from './claimants.js';
+import type { ForeignWrites } from './foreign-writes.js';
 import { failedOutcome, outcomeWithoutWrite, type Outcome } from './outcome.js';
 import type { SyncRun } from './sync-run.js';
 import { targetOf, type Target } from './target.js';
@@ -22,6 +23,8 @@ export interface SyncPassOptions {
   readonly state: RepositoryStateStore;
   readonly sessions: SessionProvider;
   readonly events: ParityEvents;
+  /** Admits records that a write has found changed elsewhere. */
+  readonly foreign: ForeignWrites;
   /** Sent with every write: true, false, or undefined to leave it to the PDS. */
   readonly validate: boolean | undefined;
   readonly warn: (message: string) => void;

@@ -1,6 +1,6 @@
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri, parseAtUri } from '../model/address.js';
-import type { PreparedRecord } from '../records/record-json.js';
+import { prepareRecord, type PreparedRecord } from '../records/record-json.js';
 import { GIVEN_UP, type Change } from './change.js';
 import { ELIGIBLE, eligibilityOf } from './eligibility.js';
 
@@ -115,7 +115,10 @@ async function claimOf(change: Change, row: object | undefined): Promise<Claim> 
   const eligibility = isByHand ? ELIGIBLE : await eligibilityOf(entity, row);
   if (eligibility.kind === 'record') {
     const claimed = await claims(change, row);
-    return { claimed, desired: claimed ? { kind: 'record', prepared: await entity.toRecord(row) } : givenUp };
+    return {
+      claimed,
+      desired: claimed ? { kind: 'record', prepared: await preparedOf(change, row) } : givenUp,
+    };
   }
   // An entity that is not eligible may fail to tell its account. Its record key is then enough.
   const claimed = await claims(change, row).catch(() => holds(change, row));
@@ -125,6 +128,21 @@ async function claimOf(change: Change, row: object | undefined): Promise<Claim> 
     return { claimed, desired: { kind: 'as-is', reason: eligibility.reason } };
   return { claimed, desired: claimed && !change.givenUp ? absent(eligibility.reason) : givenUp };
 }
+
+/**
+ * The record of a row, with the fields of other applications. A row that the mapper cannot turn back into the
+ * record that it followed is as it should be until it changes.
+ */
+async function preparedOf({ entity, remembered }: Change, row: object): Promise<PreparedRecord> {
+  const ours = await entity.toRecord(row);
+  if (!remembered) return ours;
+  const { foreign, mapped } = remembered;
+  const prepared = foreign ? prepareRecord({ ...foreign, ...ours.record }, collectionOf(ours)) : ours;
+  const { cid } = recordStateOf(row);
+  return mapped !== null && prepared.cid === mapped && cid !== null ? { ...prepared, cid } : prepared;
+}
+
+const collectionOf = ({ record }: PreparedRecord): string => String(record['$type']);
 
 const absent = (reason: string): Desired => ({ kind: 'absent', reason });
 

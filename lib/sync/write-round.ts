@@ -3,11 +3,13 @@ import type { DataSource } from 'typeorm';
 import type { ParityError } from '../errors/parity.error.js';
 import type { ParityEvents } from '../events/parity-events.js';
 import { atUri } from '../model/address.js';
+import { SyncResult } from '../model/sync-result.js';
 import type { RepositoryState } from '../pds/repository-state.store.js';
 import type { RecordWrite, RepositoryView, RepositoryWriter } from '../pds/repository-writer.js';
 import type { Change } from './change.js';
 import { decide, NO_DECISION, type Decision } from './decision.js';
 import { failedOutcome, settledOutcome, unsettledOutcome, type Outcome } from './outcome.js';
+import type { ForeignWrites } from './foreign-writes.js';
 import { settle, type Settled } from './settlement.js';
 import type { SyncRun } from './sync-run.js';
 import { asGone, movedOn, type Target } from './target.js';
@@ -21,6 +23,7 @@ export interface WriteRoundConfig {
   readonly agent: Agent;
   readonly writer: RepositoryWriter;
   readonly events: ParityEvents;
+  readonly foreign: ForeignWrites;
   readonly validate: boolean | undefined;
   readonly warn: (message: string) => void;
   readonly run: SyncRun;
@@ -68,6 +71,7 @@ export class WriteRound {
     });
     this.refuse(report.refused);
     this.refuse(this.decision.conflicts);
+    await this.defer(this.decision.foreign);
     await this.settle(new Map(this.open.map((target) => [target, undefined])));
     return this.stale;
   }
@@ -119,6 +123,28 @@ export class WriteRound {
       if (!target || this.done.has(uri)) continue;
       this.done.add(uri);
       this.config.end(failedOutcome(target.change, error, target.row));
+    }
+  }
+
+  /** Another application's edit may take the place of these changes; its admission decides. */
+  private async defer(uris: ReadonlySet<string>): Promise<void> {
+    const targets = this.open.filter(({ uri }) => uris.has(uri));
+    if (targets.length === 0) return;
+    const { foreign, run, end } = this.config;
+    const addresses = targets.map(({ change }) => change.address);
+    for (const { uri } of targets) this.done.add(uri);
+    try {
+      const refusals = await foreign.admit(addresses, run.runner);
+      for (const { change, row, uri } of targets) {
+        const refusal = refusals.get(uri);
+        if (refusal) end(failedOutcome(change, refusal, row));
+        else {
+          const result = new SyncResult('pending', { reason: 'its record was changed elsewhere', uri });
+          end({ change, result, entity: change.instance ?? row, isDeferred: true });
+        }
+      }
+    } catch (error) {
+      for (const { change, row } of targets) end(failedOutcome(change, error, row, targets.length > 1));
     }
   }
 

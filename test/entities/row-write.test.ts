@@ -51,7 +51,7 @@ for (const kind of databaseKinds) {
     const leaves = () => dataSource.getRepository(Leaf).find({ order: { number: 'ASC' } });
     const idOf = (number: number): string => JSON.stringify(['a "shelf"', number]);
     const write = (number: number, rkey = `key-${number}`): RowWrite =>
-      published(idOf(number), { uri: uriOf(rkey), cid: `cid-${number}`, rkey }, NOW, null);
+      published(idOf(number), { uri: uriOf(rkey), cid: `cid-${number}`, rkey }, NOW, { uri: null });
     const together = async (writes: readonly RowWrite[]): Promise<string[]> => {
       const runner = dataSource.createQueryRunner();
       try {

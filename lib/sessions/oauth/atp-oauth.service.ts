@@ -37,6 +37,7 @@ const RESOLVE_TIMEOUT = 20_000;
 
 /** Signs accounts in with OAuth, and gives the agents that write as them. */
 export class AtpOAuthService extends SessionProvider {
+  #afterSignIn: ((did: string) => Promise<void>) | undefined;
   readonly #client: NodeOAuthClient;
   readonly #states: SignInStates;
   readonly #stores: OAuthStores;
@@ -206,6 +207,11 @@ export class AtpOAuthService extends SessionProvider {
     return session ? sessionIdOf(session) : null;
   }
 
+  /** @internal Sets what a sign-in waits for once its session is stored. It must not throw. */
+  afterSignIn(work: (did: string) => Promise<void>): void {
+    this.#afterSignIn = work;
+  }
+
   /**
    * Ends the session of `did`, here and on the server, and emits `SessionInvalidated`; does nothing without a
    * session. Where the server cannot be reached, the session ends here at once, and there by its own
@@ -239,6 +245,7 @@ export class AtpOAuthService extends SessionProvider {
       );
     }
     this.#events.emit(new SessionAuthenticated(did));
+    await this.#afterSignIn?.(did);
     return { did, returnTo, missingScopes: missing };
   }
 
