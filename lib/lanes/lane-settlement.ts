@@ -61,10 +61,10 @@ export class LaneSettlement implements SettlementLedger {
     return this.givesBackAfter?.every((change) => final.has(change) || this.settled.has(change)) ?? false;
   }
 
-  private entryOf({ target: { uri, desired }, isFinal }: Settling): SettledEntry[] {
+  private entryOf({ target: { uri, desired }, isFinal, rev }: Settling): SettledEntry[] {
     const entry = this.entries.get(uri);
     const cid = desired.kind === 'record' ? desired.prepared.cid : null;
-    return entry ? [{ uri, version: entry.version, cid, stays: !isFinal }] : [];
+    return entry ? [{ uri, version: entry.version, cid, stays: !isFinal, rev }] : [];
   }
 }
 

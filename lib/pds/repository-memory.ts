@@ -1,4 +1,5 @@
 import { type Address, atUri } from '../model/address.js';
+import type { Commit } from './commit.js';
 import {
   type RepositoryState,
   type RequestInFlight,
@@ -14,6 +15,8 @@ type Cid = string | null;
 export class RepositoryMemory {
   /** The head that the next write will demand; null where the PDS has to be asked. */
   head: string | null = null;
+  /** The last commit that the PDS has told of. */
+  private told: Commit | null = null;
   private state: RepositoryState = UNKNOWN_REPOSITORY;
   private stored: RepositoryState = UNKNOWN_REPOSITORY;
   /** No other client has written since our last commit. */
@@ -36,6 +39,16 @@ export class RepositoryMemory {
     this.stored = this.state = (await this.store.load(this.did)) ?? UNKNOWN_REPOSITORY;
     this.head = this.state.head;
     this.trusted = this.head !== null;
+  }
+
+  /** The PDS has told of this commit. */
+  tell(commit: Commit): void {
+    this.told = commit;
+  }
+
+  /** The commit that `head` names; null if it was chained from an earlier call, which kept no revision. */
+  get commit(): Commit | null {
+    return this.told?.cid === this.head ? this.told : null;
   }
 
   /** A request with an unknown outcome. */

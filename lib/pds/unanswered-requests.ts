@@ -104,6 +104,7 @@ export class UnansweredRequests {
     lost?: Failure,
   ): Promise<Fenced['outcome']> {
     const { outcome, at } = await this.fences.raise(inFlight, lost);
+    this.memory.tell(at);
     if (outcome === 'held') this.memory.advance(at.cid);
     else this.memory.doubt();
     if (outcome === 'waited') this.memory.head = at.cid;

@@ -87,8 +87,14 @@ export interface WriteRequest {
   /**
    * Awaited at the end if there is something in `WriteReport.found`, which is to be settled before the state
    * store forgets it.
+   *
+   * @param at the head at which it was found; null if its revision is not known
    */
-  onFound?(found: ReadonlyMap<string, string | null>, after: RepositoryState): Promise<void>;
+  onFound?(
+    found: ReadonlyMap<string, string | null>,
+    after: RepositoryState,
+    at: Commit | null,
+  ): Promise<void>;
 }
 
 export interface WriteReport {

@@ -89,7 +89,7 @@ export class WriteRun {
     const found = this.memory.found(this.refusals.byUri);
     if (found.size > 0) {
       const after = this.memory.after(found.keys());
-      await this.request.onFound?.(found, after);
+      await this.request.onFound?.(found, after, this.memory.commit);
       this.memory.settled(after);
     }
     return found;
@@ -125,9 +125,11 @@ export class WriteRun {
     return (this.memory.head ??= (await this.latest()).cid);
   }
 
-  private latest(): Promise<Commit> {
+  private async latest(): Promise<Commit> {
     const { did, agent } = this.request;
-    return latestCommit(agent, did, this.call);
+    const commit = await latestCommit(agent, did, this.call);
+    this.memory.tell(commit);
+    return commit;
   }
 
   /** @returns false when the writes have to be decided again, because the repository has changed */
@@ -239,6 +241,7 @@ export class WriteRun {
   private async settleWrites(writes: readonly RecordWrite[], commit: Commit, head?: string): Promise<void> {
     const uris = writes.map(({ address }) => atUri(address));
     const after = this.memory.after(uris, head);
+    this.memory.tell(commit);
     await this.request.onCommit?.(writes, commit, after);
     this.memory.written(writes);
     this.memory.settled(after);

@@ -42,8 +42,8 @@ export interface AdmittedAddress {
   readonly address: Address;
   readonly outcome: Admitted;
   /**
-   * {@link InboundLedger.at} has found no row here. If the application creates one meanwhile, with a change of
-   * its own, that change must not be taken for a known one.
+   * {@link InboundLedger.at} has found no row here. If the application creates one meanwhile, it has a change
+   * of its own, which must not be taken for a known one.
    */
   readonly isNew: boolean;
   /** A revision that is older than the known one leaves the known one. */

@@ -96,6 +96,7 @@ export interface PendingChangeStore {
    * Settles addresses that are as they should be, as of the versions that were read.
    *
    * - Race: an entry whose version has moved meanwhile stays pending.
+   * - Race: a settlement leaves what was learned of a later revision meanwhile.
    * - It is refused (false) if the lease is lost.
    */
   settle(lease: Lease, done: readonly SettledEntry[]): Promise<boolean>;

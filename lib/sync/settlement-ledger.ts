@@ -7,6 +7,8 @@ export interface Settling {
   readonly target: Target;
   /** False if the change stays pending, because something has to be found out first, or done elsewhere. */
   readonly isFinal: boolean;
+  /** The revision as of which the record is as the target wants it; undefined if that is not known. */
+  readonly rev: string | undefined;
 }
 
 /**

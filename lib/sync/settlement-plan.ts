@@ -14,10 +14,11 @@ export interface Plan {
    */
   readonly mayMove: boolean;
   readonly isFinal: boolean;
+  readonly rev: string | undefined;
   readonly show: () => void;
 }
 
-export function planOf(target: Target, now: Date): Plan {
+export function planOf(target: Target, now: Date, rev: string | undefined): Plan {
   const { change, uri, row, claimed, desired } = target;
   const { entity, entityId, address, instance } = change;
   const isFinal = !target.elsewhere && !target.left && !target.spent;
@@ -29,7 +30,7 @@ export function planOf(target: Target, now: Date): Plan {
     const show = (): void => {
       for (const shown of new Set([row, instance])) if (shown) entity.show(shown, state);
     };
-    return { target, write, mayMove, isFinal: isFinal && !mayMove, show };
+    return { target, write, mayMove, isFinal: isFinal && !mayMove, rev, show };
   };
   if (row && desired.kind === 'record') {
     const record = { uri, cid: desired.prepared.cid, rkey: address.rkey };
@@ -50,7 +51,7 @@ export function planOf(target: Target, now: Date): Plan {
     const next = claimed && !entity.hasFixedRkey ? newTid() : null;
     return planned(unpublished(entityId, was, next), false);
   }
-  return { target, write: undefined, mayMove: false, isFinal, show: () => undefined };
+  return { target, write: undefined, mayMove: false, isFinal, rev, show: () => undefined };
 }
 
 /** Keeps one plan per row. A second write to the same row has to see what the first has made of it. */

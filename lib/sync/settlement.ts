@@ -31,6 +31,8 @@ export interface Settled {
 
 export interface SettlementOptions {
   readonly dataSource: DataSource;
+  /** As of which revision the records are as the targets want them; undefined if that is not known. */
+  readonly rev: string | undefined;
   /** The caller's connection, after its commit and for as long as the caller waits. */
   readonly own: () => QueryRunner | undefined;
   /** Stops using the caller's connection. */
@@ -74,7 +76,7 @@ class Settling {
     private readonly options: SettlementOptions,
   ) {
     const now = new Date();
-    this.plans = targets.map((target) => planOf(target, now));
+    this.plans = targets.map((target) => planOf(target, now, options.rev));
     this.open = new Set(this.plans);
   }
 

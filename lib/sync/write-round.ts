@@ -66,8 +66,8 @@ export class WriteRound {
       ...(run.permit && { permit: run.permit }),
       verify: this.targets.some(needsLook),
       decide: (view) => this.decide(view),
-      onCommit: (writes, _commit, after) => this.settle(this.actionsOf(writes), after),
-      onFound: (found, after) => this.settle(this.actionsOfFound(found), after),
+      onCommit: (writes, { rev }, after) => this.settle(this.actionsOf(writes), after, rev),
+      onFound: (found, after, at) => this.settle(this.actionsOfFound(found), after, at?.rev),
     });
     this.refuse(report.refused);
     this.refuse(this.decision.conflicts);
@@ -148,10 +148,15 @@ export class WriteRound {
     }
   }
 
-  private async settle(actions: ReadonlyMap<Target, Action>, after?: RepositoryState): Promise<void> {
+  /** @param rev of the commit that shows what is there; undefined if none does */
+  private async settle(
+    actions: ReadonlyMap<Target, Action>,
+    after?: RepositoryState,
+    rev?: string,
+  ): Promise<void> {
     const targets = [...actions.keys()];
     for (const [dataSource, group] of Map.groupBy(targets, ({ change }) => change.entity.dataSource))
-      for (const settled of await this.settleIn(dataSource, group, after))
+      for (const settled of await this.settleIn(dataSource, group, after, rev))
         await this.tell(settled, actions.get(settled.target));
   }
 
@@ -159,10 +164,12 @@ export class WriteRound {
     dataSource: DataSource,
     targets: readonly Target[],
     after: RepositoryState | undefined,
+    rev: string | undefined,
   ): Promise<Settled[]> {
     const { run, state } = this.config;
     return settle(targets, {
       dataSource,
+      rev,
       own: () => run.runner?.(),
       leaveOwn: () => run.leaveRunner?.(),
       ledger: run.ledger,

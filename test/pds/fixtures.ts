@@ -119,9 +119,9 @@ export class App {
         }
         await rest.onCommit?.(writes, commit, after);
       },
-      onFound: async (found, after) => {
+      onFound: async (found, after, at) => {
         for (const [uri, cid] of found) remember(uri, cid);
-        await rest.onFound?.(found, after);
+        await rest.onFound?.(found, after, at);
       },
     });
     // What needed no write is as it should be, though the database may not have known it.

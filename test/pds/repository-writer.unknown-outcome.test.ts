@@ -1,4 +1,5 @@
 import { PdsUnavailableError } from '../../lib/errors/pds-unavailable.error.js';
+import type { Commit } from '../../lib/pds/commit.js';
 import {
   answer,
   delay,
@@ -137,11 +138,18 @@ describe('RepositoryWriter, with answers that get lost', () => {
     servers.proxy.fault(isFence, resetBefore);
     await rejection(app.save({ a: 'one', b: 'one' }));
     const found: string[] = [];
+    let foundAt: Commit | null = null;
     const report = await app.save(
       { a: 'one', b: 'one' },
-      { onFound: async (uris) => void found.push(...uris.keys()) },
+      {
+        onFound: async (uris, _after, at) => {
+          found.push(...uris.keys());
+          foundAt = at;
+        },
+      },
     );
     expect(report.committed).toEqual([]);
+    expect(foundAt).toMatchObject({ cid: report.head, rev: expect.stringMatching(/^\w{13}$/) });
     expect(found.toSorted()).toEqual([app.uri('a'), app.uri('b')]);
     expect(await servers.commits(app)).toEqual([['create a', 'create b']]);
     servers.proxy.reset();

@@ -14,6 +14,8 @@ import { ALICE, uriOf } from './contract/pending-sync-store/fixtures.js';
 export { aChange, BOB } from './contract/pending-sync-store/fixtures.js';
 export { ALICE, uriOf };
 
+const TABLES = ['parity_ledger', 'parity_lane', 'parity_repository', 'parity_source', 'parity_inbound'];
+
 /** The lease of a lane alone; null: another worker has it. */
 export const leaseOf = async (store: LaneStore, did: string, milliseconds: number): Promise<Lease | null> =>
   (await store.enter(did, [], { milliseconds, anyway: true })).lease;
@@ -55,6 +57,6 @@ export class Ledger {
   }
 
   async clear(): Promise<void> {
-    for (const table of ['parity_ledger', 'parity_lane']) await this.dataSource.query(`DELETE FROM ${table}`);
+    for (const table of TABLES) await this.dataSource.query(`DELETE FROM ${table}`);
   }
 }

@@ -1,11 +1,14 @@
 import type { DataSource, Logger } from 'typeorm';
 import type { SqlScript } from '../../lib/database/sql-script.js';
 import type { LaneNext } from '../../lib/pending/pending-entry.js';
+import { DatabaseInboundLedger } from '../../lib/pending/database/database-inbound.ledger.js';
 import { DatabasePendingSyncStore } from '../../lib/pending/database/database-pending-sync.store.js';
 import { DatabaseRepositoryStateStore } from '../../lib/pending/database/database-repository-state.store.js';
+import { DatabaseRepositoryStore } from '../../lib/pending/database/database-repository.store.js';
 import { DeadLetters } from '../../lib/pending/database/dead-letters.js';
 import { LedgerAccess } from '../../lib/pending/database/ledger.access.js';
 import { databaseKinds, describeDatabase } from '../support/databases.js';
+import { addressOf, admitted, anIssue } from './contract/inbound/fixtures.js';
 import { leaseOf, aChange, ALICE, Ledger, uriOf } from './database-fixtures.js';
 
 /** No work beside the settlement. */
@@ -35,7 +38,7 @@ const EACH = 3;
 const LATER = 4_102_444_800_000_000;
 
 /**
- * 30,000 addresses, of which 2,000 are pending, 1,100 of them backfill, and 100 dead; 10,000 lanes, of which
+ * 30,000 addresses, of which 27,900 have a record, 2,000 are pending, 1,100 of them backfill, and 100 dead; 10,000 lanes, of which
  * 100 are awake, 10 of them for nothing but backfill; in 100 the backfill waits for its turn, in 200 for its
  * time.
  */
@@ -61,8 +64,20 @@ async function fill({ dataSource, store }: Ledger): Promise<void> {
       `CASE WHEN did LIKE '%00' THEN 1 END, CASE WHEN did LIKE '%70' THEN 2 WHEN did LIKE '%20' OR did LIKE '%40' THEN ${LATER} END ` +
       `FROM parity_ledger WHERE rkey = 'r0'`,
   );
+  await dataSource.query(
+    `UPDATE parity_ledger SET cid = 'bafy' WHERE pending_since IS NULL AND dead_at IS NULL`,
+  );
+  await dataSource.query(
+    'INSERT INTO parity_repository (did, ours, status, asked, failures, token, import_at) SELECT did, ' +
+      `did LIKE '%1', 'active', 0, 0, 0, CASE WHEN did LIKE '%00' THEN 1 END FROM parity_ledger WHERE rkey = 'r0'`,
+  );
+  await dataSource.query(
+    'INSERT INTO parity_inbound (rkey, did, collection, kind, entity_name, entity_id, rev, reason, created_at) SELECT ' +
+      `rkey, did, collection, CASE WHEN did LIKE '%0' THEN 'conflict' ELSE 'rejected' END, 'Post', '', '3k', 'no', version ` +
+      'FROM parity_ledger',
+  );
   if (dataSource.options.type === 'mariadb')
-    await dataSource.query('ANALYZE TABLE parity_ledger, parity_lane');
+    await dataSource.query('ANALYZE TABLE parity_ledger, parity_lane, parity_repository, parity_inbound');
   else await dataSource.query('ANALYZE');
   // The visibility map is what makes an index enough.
   if (dataSource.options.type === 'postgres') await dataSource.query('VACUUM parity_ledger');
@@ -118,6 +133,8 @@ for (const kind of databaseKinds) {
         logged = undefined;
       }
     };
+
+    const inbound = (): DatabaseInboundLedger => new DatabaseInboundLedger({ dataSource: ledger.dataSource });
 
     const operations: Record<string, (store: DatabasePendingSyncStore) => Promise<unknown>> = {
       capture: (store) => store.capture([aChange('r0', { did }), aChange('new', { did })]),
@@ -215,6 +232,46 @@ for (const kind of databaseKinds) {
         await letters.list({ did, limit: 5 });
         await letters.requeue(uriOf('r2', did));
         await letters.purge(new Date(0));
+      },
+      'addresses with a record or a change that waits': async () => {
+        const page = { after: '', limit: 100 };
+        const found = await inbound().addresses(did, 'com.example.post', page);
+        expect(found.map(({ address }) => address.rkey)).toContain('r2');
+      },
+      'at, inFlight, admit': () =>
+        ledger.dataSource.transaction(async ({ queryRunner }) => {
+          const runner = queryRunner!;
+          const addresses = ['r0', 'r2', 'other'].map((rkey) => addressOf(rkey, did));
+          await inbound().lock([did], runner);
+          await inbound().inFlight([did, withBackfill], runner);
+          const { known } = await inbound().at(addresses, runner);
+          expect(known.size).toBe(2);
+          await inbound().admit(
+            addresses.map((address) => admitted(address.rkey, { did, isNew: address.rkey === 'other' })),
+            runner,
+          );
+        }),
+      'issues of records': async () => {
+        const kept = { address: addressOf('r0', did), kind: 'conflict' } as const;
+        const [after] = await inbound().issues({ kind: 'rejected', limit: 1 });
+        await inbound().issues({ kind: 'rejected', after, limit: 10 });
+        await inbound().issues({ kind: 'conflict', did, limit: 10 });
+        expect(await inbound().issue(kept.address)).toMatchObject(kept);
+        await ledger.dataSource.transaction(async ({ queryRunner }) => {
+          await inbound().keepIssues([anIssue('r0', { did }), anIssue('x', { did })], queryRunner!);
+          await inbound().removeIssues([addressOf('r0', did), addressOf('none', did)], queryRunner!);
+        });
+      },
+      'accounts and their imports': async () => {
+        const repositories = new DatabaseRepositoryStore(ledger.dataSource);
+        expect(await repositories.dueImports(10)).toHaveLength(10);
+        await repositories.importDue([did]);
+        await repositories.find(did);
+        const lease = (await repositories.leaseImport(did, 60_000))!;
+        await repositories.extendImport(lease, 60_000);
+        await repositories.endImport(lease, { error: 'no', retryAt: null });
+        await repositories.resetImport(did);
+        await repositories.update(did, { handle: 'a.test' });
       },
       'the state of a repository': async () => {
         const state = new DatabaseRepositoryStateStore(ledger.dataSource);

@@ -11,6 +11,8 @@ import {
 } from '../support/databases.js';
 import { aChange, ALICE } from './database-fixtures.js';
 
+const TABLES = ['parity_ledger', 'parity_lane', 'parity_repository', 'parity_source', 'parity_inbound'];
+
 @Entity()
 class Thing {
   @PrimaryGeneratedColumn() id!: number;
@@ -36,7 +38,7 @@ const described = async (dataSource: DataSource): Promise<unknown> => {
       ];
     case 'mariadb':
       return Promise.all(
-        ['parity_ledger', 'parity_lane'].map(async (table) => {
+        TABLES.map(async (table) => {
           const [row] = await rows(`SHOW CREATE TABLE ${table}`);
           // The order of the indexes in the text is the order of their making.
           return String(row?.['Create Table']).split('\n').toSorted();
@@ -73,7 +75,7 @@ for (const kind of databaseKinds) {
       expect(changes).toEqual([expect.stringContaining('thing')]);
       await dataSource.undoLastMigration();
       const runner = dataSource.createQueryRunner();
-      for (const table of ['parity_ledger', 'parity_lane']) expect(await runner.hasTable(table)).toBe(false);
+      for (const table of TABLES) expect(await runner.hasTable(table)).toBe(false);
       await runner.release();
     });
 

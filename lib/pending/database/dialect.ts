@@ -230,7 +230,7 @@ export abstract class SqlDialect {
   /** Ends a SELECT whose rows no other transaction may change before this one ends. */
   readonly forUpdate: string = ' FOR UPDATE';
 
-  /** Ends a SELECT of ledger rows (`l`) that locks what no other transaction holds, and leaves out the rest. */
+  /** Ends a SELECT of ledger rows (`l`): locks what no other transaction holds, and leaves out the rest. */
   readonly skipLocked: string = ' FOR UPDATE SKIP LOCKED';
 
   protected readonly sameKey = 'l.rkey = d.rkey AND l.did = d.did AND l.collection = d.collection';

@@ -1,4 +1,5 @@
 import { KEY_FIELDS, inserted, type RowUpdate, type SqlDialect } from './dialect.js';
+import { LATEST_REV } from './ledger.updates.js';
 import { NEW_REPOSITORY } from './repository.statements.js';
 
 const isClean = "d.outcome = 'clean'";
@@ -9,9 +10,6 @@ const told = (column: string, value = `d.${column}`): string =>
   `CASE WHEN ${isTold} THEN ${value} ELSE l.${column} END`;
 const cleaned = (column: string, value: string): string =>
   `CASE WHEN ${isClean} THEN ${value} ELSE l.${column} END`;
-
-/** A revision never goes back. In both directions, a missing one counts as the oldest. */
-export const LATEST_REV = 'CASE WHEN d.rev IS NULL OR l.rev > d.rev THEN l.rev ELSE d.rev END';
 
 /**
  * See `InboundLedger.admit`. The rows are known, and locked. A `dirty` row has no `tried_at`, so that a sweep

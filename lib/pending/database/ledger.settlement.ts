@@ -56,8 +56,14 @@ export async function settleRow(
 }
 
 export const settledRows = (done: readonly SettledEntry[]): UpdateRow[] =>
-  done.flatMap(({ uri, version, cid, asIs = false, stays = false }) =>
-    keyed(uri, version, { cid: cid ?? undefined, seen: asIs ? 0 : 1, stays: stays ? 1 : 0 }),
+  done.flatMap(({ uri, version, cid, asIs = false, stays = false, rev, base }) =>
+    keyed(uri, version, {
+      cid: cid ?? undefined,
+      seen: asIs ? 0 : 1,
+      stays: stays ? 1 : 0,
+      rev,
+      base: base && JSON.stringify(base),
+    }),
   );
 
 export function keyed(uri: string, version: number, rest: UpdateRow): UpdateRow[] {

@@ -36,6 +36,9 @@ export function aChange(
   };
 }
 
+/** What an entry tells of its record where nothing was learned of it. */
+export const NOTHING_LEARNED = { foreign: null, mapped: null, inConflict: false } as const;
+
 /** What a case gets: the subject with its optional parts filled in, and the steps that most cases take. */
 export class Scene {
   readonly store: PendingSyncStore;

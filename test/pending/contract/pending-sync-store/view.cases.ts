@@ -18,7 +18,7 @@ export const viewCases = (): ContractCase[] => [
   contractCase('inspect gives the pending sync or dead letter of an address, or null', async (scene) => {
     await scene.capture(aChange('a'));
     const { sync } = await scene.entry('a');
-    const fresh = { sync, tried: false, needsSession: false, backlog: false, dead: null };
+    const fresh = { sync, tried: false, needsSession: false, backlog: false, inConflict: false, dead: null };
     assert.deepEqual(await scene.store.inspect(uriOf('a')), fresh);
     assert.equal(await scene.store.inspect(uriOf('b')), null);
     assert.equal(await scene.store.inspect('no at-uri'), null);
