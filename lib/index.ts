@@ -58,6 +58,7 @@ export { ConflictDetected } from './events/conflict-detected.event.js';
 export { ConflictResolved } from './events/conflict-resolved.event.js';
 export { AccountImported } from './events/account-imported.event.js';
 export { AccountStatusChanged } from './events/account-status-changed.event.js';
+export { InboundStalled } from './events/inbound-stalled.event.js';
 export { AccountInactiveError } from './errors/account-inactive.error.js';
 export { IdentityError } from './errors/identity.error.js';
 export { RecordUnreadableError } from './errors/record-unreadable.error.js';

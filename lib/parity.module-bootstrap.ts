@@ -100,7 +100,10 @@ export class ParityBootstrap
   /** Runs when session providers and the rest of the application are ready. */
   async onApplicationBootstrap(): Promise<void> {
     this.pending?.loop.start();
-    if (this.signIns.isActive) this.inbound?.loop.start();
+    if (this.signIns.isActive) {
+      this.inbound?.loop.start();
+      this.inbound?.stream?.start();
+    }
     await this.dispatcher.afterCommit(new CommittedBatch(this.early.splice(0)));
   }
 
@@ -108,7 +111,9 @@ export class ParityBootstrap
   async beforeApplicationShutdown(): Promise<void> {
     this.shutdownEnd = performance.now() + SHUTDOWN_LIMIT;
     this.dispatcher.stop();
-    await this.drain(Promise.all([this.pending?.loop.stop(), this.inbound?.loop.stop()]));
+    await this.drain(
+      Promise.all([this.pending?.loop.stop(), this.inbound?.stream?.stop(), this.inbound?.loop.stop()]),
+    );
   }
 
   /**

@@ -12,6 +12,8 @@ import { ImportLoop } from './inbound/import/import.loop.js';
 import { Importer } from './inbound/import/importer.js';
 import { InboundDeadLetters } from './inbound/inbound-dead-letters.js';
 import { resolveInboundOptions, type ResolvedInboundOptions } from './inbound/inbound-options.js';
+import { AccountEvents } from './inbound/stream/account-events.js';
+import { StreamRunner } from './inbound/stream/stream.runner.js';
 import type { ResolvedOptions } from './model/options.js';
 import type { ParityModuleOptions } from './parity.module-definition.js';
 import type { PendingParts } from './parity.module-pending.js';
@@ -20,6 +22,7 @@ import { AccountDirectory } from './pds/reading/account.directory.js';
 import { RepositoryReader } from './pds/reading/repository.reader.js';
 import { DatabaseInboundLedger } from './pending/database/database-inbound.ledger.js';
 import { DatabaseRepositoryStore } from './pending/database/database-repository.store.js';
+import { DatabaseSourceCursorStore } from './pending/database/database-source-cursor.store.js';
 import type { RepositoryStore } from './pending/repository.store.js';
 import type { SessionProvider } from './sessions/session-provider.js';
 import type { ForeignWrites } from './sync/foreign-writes.js';
@@ -36,6 +39,8 @@ export interface InboundParts {
   readonly fetcher: Fetcher;
   readonly life: AccountLife;
   readonly loop: ImportLoop;
+  /** Undefined without a source. */
+  readonly stream: StreamRunner | undefined;
   readonly conflicts: Conflicts;
   readonly deadLetters: InboundDeadLetters;
   readonly repositories: RepositoryStore;
@@ -100,6 +105,27 @@ export function inboundParts(foundations: InboundFoundations): InboundParts | nu
     drainLimit: SHUTDOWN_LIMIT,
     log: logger,
   });
+  const stream =
+    inbound.source &&
+    new StreamRunner({
+      ...shared,
+      source: inbound.source,
+      cursors: new DatabaseSourceCursorStore(dataSource),
+      accounts,
+      admission,
+      accountEvents: new AccountEvents({
+        directory,
+        reader,
+        repositories,
+        life,
+        follows: (did) => accounts.follows(did),
+        log: logger,
+      }),
+      collections: () => [...new Set(entities.all().flatMap(({ mapper }) => mapper?.collection ?? []))],
+      notify: () => loop.notify(),
+      drainLimit: SHUTDOWN_LIMIT,
+      log: logger,
+    });
   const conflicts = new Conflicts({ ...shared, admission });
   const deadLetters = new InboundDeadLetters({ ledger, fetcher });
   return {
@@ -111,6 +137,7 @@ export function inboundParts(foundations: InboundFoundations): InboundParts | nu
     fetcher,
     life,
     loop,
+    stream,
     conflicts,
     deadLetters,
     repositories,

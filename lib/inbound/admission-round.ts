@@ -15,6 +15,7 @@ import { atUri } from '../model/address.js';
 import type { Evidence, RecordJson } from '../model/evidence.js';
 import { toPending } from '../pending/change-entries.js';
 import type { AdmittedAddress, InboundIssue, KnownAddress } from '../pending/inbound.ledger.js';
+import type { Repository } from '../pending/repository.store.js';
 import type { PendingChange } from '../pending/pending-entry.js';
 import { recordCid } from '../records/record-json.js';
 import { newTid } from '../records/tid.js';
@@ -25,6 +26,8 @@ import { agreementOf, NO_AGREEMENT, wholeRows, withForeign } from './agreement.j
 import { resolutionOf, type ConflictSides, type Resolution } from './conflict-choice.js';
 import { applyRows, type RowDone, type RowTask } from './row-applier.js';
 import { verdictOf } from './verdict.js';
+
+type KnownAccount = Pick<Repository, 'status' | 'rev' | 'collections'>;
 
 /** What an applied record answers: nothing, or the conflict that it ends. */
 interface Applying extends RowTask {
@@ -74,11 +77,13 @@ export class AdmissionRound {
     const runner = this.manager.queryRunner!;
     const dids = [...new Set(this.evidence.map(({ did }) => did))].toSorted();
     await ledger.lock(dids, runner);
+    const accounts = await ledger.accounts(dids, runner);
     const inFlight = await ledger.inFlight(dids, runner);
     const { known, held } = await ledger.at(this.evidence, runner);
     const queries: RowQuery[] = [];
     for (const evidence of this.evidence) {
       const uri = atUri(evidence);
+      if (this.isSuperseded(evidence, accounts.get(evidence.did))) continue;
       if (held.has(uri)) this.held.push(evidence);
       else {
         const query = this.queryOf(evidence, known.get(uri));
@@ -90,6 +95,17 @@ export class AdmissionRound {
     const tasks: Applying[] = [];
     for (const item of items) tasks.push(...(await this.tasksOf(item, inFlight.get(item.uri))));
     return tasks;
+  }
+
+  /** Whether an import says more than a live event, or nothing is taken over from the account. */
+  private isSuperseded(evidence: Evidence, account: KnownAccount | undefined): boolean {
+    if (!account || evidence.source !== 'stream') return false;
+    const { status, rev, collections } = account;
+    if (status === 'rewound') this.end(evidence, 'dropped', { reason: REWOUND });
+    else if (rev !== null && evidence.rev <= rev && collections.includes(evidence.collection))
+      this.end(evidence, 'unchanged');
+    else return false;
+    return true;
   }
 
   /** The class that evidence concerns; undefined where it ends here. */
@@ -501,6 +517,7 @@ export class AdmissionRound {
   }
 }
 
+const REWOUND = 'the repository went back to an earlier revision, which ParityService.verify() can look at';
 const UNWANTED = 'fromRecord() gave null';
 
 /** A change that publishes an entity under a new record key. */

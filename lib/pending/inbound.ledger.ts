@@ -1,6 +1,7 @@
 import type { QueryRunner } from 'typeorm';
 import type { Address } from '../model/address.js';
 import type { RecordJson } from '../model/evidence.js';
+import type { Repository } from './repository.store.js';
 
 /** What the ledger knows of an address when something is learned of it. */
 export interface KnownAddress {
@@ -93,6 +94,12 @@ export interface InboundIssue {
 export interface InboundLedger {
   /** Locks the accounts for this transaction, in the order of their DIDs. Accounts may be unknown. */
   lock(dids: readonly string[], runner: QueryRunner): Promise<void>;
+
+  /** By DID, what is known of accounts as a whole. Accounts of which nothing is known are left out. */
+  accounts(
+    dids: readonly string[],
+    runner: QueryRunner,
+  ): Promise<ReadonlyMap<string, Pick<Repository, 'status' | 'rev' | 'collections'>>>;
 
   /**
    * The ledger rows at these addresses, locked. An address without a row is in neither part.

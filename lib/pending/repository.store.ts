@@ -27,6 +27,8 @@ export interface Repository {
   readonly pds: string | null;
   /** The revision that was imported whole; null for none. */
   readonly rev: string | null;
+  /** The collections that were imported as of `rev`. */
+  readonly collections: readonly string[];
   readonly importedAt: Date | null;
   /** When the next import is due; null for none. */
   readonly importAt: Date | null;
@@ -68,12 +70,18 @@ export interface RepositoryStore {
   /**
    * Ends an import and gives the lease back. An import that became due meanwhile stays due.
    *
+   * @param outcome.rev null where not all of the repository was imported
+   *
    * @returns false, with nothing written, if the lease is lost
    */
   endImport(
     lease: ImportLease,
     outcome:
-      | { readonly rev: string; readonly counts: ImportCounts }
+      | {
+          readonly rev: string | null;
+          readonly collections: readonly string[];
+          readonly counts: ImportCounts;
+        }
       | { readonly error: string; readonly retryAt: Date | null },
   ): Promise<boolean>;
 

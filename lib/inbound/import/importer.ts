@@ -90,12 +90,18 @@ export class Importer {
       return this.inactive(report, 'rewound', lease);
     }
     if (!dryRun) await life.active(did);
-    if (known?.rev === latest.rev && !collections) {
+    const wanted = collections ?? this.collections();
+    const isImported = known?.rev === latest.rev && wanted.every((one) => known.collections.includes(one));
+    if (known && isImported && !collections) {
       const counts = { ...NO_COUNTS, unchanged: known.counts ? sum(known.counts) : 0 };
-      if (lease) await repositories.endImport(lease, { rev: latest.rev, counts: known.counts ?? counts });
+      if (lease)
+        await repositories.endImport(lease, {
+          rev: latest.rev,
+          collections: known.collections,
+          counts: known.counts ?? counts,
+        });
       return { ...report, ...counts, status: 'active', rev: latest.rev, isUnchanged: true };
     }
-    const wanted = collections ?? this.collections();
     let bytes = 0;
     const tally = new Tally((counts) => options.onProgress?.({ did, ...counts, bytes }));
     const onBytes = (now: number): void => {
@@ -107,9 +113,14 @@ export class Importer {
     await this.admit(did, reading, wanted, tally, options, lease);
     const { counts } = tally;
     if (lease) {
-      // Only all collections together make the revision one that was imported.
-      const rev = collections || !reading.isWhole ? (known?.rev ?? null) : reading.rev;
-      await repositories.endImport(lease, rev === null ? { error: '', retryAt: null } : { rev, counts });
+      // Only all collections together, and whole, make the revision one that was imported.
+      const isAll = !collections && reading.isWhole;
+      const rev = isAll ? reading.rev : (known?.rev ?? null);
+      await repositories.endImport(lease, {
+        rev,
+        collections: isAll ? wanted : (known?.collections ?? []),
+        counts,
+      });
     }
     return { ...report, ...counts, status: 'active', rev: reading.rev };
   }

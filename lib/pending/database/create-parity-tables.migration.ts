@@ -66,6 +66,7 @@ const repository: TableColumns = {
   handle: 'text null',
   pds: 'text null',
   rev: 'key(13) null',
+  collections: 'json null',
   imported_at: 'time null',
   import_at: 'time null',
   asked: 'int',

@@ -6,6 +6,7 @@ import { RetryLaterError } from '../../errors/retry-later.error.js';
 import type { Address } from '../../model/address.js';
 import type { RepositoryState } from '../../pds/repository-state.store.js';
 import type { AdmittedAddress, InboundIssue, InboundLedger, KnownAddress } from '../inbound.ledger.js';
+import type { Repository } from '../repository.store.js';
 import type { UpdateRow } from './dialect.js';
 import { ADMIT } from './inbound.statements.js';
 import {
@@ -20,6 +21,13 @@ import {
 import type { StateRow } from './lane-row.js';
 import { LedgerAccess } from './ledger.access.js';
 import { micros } from './ledger-row.js';
+
+interface AccountRow {
+  readonly did: string;
+  readonly status: Repository['status'];
+  readonly rev: string | null;
+  readonly collections: string | null;
+}
 
 export interface DatabaseInboundLedgerOptions {
   readonly dataSource: DataSource;
@@ -39,6 +47,21 @@ export class DatabaseInboundLedger implements InboundLedger {
     if (dids.length === 0) return;
     const sorted = [...new Set(dids)].toSorted();
     await this.within(runner)(this.access.sql.inbound.lock, [JSON.stringify(sorted.map((did) => ({ did })))]);
+  }
+
+  async accounts(
+    dids: readonly string[],
+    runner: QueryRunner,
+  ): Promise<ReadonlyMap<string, Pick<Repository, 'status' | 'rev' | 'collections'>>> {
+    if (dids.length === 0) return new Map();
+    const keys = JSON.stringify(dids.map((did) => ({ did })));
+    const { rows } = await this.within(runner)(this.access.sql.inbound.accounts, [keys]);
+    return new Map(
+      (rows as unknown as AccountRow[]).map(({ did, status, rev, collections }) => [
+        did,
+        { status, rev, collections: collections === null ? [] : (JSON.parse(collections) as string[]) },
+      ]),
+    );
   }
 
   async at(

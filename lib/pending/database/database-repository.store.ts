@@ -12,6 +12,7 @@ interface RepositoryRow {
   readonly handle: string | null;
   readonly pds: string | null;
   readonly rev: string | null;
+  readonly collections: string | null;
   readonly imported_at: number | string | null;
   readonly import_at: number | string | null;
   readonly counts: string | null;
@@ -72,7 +73,11 @@ export class DatabaseRepositoryStore implements RepositoryStore {
   async endImport(
     { did, token }: ImportLease,
     outcome:
-      | { readonly rev: string; readonly counts: ImportCounts }
+      | {
+          readonly rev: string | null;
+          readonly collections: readonly string[];
+          readonly counts: ImportCounts;
+        }
       | { readonly error: string; readonly retryAt: Date | null },
   ): Promise<boolean> {
     const { affected } =
@@ -82,6 +87,7 @@ export class DatabaseRepositoryStore implements RepositoryStore {
             token,
             outcome.rev,
             JSON.stringify(outcome.counts),
+            JSON.stringify(outcome.collections),
           ])
         : await this.access.query(this.sql.failed, [
             did,
@@ -128,6 +134,7 @@ const toRepository = (row: RepositoryRow): Repository => ({
   handle: row.handle,
   pds: row.pds,
   rev: row.rev,
+  collections: row.collections === null ? [] : (JSON.parse(row.collections) as string[]),
   importedAt: toDateOrNull(row.imported_at),
   importAt: toDateOrNull(row.import_at),
   counts: row.counts === null ? null : (JSON.parse(row.counts) as ImportCounts),

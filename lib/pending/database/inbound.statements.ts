@@ -135,6 +135,9 @@ export function inboundStatements(dialect: SqlDialect) {
       { did: 'd.did', ...NEW_REPOSITORY },
       dialect.table(1, 'd', { did: 'key' }),
     ),
+    accounts:
+      `SELECT r.did, r.status, r.rev, r.collections FROM ${dialect.table(1, 'd', { did: 'key' })} ` +
+      `JOIN ${repository} r ON r.did = d.did`,
     look: `SELECT l.did, l.collection, l.rkey FROM ${dialect.atKeys(1)}`,
     at: `SELECT ${KNOWN_COLUMNS} FROM ${dialect.atKeys(1)}${dialect.skipLocked}`,
     inFlight: `SELECT a.in_flight, a.unsettled FROM ${dialect.lanesOf(1)}`,

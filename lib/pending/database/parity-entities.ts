@@ -67,6 +67,8 @@ const REPOSITORY_COLUMNS: TableColumns = {
   handle: 'text null',
   pds: 'text null',
   rev: 'key(13) null',
+  /** What was imported as of `rev`. */
+  collections: 'json null',
   imported_at: 'time null',
   import_at: 'time null',
   /** How often an import became due since it was leased. */

@@ -27,7 +27,7 @@ export function repositoryStatements(dialect: SqlDialect) {
   const row = { did: '$1', ...NEW_REPOSITORY };
   return {
     find:
-      'SELECT did, ours, status, handle, pds, rev, imported_at, import_at, counts, last_error, failures ' +
+      'SELECT did, ours, status, handle, pds, rev, collections, imported_at, import_at, counts, last_error, failures ' +
       `FROM ${repository} WHERE did = $1`,
     ours: `SELECT did FROM ${repository} WHERE ours ORDER BY did`,
     signedIn: dialect.upsertRow(repository, 'did', { ...row, ours: 'TRUE' }, () => ({ ours: 'TRUE' })),
@@ -49,13 +49,13 @@ export function repositoryStatements(dialect: SqlDialect) {
       `SELECT did FROM ${repository} WHERE import_at <= $now AND (leased_until IS NULL OR leased_until <= $now) ` +
       'ORDER BY import_at, did LIMIT $1',
     imported:
-      `UPDATE ${repository} SET rev = $3, counts = $4, imported_at = $now, import_at = ${ended('NULL')}, ` +
+      `UPDATE ${repository} SET rev = $3, counts = $4, collections = $5, imported_at = $now, import_at = ${ended('NULL')}, ` +
       `last_error = NULL, failures = 0, leased_until = NULL WHERE ${isHeld}`,
     failed:
       `UPDATE ${repository} SET last_error = $3, import_at = ${ended('$now + $4')}, failures = failures + 1, ` +
       `leased_until = NULL WHERE ${isHeld}`,
     reset:
-      `UPDATE ${repository} SET rev = NULL, imported_at = NULL, counts = NULL, last_error = NULL, failures = 0 ` +
+      `UPDATE ${repository} SET rev = NULL, collections = NULL, imported_at = NULL, counts = NULL, last_error = NULL, failures = 0 ` +
       'WHERE did = $1',
     /** The values of these columns are `$2`, `$3`, ... */
     update: (columns: readonly string[]) => {

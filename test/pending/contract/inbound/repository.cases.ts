@@ -5,6 +5,7 @@ import { inboundCase, rev, type InboundCase } from './fixtures.js';
 
 const CAROL = 'did:plc:carol';
 
+const collections = ['com.example.note'];
 const counts: ImportCounts = {
   created: 3,
   updated: 0,
@@ -38,6 +39,7 @@ export const repositoryCases = (span: number): InboundCase[] => [
         handle: null,
         pds: null,
         rev: null,
+        collections: [],
         importedAt: null,
         importAt: null,
         counts: null,
@@ -63,7 +65,7 @@ export const repositoryCases = (span: number): InboundCase[] => [
       await repositories.signedIn(ALICE, { importDue: false });
       await repositories.update(CAROL, { handle: 'carol.test' });
       const lease = (await repositories.leaseImport(BOB, LONG))!;
-      await repositories.endImport(lease, { rev: rev(1), counts });
+      await repositories.endImport(lease, { rev: rev(1), collections, counts });
       await repositories.importDue('all');
       assert.deepEqual((await repositories.dueImports(10)).toSorted(), [ALICE, BOB]);
       await transaction((runner) => repositories.importDue([CAROL, 'did:plc:dan'], runner));
@@ -103,11 +105,11 @@ export const repositoryCases = (span: number): InboundCase[] => [
       const lease = (await repositories.leaseImport(ALICE, LONG))!;
       assert.ok(lease.token > stale.token);
       assert.equal(await repositories.extendImport(stale, LONG), false);
-      assert.equal(await repositories.endImport(stale, { rev: rev(1), counts }), false);
+      assert.equal(await repositories.endImport(stale, { rev: rev(1), collections, counts }), false);
       assert.equal((await repositories.find(ALICE))?.rev, null);
       assert.equal(await repositories.extendImport(lease, LONG), true);
-      assert.equal(await repositories.endImport(lease, { rev: rev(2), counts }), true);
-      assert.equal(await repositories.endImport(lease, { rev: rev(3), counts }), false);
+      assert.equal(await repositories.endImport(lease, { rev: rev(2), collections, counts }), true);
+      assert.equal(await repositories.endImport(lease, { rev: rev(3), collections, counts }), false);
       assert.equal(await repositories.extendImport(lease, LONG), false);
       assert.equal((await repositories.find(ALICE))?.rev, rev(2));
     },
@@ -122,7 +124,7 @@ export const repositoryCases = (span: number): InboundCase[] => [
         (await repositories.leaseImport(BOB, LONG))!,
       ] as const;
       await repositories.importDue([ALICE]);
-      for (const lease of leases) await repositories.endImport(lease, { rev: rev(1), counts });
+      for (const lease of leases) await repositories.endImport(lease, { rev: rev(1), collections, counts });
       assert.deepEqual(await repositories.dueImports(10), [ALICE]);
       const { importedAt, importAt, counts: kept, lastError, failures } = (await repositories.find(BOB))!;
       assert.ok(importedAt && Math.abs(importedAt.getTime() - Date.now()) < 60_000);
@@ -138,7 +140,7 @@ export const repositoryCases = (span: number): InboundCase[] => [
         assert.equal(await repositories.endImport(lease, { error: 'no\0', retryAt }), true);
       };
       const lease = (await repositories.leaseImport(ALICE, LONG))!;
-      await repositories.endImport(lease, { rev: rev(1), counts });
+      await repositories.endImport(lease, { rev: rev(1), collections, counts });
       await fail(new Date(Date.now() + LONG));
       assert.deepEqual(await repositories.dueImports(10), []);
       const later = (await repositories.find(ALICE))!;
@@ -155,7 +157,7 @@ export const repositoryCases = (span: number): InboundCase[] => [
   inboundCase('what was imported is forgotten on demand', async ({ repositories }) => {
     await repositories.signedIn(ALICE, { importDue: false });
     const lease = (await repositories.leaseImport(ALICE, LONG))!;
-    await repositories.endImport(lease, { rev: rev(1), counts });
+    await repositories.endImport(lease, { rev: rev(1), collections, counts });
     await repositories.resetImport(ALICE);
     const { rev: at, importedAt, counts: kept, isOurs } = (await repositories.find(ALICE))!;
     assert.deepEqual([at, importedAt, kept, isOurs], [null, null, null, true]);
