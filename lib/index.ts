@@ -45,7 +45,6 @@ export type {
 } from './metadata/sync-metadata.js';
 export { whereVisible } from './entities/where.js';
 export type { FollowedAccounts, InboundOptions } from './inbound/inbound-options.js';
-export type { RecordSource, SourceBatch, SourceEvent, OpenOptions } from './inbound/sources/record-source.js';
 export type { ImportOptions, ImportProgress, ImportReport } from './inbound/import/import-report.js';
 export type { FetchReason, FetchResult } from './inbound/fetcher.js';
 export { Conflicts, type ConflictQuery, type OpenConflict } from './inbound/conflicts.service.js';
@@ -87,7 +86,7 @@ export type {
   ReconcileResult,
 } from './maintenance/reconcile/reconciliation.js';
 
-// Follow repositories
+// Where live events come from
 export { firehose, type FirehoseOptions } from './inbound/sources/firehose/firehose.js';
 export { jetstream, type JetstreamOptions } from './inbound/sources/jetstream/jetstream.js';
 export { tap, type TapOptions } from './inbound/sources/tap/tap.js';

@@ -43,7 +43,7 @@ export class InboundStage {
   }
 
   async stop(): Promise<void> {
-    for (const app of this.apps.splice(0)) await app.stop();
+    for (const app of this.apps.splice(0)) await app.stop().catch(() => undefined);
   }
 
   /** The other app writes a record. */

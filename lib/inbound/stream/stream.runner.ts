@@ -72,6 +72,7 @@ export class StreamRunner {
       let lease: SourceLease | null = null;
       try {
         lease = await cursors.lease(source.name, LEASE);
+        console.log('DBG lease', source.name, lease);
         if (lease) {
           await this.read(lease, () => (failures = 0));
           failures += 1;
@@ -107,10 +108,13 @@ export class StreamRunner {
         collections: collections(),
         signal,
       };
+      console.log('DBG open', open.cursor, open.accounts, open.collections);
       for await (const batch of source.open(open)) {
         silence.heard();
+        console.log(`DBG batch ${JSON.stringify(batch).slice(0, 300)}\n`);
         await this.take(batch, lease, signal);
         onProgress();
+        console.log('DBG taken\n');
         // What happened before the source was read for the first time is imported, now that nothing is missed.
         if (isFirst) {
           isFirst = false;
