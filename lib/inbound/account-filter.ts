@@ -17,6 +17,9 @@ export class AccountFilter {
   private readAt = -Infinity;
   private reading: Promise<void> | undefined;
 
+  /** Called when the accounts that are followed may be others. */
+  onChanged: (() => void) | undefined;
+
   constructor(private readonly config: AccountFilterConfig) {}
 
   /** Whether what a source tells of an account is of interest. */
@@ -35,7 +38,7 @@ export class AccountFilter {
     if (await this.follows(did)) return true;
     if (this.config.accounts !== 'ours' || !(await this.hasSession(did))) return false;
     await this.config.repositories.signedIn(did, { importDue: false });
-    this.readAt = -Infinity;
+    this.changed();
     return true;
   }
 
@@ -51,6 +54,7 @@ export class AccountFilter {
   /** Looks again at the next question: an account has signed in. */
   changed(): void {
     this.readAt = -Infinity;
+    this.onChanged?.();
   }
 
   private async refresh(): Promise<void> {

@@ -33,7 +33,7 @@ describe.each(databaseKinds)('On %s', (database) => {
       // The first import makes the account one that is followed.
       await app.parity.import(stage.did);
     });
-    afterEach(() => { console.log(app.log.lines.join('\n')); return stage.stop(); });
+    afterEach(() => stage.stop());
 
     it('takes over what other applications create, edit and delete, as it happens', async () => {
       const { uri } = await stage.put(MEMO, 'one', { text: 'One' });
@@ -62,7 +62,9 @@ describe.each(databaseKinds)('On %s', (database) => {
     });
 
     it('takes its own writes for no news', async () => {
-      const memo = await memos().save(Object.assign(new Memo(), { did: stage.did, text: 'Mine', mood: null }));
+      const memo = await memos().save(
+        Object.assign(new Memo(), { did: stage.did, text: 'Mine', mood: null }),
+      );
       await memos().save(Object.assign(memo, { text: 'Mine, edited' }));
       await stage.put(MEMO, 'last', { text: 'Last' });
       await until(async () => (await memos().count()) === 2);

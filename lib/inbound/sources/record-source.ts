@@ -27,7 +27,7 @@ export type SourceEvent =
 export interface SourceBatch {
   /**
    * In the order of the source; those of one account in the order of its commits. Empty for a batch that only
-   * moves the cursor over events that nothing asked for.
+   * moves the cursor over events that nothing asked for, or says that the source is connected.
    */
   readonly events: readonly SourceEvent[];
   /**
@@ -53,6 +53,7 @@ export interface OpenOptions {
  * Port to a stream of what happens in repositories.
  *
  * - Events are told at least once.
+ * - The first batch, which may be empty, says that the source is connected: no event after it is missed.
  * - Asking for the next batch acknowledges the one before: its effects are committed. A source that is opened
  *   again, by this or another process, goes on after the last acknowledged batch.
  * - It reads ahead at most some batches; a consumer that is slow makes it wait, not grow.

@@ -48,6 +48,8 @@ export class StreamRunner {
   private running: Promise<void> | undefined;
   /** The accounts that were followed when they were looked at last. */
   private followed: ReadonlySet<string> | undefined;
+  /** Accounts that are followed by now, and whose events were not heard so far. */
+  private readonly unheard: string[] = [];
 
   constructor(private readonly config: StreamRunnerConfig) {
     const { source, log } = config;
@@ -72,7 +74,6 @@ export class StreamRunner {
       let lease: SourceLease | null = null;
       try {
         lease = await cursors.lease(source.name, LEASE);
-        console.log('DBG lease', source.name, lease);
         if (lease) {
           await this.read(lease, () => (failures = 0));
           failures += 1;
@@ -98,8 +99,9 @@ export class StreamRunner {
     const silence = new SilenceWatch();
     const { cursor } = await cursors.cursor(source.name);
     const dids = await accounts.list();
-    this.followed ??= dids ? new Set(dids) : undefined;
-    let isFirst = cursor === null;
+    this.followed = dids ? new Set(dids) : undefined;
+    let isFirst = true;
+    accounts.onChanged = () => void this.check(lease, silence, ending);
     const checks = setInterval(() => void this.check(lease, silence, ending), CHECKS).unref();
     try {
       const open = {
@@ -108,24 +110,22 @@ export class StreamRunner {
         collections: collections(),
         signal,
       };
-      console.log('DBG open', open.cursor, open.accounts, open.collections);
       for await (const batch of source.open(open)) {
         silence.heard();
-        console.log(`DBG batch ${JSON.stringify(batch).slice(0, 300)}\n`);
         await this.take(batch, lease, signal);
         onProgress();
-        console.log('DBG taken\n');
-        // What happened before the source was read for the first time is imported, now that nothing is missed.
         if (isFirst) {
-          isFirst = false;
-          await repositories.importDue('all');
+          // Nothing is missed from now on; what happened before is imported.
+          await repositories.importDue(cursor === null ? 'all' : this.unheard.splice(0));
           notify();
+          isFirst = false;
         }
       }
     } catch (error) {
       throw ending.signal.aborted ? ending.signal.reason : error;
     } finally {
       clearInterval(checks);
+      accounts.onChanged = undefined;
     }
   }
 
@@ -167,16 +167,19 @@ export class StreamRunner {
     }
   }
 
-  /** Imports accounts that are followed since the last look: their events were not heard before. */
+  /** Whether accounts are followed by now that were not at the last look. They are imported once they are heard. */
   private async newlyFollowed(): Promise<boolean> {
-    const { accounts, repositories, notify } = this.config;
+    const { source, accounts, repositories, notify } = this.config;
     const dids = await accounts.list();
     if (!dids) return false;
     const fresh = dids.filter((did) => !this.followed?.has(did));
     if (fresh.length === 0) return false;
     this.followed = new Set(dids);
-    await repositories.importDue(fresh);
-    notify();
+    if (source.filtersAccounts) this.unheard.push(...fresh);
+    else {
+      await repositories.importDue(fresh);
+      notify();
+    }
     return true;
   }
 }

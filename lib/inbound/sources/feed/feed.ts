@@ -59,7 +59,7 @@ async function* batchesOf(
   signal: AbortSignal,
 ): AsyncGenerator<SourceBatch, void> {
   const before = (await feed.opened?.(socket, signal)) ?? [];
-  if (before.length > 0) yield { events: before, cursor: feed.cursor };
+  yield { events: before, cursor: feed.cursor };
   let told = feed.cursor;
   let toldAt = Date.now();
   while (!signal.aborted) {
