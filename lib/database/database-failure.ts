@@ -26,8 +26,10 @@ const CONNECTION_CODES = /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EN
 const CONNECTION_MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end)/;
 
-const DUPLICATE_CODES: ReadonlySet<unknown> = new Set([
+const TAKEN_CODES: ReadonlySet<unknown> = new Set([
   '23505',
+  '55P03',
+  'ER_LOCK_WAIT_TIMEOUT',
   'ER_DUP_ENTRY',
   'SQLITE_CONSTRAINT_PRIMARYKEY',
   'SQLITE_CONSTRAINT_UNIQUE',
@@ -60,9 +62,9 @@ export const isPassingFailure = (error: unknown): boolean => {
   return chain.some((one) => one instanceof QueryFailedError || isOfSqlite(one)) && chain.some(isPassing);
 };
 
-/** Whether the database refused a row because another one has its key. */
-export const isDuplicateKey = (error: unknown): boolean =>
-  chainOf(error).some(({ code }) => DUPLICATE_CODES.has(code));
+/** Whether another row has the key of one that was to be inserted, or another transaction is inserting it. */
+export const isTakenKey = (error: unknown): boolean =>
+  chainOf(error).some(({ code }) => TAKEN_CODES.has(code));
 
 const isPassing = (error: Coded): boolean =>
   PASSING_CODES.has(error.code) ||

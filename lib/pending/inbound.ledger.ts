@@ -87,7 +87,7 @@ export interface InboundIssue {
  *
  * - One admission per account at a time: {@link lock} makes others wait until the transaction ends.
  * - Locks are taken in the order entity, ledger, lane. Nothing here waits for a transaction of the
- *   application, but for one that is creating the same address, which is about to end.
+ *   application.
  * - In a transaction that reads a snapshot (MariaDB), {@link lock} comes before the first read: what was
  *   committed before is then seen.
  */
@@ -125,8 +125,8 @@ export interface InboundLedger {
    * Writes what became of addresses: one statement for new rows and one for known ones, whatever their
    * number.
    *
-   * @throws RetryLaterError if a row that is new to the caller exists by now. The transaction has to be
-   *   rolled back, and can be repeated at once
+   * @throws RetryLaterError if a row that is new to the caller exists by now, or is being created. The
+   *   transaction has to be rolled back, and can be repeated at once
    */
   admit(addresses: readonly AdmittedAddress[], runner: QueryRunner): Promise<void>;
 

@@ -26,7 +26,8 @@ export interface PendingSyncReader {
    * The next page of addresses of a class that have a record and nothing pending, in the store's own order.
    * Empty if there are no more, or if the store forgets what is done.
    *
-   * - An address whose record is kept on purpose is left out.
+   * - An address whose record is kept on purpose is left out, and so is one whose record the mapper did not
+   *   want.
    *
    * @param after the last address of the page before; null for the first page
    */

@@ -134,26 +134,25 @@ for (const kind of databaseKinds) {
       expect((await known(subject, 'a'))?.isDirty).toBe(true);
     });
 
-    it('take no row that the application creates meanwhile', async () => {
-      let admission: Promise<void> | undefined;
-      await transaction(async (application) => {
-        const looked = Promise.withResolvers<void>();
-        const captured = Promise.withResolvers<void>();
-        admission = transaction(async (runner) => {
-          await subject.ledger.lock([ALICE], runner);
-          expect((await subject.ledger.at([addressOf('a')], runner)).known.size).toBe(0);
-          looked.resolve();
-          await captured.promise;
-          await subject.ledger.admit([admitted('a')], runner);
-        });
-        admission.catch(() => undefined);
-        await looked.promise;
-        await ledger.store.capture([aChange('a')], application);
-        captured.resolve();
-        await wait(50);
+    it('take no row that the application creates meanwhile, and do not wait for it', async () => {
+      await ledger.store.capture([aChange('b')]);
+      const looked = Promise.withResolvers<void>();
+      const admission = transaction(async (runner) => {
+        await subject.ledger.lock([ALICE], runner);
+        const found = await subject.ledger.at([addressOf('a'), addressOf('b')], runner);
+        expect([...found.known.keys()]).toEqual([uriOf('b')]);
+        looked.resolve();
+        await wait(100);
+        await subject.ledger.admit([admitted('a')], runner);
       });
+      admission.catch(() => undefined);
+      await looked.promise;
+      // It inserts one address, and waits for the other, which the admission has locked.
+      await transaction((application) => ledger.store.capture([aChange('a'), aChange('b')], application));
       await expect(admission).rejects.toMatchObject({ code: 'RETRY_LATER' });
       expect(await known(subject, 'a')).toMatchObject({ isDirty: true, rev: null });
+      await admit(subject, admitted('a'));
+      expect(await known(subject, 'a')).toMatchObject({ isDirty: false, rev: rev(1) });
     });
 
     describe('against a settlement of the same row', () => {

@@ -1,6 +1,6 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import type { Query } from '../../database/connection.js';
-import { isDuplicateKey } from '../../database/database-failure.js';
+import { isTakenKey } from '../../database/database-failure.js';
 import { runScript } from '../../database/sql-script.js';
 import { RetryLaterError } from '../../errors/retry-later.error.js';
 import type { Address } from '../../model/address.js';
@@ -114,7 +114,7 @@ export class DatabaseInboundLedger implements InboundLedger {
     try {
       await this.within(runner)(this.access.sql.inbound.insert, [JSON.stringify(rows)]);
     } catch (error) {
-      throw isDuplicateKey(error) ? hasChanged(error) : error;
+      throw isTakenKey(error) ? hasChanged(error) : error;
     }
   }
 

@@ -198,6 +198,14 @@ export abstract class SqlDialect {
     from: string,
   ): string;
 
+  /**
+   * Inserts rows, and fails rather than wait for a transaction that is inserting one of them: that one may be
+   * waiting for this one.
+   */
+  insertAtOnce(table: string, row: Readonly<Record<string, string>>, from: string): string {
+    return `INSERT INTO ${table} ${inserted(row, from)}`;
+  }
+
   /** The rows of a table with the keys in the parameter `$number`, looked up key by key. */
   atKeys(number: number, table = this.ledger): string {
     return `${this.table(number, 'd', KEY_FIELDS)} JOIN ${table} l ON ${this.sameKey}`;

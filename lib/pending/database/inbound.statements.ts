@@ -1,4 +1,4 @@
-import { KEY_FIELDS, inserted, type RowUpdate, type SqlDialect } from './dialect.js';
+import { KEY_FIELDS, type RowUpdate, type SqlDialect } from './dialect.js';
 import { LATEST_REV } from './ledger.updates.js';
 import { NEW_REPOSITORY } from './repository.statements.js';
 
@@ -141,7 +141,7 @@ export function inboundStatements(dialect: SqlDialect) {
     look: `SELECT l.did, l.collection, l.rkey FROM ${dialect.atKeys(1)}`,
     at: `SELECT ${KNOWN_COLUMNS} FROM ${dialect.atKeys(1)}${dialect.skipLocked}`,
     inFlight: `SELECT a.in_flight, a.unsettled FROM ${dialect.lanesOf(1)}`,
-    insert: `INSERT INTO ${ledger} ${inserted(ADMITTED, fresh)}`,
+    insert: dialect.insertAtOnce(ledger, ADMITTED, fresh),
     /** In two parts, because each has its index. */
     addresses:
       `${page('l.cid IS NOT NULL')} written UNION ALL ${page('l.cid IS NULL AND l.pending_since IS NOT NULL')} waiting ` +

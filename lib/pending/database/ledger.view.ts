@@ -88,7 +88,8 @@ export class LedgerView {
       `SELECT l.did, l.collection, l.rkey, l.entity_id, l.cid FROM ${this.access.dialect.ledger} l ` +
         // Spelled out, because MySQL compares tuples without using the index.
         'WHERE l.rkey >= $1 AND (l.rkey > $1 OR l.did > $2 OR (l.did = $2 AND l.collection > $3)) ' +
-        'AND l.entity_name = $4 AND l.cid IS NOT NULL AND l.pending_since IS NULL AND NOT l.keep_record ' +
+        // A record that no entity was made of is of no interest, and not ours to delete.
+        "AND l.entity_name = $4 AND l.entity_id <> '' AND l.cid IS NOT NULL AND l.pending_since IS NULL AND NOT l.keep_record " +
         'ORDER BY l.rkey, l.did, l.collection LIMIT $5',
       [from.rkey, from.did, from.collection, entityName, limit],
     );

@@ -118,6 +118,11 @@ export class MysqlDialect extends SqlDialect {
     return this.upsertRow(table, key, row, (old) => ({ [key]: old(key) }), from);
   }
 
+  /** MySQL takes the beginning for a comment, and waits as long as it is configured to. */
+  override insertAtOnce(table: string, row: Readonly<Record<string, string>>, from: string): string {
+    return `/*M! SET STATEMENT innodb_lock_wait_timeout = 0 FOR */ ${super.insertAtOnce(table, row, from)}`;
+  }
+
   override atKeys(number: number, table = this.ledger): string {
     return `${this.table(number, 'd', KEY_FIELDS)} STRAIGHT_JOIN ${table} l FORCE INDEX (PRIMARY) ON ${this.sameKey}`;
   }

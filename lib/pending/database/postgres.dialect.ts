@@ -136,6 +136,15 @@ export class PostgresDialect extends OnConflictDialect {
     return this.prepared(connection.statement(text, parameters));
   }
 
+  /** A tenth of the time after which PostgreSQL looks for a deadlock, and may end the other transaction. */
+  override insertAtOnce(table: string, row: Readonly<Record<string, string>>, from: string): string {
+    return super.insertAtOnce(
+      table,
+      row,
+      `${from}, (SELECT set_config('lock_timeout', '100', TRUE)) AS patience`,
+    );
+  }
+
   /** @param number of the parameter that has the DID; the next one has the token */
   private heldText(number: number): string {
     return `SELECT 1 FROM ${this.lane} WHERE did = $${number} AND token = $${number + 1} AND leased`;

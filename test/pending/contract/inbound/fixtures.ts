@@ -15,7 +15,8 @@ export interface InboundSubject {
   readonly ledger: InboundLedger;
   readonly repositories: RepositoryStore;
   readonly sources: SourceCursorStore;
-  readonly store: PendingSyncStore;
+  /** A sweep without grace looks at what was captured just now, too. */
+  readonly store: PendingSyncStore & { sweep(grace?: number): Promise<number> };
   /** Runs work in an open transaction, which is rolled back if the work throws; the error comes through. */
   transaction<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T>;
   /** Stores what is remembered of a repository, as the writer does. */

@@ -232,7 +232,11 @@ export const ledgerCases = (): InboundCase[] => [
     await store.wake(ALICE);
     assert.deepEqual(await store.readyLanes(10), []);
     await subject.pass(20);
-    assert.equal(await store.sweep(), 0);
+    assert.equal(await store.sweep(0), 0);
+    await admit(subject, admitted('a', { outcome: 'dirty' }));
+    await subject.pass(20);
+    assert.equal(await store.sweep(0), 1);
+    assert.deepEqual(await store.readyLanes(10), [ALICE]);
   }),
 
   inboundCase('a further capture leaves what was learned of the record', async (subject) => {
@@ -375,6 +379,18 @@ export const ledgerCases = (): InboundCase[] => [
       assert.deepEqual(pages, [['B', '_'], ['a', 'b'], ['c']]);
       const [b] = await ledger.addresses(ALICE, 'com.example.post', { after: 'a', limit: 1 });
       assert.deepEqual([b?.isDirty, b?.cid], [true, null]);
+    },
+  ),
+
+  inboundCase(
+    'a record that the mapper did not want is not taken for one that an entity has left',
+    async (subject) => {
+      await admit(subject, admitted('a', { entityId: '' }), admitted('b'));
+      const written = await subject.store.written('Post', { after: null, limit: 10 });
+      assert.deepEqual(
+        written.map(({ address }) => address.rkey),
+        ['b'],
+      );
     },
   ),
 
