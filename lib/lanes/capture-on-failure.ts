@@ -1,5 +1,6 @@
 import { toPending } from '../pending/change-entries.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { LaneStore } from '../pending/lane.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
 import type { Capture } from '../sync/capture.js';
 import type { Resolved, Unresolved } from '../sync/change.js';
 import { resolveCommitted } from '../sync/change-resolver.js';
@@ -11,7 +12,7 @@ import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
 /** For a store that cannot join the entity's transaction: a change is captured once it has failed. */
 export class CaptureOnFailure implements Capture {
   constructor(
-    private readonly store: PendingSyncStore,
+    private readonly store: Pick<PendingChangeStore, 'capture'> & Pick<LaneStore, 'wake'>,
     private readonly versions: SettledVersions,
   ) {}
 

@@ -6,8 +6,9 @@ import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import type { SyncResult } from '../model/sync-result.js';
 import { toPending } from '../pending/change-entries.js';
+import type { LaneStore } from '../pending/lane.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
 import type { OfferedChange } from '../pending/pending-entry.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
 import { answeredAtOnce } from '../runtime/answers.js';
 import type { Capture } from '../sync/capture.js';
 import type { Change, EntityWrite, Resolved } from '../sync/change.js';
@@ -20,7 +21,7 @@ import { needsRow, resultOfSnapshot, rowsOf } from '../sync/unchanged.js';
 import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
 
 export interface DurableCaptureOptions {
-  readonly store: PendingSyncStore;
+  readonly store: Pick<PendingChangeStore, 'capture'> & Pick<LaneStore, 'wake'>;
   readonly versions: SettledVersions;
 }
 

@@ -15,7 +15,8 @@ import type { LaneAttempts, AttemptResult } from './lane-attempts.js';
 import { heldBack } from './next-attempt.js';
 import { RetryTally } from './retry-tally.js';
 import type { LaneNext, PendingEntry } from '../pending/pending-entry.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { LaneStore } from '../pending/lane.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
 import type { LaneDiscards } from './lane-discards.js';
 import type { LaneGate } from './lane.gate.js';
 import type { SyncedEntities } from '../entities/synced-entities.js';
@@ -23,7 +24,7 @@ import type { ParityEvents } from '../events/parity-events.js';
 import type { RepositoryWriter } from '../pds/repository-writer.js';
 
 export interface LaneWorkerOptions {
-  readonly store: PendingSyncStore;
+  readonly store: PendingChangeStore & Pick<LaneStore, 'unpark'>;
   readonly attempts: LaneAttempts;
   readonly gate: LaneGate;
   readonly discards: LaneDiscards;
