@@ -1,4 +1,4 @@
-import { toPending } from '../pending/change-entries.js';
+import { unresolvedToPending } from '../pending/change-entries.js';
 import type { LaneStore } from '../pending/lane.store.js';
 import type { PendingChangeStore } from '../pending/pending-change.store.js';
 import type { Capture } from '../sync/capture.js';
@@ -7,7 +7,7 @@ import { resolveCommitted } from '../sync/change-resolver.js';
 import type { CommittedBatch } from '../sync/committed-batch.js';
 import type { SettledVersions } from '../sync/settled-versions.js';
 import type { SyncRun } from '../sync/sync-run.js';
-import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
+import { UNRESOLVED_DID } from '../sync/unresolved.js';
 
 /** For a store that cannot join the entity's transaction: a change is captured once it has failed. */
 export class CaptureOnFailure implements Capture {
@@ -26,7 +26,7 @@ export class CaptureOnFailure implements Capture {
 
   async keepUnresolved(unresolved: readonly Unresolved[]): Promise<boolean> {
     try {
-      await this.store.capture(unresolved.map(unresolvedChange).map(toPending));
+      await this.store.capture(unresolved.map(unresolvedToPending));
       await this.store.wake(UNRESOLVED_DID);
       return true;
     } catch {

@@ -1,5 +1,6 @@
 import type { SyncedEntities } from '../entities/synced-entities.js';
-import type { Change } from '../sync/change.js';
+import type { Change, Unresolved } from '../sync/change.js';
+import { unresolvedChange } from '../sync/unresolved.js';
 import type { PendingChange, PendingEntry } from './pending-entry.js';
 
 /** Whether a process with these classes can attempt a pending sync. An orphan needs its address only. */
@@ -24,6 +25,10 @@ export function toChange(entry: PendingEntry, entities: SyncedEntities): Change 
   };
   return { ...asked, instance: undefined, snapshot: undefined, origin: undefined };
 }
+
+/** The pending change for an entity whose address could not be determined. */
+export const unresolvedToPending = (unresolved: Unresolved): PendingChange =>
+  toPending(unresolvedChange(unresolved));
 
 /** The pending change for an address that a reconciliation found. */
 export const toBackfill = (change: Change): PendingChange => ({ ...toPending(change), backfill: true });
