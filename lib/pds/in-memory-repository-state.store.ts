@@ -25,10 +25,6 @@ export class InMemoryRepositoryStateStore extends RepositoryStateStore {
     this.put(did, state);
   }
 
-  async forget(did: string): Promise<void> {
-    this.states.delete(did);
-  }
-
   private put(did: string, state: RepositoryState): void {
     // A Map keeps the order of insertion: what was written last goes to the end.
     this.states.delete(did);

@@ -264,7 +264,7 @@ describe('RepositoryWriter at a PDS that says it in other words', () => {
       servers.proxy.fault(GET, missingAs, FOREVER);
       expect((await app.save({ self: 'one' }, { verify: true })).committed).toHaveLength(1);
       expect((await currentCids(app.agent, [app.address('other')])).get(app.uri('other'))).toBeNull();
-      await app.state.forget(app.did);
+      await app.state.settled(app.did, UNKNOWN_REPOSITORY);
       await app.save({ self: null });
       await app.save({ self: 'two' }, { verify: true });
       expect(await servers.notes(app)).toEqual({ self: 'two' });
