@@ -20,14 +20,16 @@ describe('InMemoryRepositoryStateStore', () => {
   });
 
   it('drops what was written longest ago, and what is in flight last', async () => {
-    const store = new InMemoryRepositoryStateStore(2);
+    const store = new InMemoryRepositoryStateStore();
     await store.sending('did:busy', busy('1'));
     await store.settled('did:a', calm('1'));
     await store.settled('did:b', calm('1'));
+    const others = Array.from({ length: 9_998 }, (_, index) => `did:${index}`);
+    for (const did of others) await store.settled(did, calm('1'));
     expect(await store.load('did:busy')).toEqual(busy('1'));
     expect(await store.load('did:a')).toBeNull();
-    await store.sending('did:b', busy('2'));
-    await store.sending('did:c', busy('1'));
+    expect(await store.load('did:b')).not.toBeNull();
+    for (const did of ['did:b', ...others, 'did:c']) await store.sending(did, busy('2'));
     expect(await store.load('did:busy')).toBeNull();
     expect(await store.load('did:b')).not.toBeNull();
   });
