@@ -39,6 +39,7 @@ export class CachedLanes {
   private readonly grace: number;
   /** Distinguishes values that this store has written from those of other stores. */
   private readonly id = randomUUID();
+  private version = 0;
   private listing: Promise<void> | undefined;
   private hasWarned = false;
 
@@ -62,6 +63,15 @@ export class CachedLanes {
       if (after !== before && !(isIdle(before) && isIdle(after))) await this.write(did, after);
       return result;
     });
+  }
+
+  /**
+   * A version for an entry of the lane. It is above the clock, so that an address whose value was forgotten,
+   * together with its versions, never gets one of those again.
+   */
+  nextVersion(lane: CachedLane): number {
+    this.version = Math.max(this.version, lane.version, this.config.now()) + 1;
+    return this.version;
   }
 
   /**
