@@ -1,11 +1,10 @@
-import { type Cache, createCache } from 'cache-manager';
+import { createCache } from 'cache-manager';
 import { PendingCacheError } from '../../errors/pending-cache.error.js';
 import { reasonOf } from '../../errors/reason-of.js';
 import type { PendingSyncCache } from '../../model/options.js';
 import { KeyedQueue } from '../../runtime/keyed-queue.js';
+import { type Keyv, throwErrors } from '../../runtime/keyv-stores.js';
 import { within } from '../../runtime/within.js';
-
-type Keyv = Cache['stores'][number];
 
 /** In ms. A cache that has not answered by then counts as failed. */
 const PATIENCE = 5_000;
@@ -109,13 +108,3 @@ export const unreadable = (key: string, cause?: unknown): UnreadableValueError =
       'the version that wrote it, or delete the key (removeForDid does) and run ParityService.reconcile().',
     { cause },
   );
-
-/**
- * A Keyv, and some adapters, return nothing for a value that they could not read, unless they are told to
- * throw.
- */
-function throwErrors(keyv: Keyv): void {
-  keyv.throwOnErrors = true;
-  const { store } = keyv as { store: { throwOnErrors?: boolean } };
-  if (typeof store.throwOnErrors === 'boolean') store.throwOnErrors = true;
-}
