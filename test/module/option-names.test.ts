@@ -69,7 +69,7 @@ describe('a misspelled option of forRoot is refused with the nearest name:', () 
 
   it('and one that is like none with the names that there are', async () => {
     expect(await refusal({ pendingSyncs: { retries: 3 } })).toBe(
-      "'retries' is no option of pendingSyncs. pendingSyncs takes enabled, storage, cache, ttl, maxAttempts, autoRetry, whenParked, preparedStatements.",
+      "'retries' is no option of pendingSyncs. pendingSyncs takes enabled, storage, cache, cacheOutlivesProcess, ttl, maxAttempts, autoRetry, whenParked, preparedStatements.",
     );
   });
 });

@@ -29,6 +29,8 @@ import { PendingCache } from './pending-cache.js';
 export interface CachePendingSyncStoreConfig {
   /** Default: the memory of this process. */
   readonly cache?: PendingSyncCache | undefined;
+  /** Whether its values outlive the process. Default: what its adapters tell; false if they do not. */
+  readonly outlivesProcess?: boolean | undefined;
   /** Seconds until a pending sync is given up; null for never. */
   readonly ttl: number | null;
   /** The name under which operators know the class that is stored under a name. Default: the stored name. */
@@ -70,7 +72,7 @@ export class CachePendingSyncStore implements PendingSyncStore {
     const lanes = new CachedLanes({ cache, ttl, now, warn });
     const leases = new LaneLeases(config.now ?? (() => performance.now()));
     const entries = new CachedEntries(nameOf, now);
-    this.outlivesProcess = !cache.isVolatile;
+    this.outlivesProcess = cache.outlivesProcess;
     this.now = now;
     this.lanes = lanes;
     this.entries = entries;

@@ -45,7 +45,7 @@ export class CachedLanes {
 
   constructor(private readonly config: CachedLanesConfig) {
     this.values = new LaneValues(config.cache);
-    this.grace = config.cache.isVolatile ? GRACE : LASTING_GRACE;
+    this.grace = config.cache.outlivesProcess ? LASTING_GRACE : GRACE;
   }
 
   async read(did: string): Promise<CachedLane> {
@@ -138,9 +138,9 @@ export class CachedLanes {
     try {
       const written = await this.values.get(did);
       if (written) this.index.put(did, written, this.endOf(written.lane), this.config.now());
-      // Only where the directory lists accounts with entries. In memory, a lane without entries has a key
+      // Only where the directory lists accounts with entries. In Maps, a lane without entries has a key
       // too, as long as it lasts.
-      else if (!this.config.cache.isVolatile) await this.lost(did);
+      else if (!this.config.cache.isInMaps) await this.lost(did);
     } catch (error) {
       if (!(error instanceof UnreadableValueError)) throw error;
       // One value that cannot be read must not hide the others.

@@ -5,7 +5,7 @@ import type {
   NodeSavedStateStore,
 } from '@atproto/oauth-client-node';
 import { createCache, type Cache } from 'cache-manager';
-import { throwErrors } from '../../runtime/keyv-stores.js';
+import { outlivesProcess, throwErrors } from '../../runtime/keyv-stores.js';
 
 const STATE_PREFIX = 'parity:oauth:state:';
 const SESSION_PREFIX = 'parity:oauth:session:';
@@ -25,7 +25,7 @@ class CacheEntries<V> {
     private readonly prefix: string,
     private readonly ttl: number,
   ) {
-    this.volatile = cache.stores.every((keyv) => keyv.store instanceof Map);
+    this.volatile = outlivesProcess(cache.stores) === false;
     cache.stores.forEach(throwErrors);
   }
 
