@@ -51,8 +51,8 @@ describeIf('redis')('what is remembered of repositories in Redis', () => {
 
   it('is remembered by the process only, while the cache does not answer', async () => {
     const warnings: string[] = [];
+    await aState(keyv).settled(ALICE, calm);
     const state = aState(keyv, warnings, 1_000);
-    await state.settled(ALICE, calm);
     proxy.silence();
     await state.sending(ALICE, busy);
     expect(await state.load(ALICE)).toEqual(busy);
