@@ -110,6 +110,8 @@ export function dispatcherOf(
   });
 }
 
+const warn = (message: string): void => logger.warn(message);
+
 const isDurable = ({ pendingSyncs }: ResolvedOptions): boolean =>
   pendingSyncs.enabled && pendingSyncs.storage === 'database';
 
@@ -118,7 +120,7 @@ export function repositoryState(options: ResolvedOptions, dataSource?: DataSourc
   const { enabled, cache } = options.pendingSyncs;
   if (isDurable(options)) return new DatabaseRepositoryStateStore(ledgerOf(options, dataSource));
   return enabled && cache
-    ? new CacheRepositoryStateStore({ cache, warn: (message) => logger.warn(message) })
+    ? new CacheRepositoryStateStore({ cache, warn })
     : new InMemoryRepositoryStateStore();
 }
 
@@ -126,9 +128,8 @@ function pendingStore(
   options: ResolvedOptions,
   { entities: { nameOf }, dataSource }: Foundations,
 ): PendingSyncStore {
-  const { ttl, cache, preparedStatements } = options.pendingSyncs;
-  if (!isDurable(options))
-    return new CachePendingSyncStore({ ttl, nameOf, cache, warn: (message) => logger.warn(message) });
+  const { ttl, cache, cacheOutlivesProcess: outlivesProcess, preparedStatements } = options.pendingSyncs;
+  if (!isDurable(options)) return new CachePendingSyncStore({ ttl, nameOf, cache, outlivesProcess, warn });
   const ledger = ledgerOf(options, dataSource);
   return new DatabasePendingSyncStore({ dataSource: ledger, ttl, preparedStatements, nameOf });
 }

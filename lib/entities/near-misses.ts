@@ -59,9 +59,14 @@ function misses<Name extends string>(
 ): { given: string; meant: Name }[] {
   return [...members].flatMap(([given, member]) => {
     const meant = nearestName(given, names) as Name | undefined;
-    return meant !== undefined && meant !== given && isKind(member) ? [{ given, meant }] : [];
+    if (meant === undefined || meant === given || isOtherWord(given, meant)) return [];
+    return isKind(member) ? [{ given, meant }] : [];
   });
 }
+
+/** A short name with another first letter is no slip, but a word of its own: `key`, `pkey` for `rkey`. */
+const isOtherWord = (given: string, meant: string): boolean =>
+  meant.length < 6 && given.replace(/^_+/, '')[0]?.toLowerCase() !== meant[0];
 
 /** Getters are not called. */
 function membersOf(prototype: object, create: () => object): Map<string, PropertyDescriptor> {

@@ -1,6 +1,6 @@
 import type { SyncResult } from '../model/sync-result.js';
 import { toPending } from '../pending/change-entries.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
 import { pending } from '../sync/account.delivery.js';
 import type { Change } from '../sync/change.js';
 import type { Delivery } from '../sync/delivery.js';
@@ -10,7 +10,7 @@ import type { LaneWaker } from './lane.waker.js';
 import type { StoreFailures } from './store-failures.js';
 
 export interface BackgroundDeliveryOptions {
-  readonly store: PendingSyncStore;
+  readonly store: PendingChangeStore;
   readonly waker: LaneWaker;
   /** Delivers what cannot be left to the lane loop. */
   readonly direct: Delivery;

@@ -1,17 +1,18 @@
-import { toPending } from '../pending/change-entries.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import { unresolvedToPending } from '../pending/change-entries.js';
+import type { LaneStore } from '../pending/lane.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
 import type { Capture } from '../sync/capture.js';
 import type { Resolved, Unresolved } from '../sync/change.js';
 import { resolveCommitted } from '../sync/change-resolver.js';
 import type { CommittedBatch } from '../sync/committed-batch.js';
 import type { SettledVersions } from '../sync/settled-versions.js';
 import type { SyncRun } from '../sync/sync-run.js';
-import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
+import { UNRESOLVED_DID } from '../sync/unresolved.js';
 
 /** For a store that cannot join the entity's transaction: a change is captured once it has failed. */
 export class CaptureOnFailure implements Capture {
   constructor(
-    private readonly store: PendingSyncStore,
+    private readonly store: Pick<PendingChangeStore, 'capture'> & Pick<LaneStore, 'wake'>,
     private readonly versions: SettledVersions,
   ) {}
 
@@ -25,7 +26,7 @@ export class CaptureOnFailure implements Capture {
 
   async keepUnresolved(unresolved: readonly Unresolved[]): Promise<boolean> {
     try {
-      await this.store.capture(unresolved.map(unresolvedChange).map(toPending));
+      await this.store.capture(unresolved.map(unresolvedToPending));
       await this.store.wake(UNRESOLVED_DID);
       return true;
     } catch {

@@ -5,9 +5,10 @@ import type { SyncedEntity } from '../entities/synced-entity.js';
 import { recordStateOf } from '../metadata/record-state.js';
 import { atUri } from '../model/address.js';
 import type { SyncResult } from '../model/sync-result.js';
-import { toPending } from '../pending/change-entries.js';
+import { toPending, unresolvedToPending } from '../pending/change-entries.js';
+import type { LaneStore } from '../pending/lane.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
 import type { OfferedChange } from '../pending/pending-entry.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
 import { answeredAtOnce } from '../runtime/answers.js';
 import type { Capture } from '../sync/capture.js';
 import type { Change, EntityWrite, Resolved } from '../sync/change.js';
@@ -17,10 +18,10 @@ import { mergedByAddress } from '../sync/merged-changes.js';
 import type { SettledVersions } from '../sync/settled-versions.js';
 import type { SyncRun } from '../sync/sync-run.js';
 import { needsRow, resultOfSnapshot, rowsOf } from '../sync/unchanged.js';
-import { UNRESOLVED_DID, unresolvedChange } from '../sync/unresolved.js';
+import { UNRESOLVED_DID } from '../sync/unresolved.js';
 
 export interface DurableCaptureOptions {
-  readonly store: PendingSyncStore;
+  readonly store: Pick<PendingChangeStore, 'capture'> & Pick<LaneStore, 'wake'>;
   readonly versions: SettledVersions;
 }
 
@@ -32,11 +33,10 @@ export class DurableCapture implements Capture {
   constructor(private readonly options: DurableCaptureOptions) {}
 
   async inTransaction(writes: readonly EntityWrite[], runner: QueryRunner): Promise<Resolved> {
-    const { store, versions } = this.options;
+    const { versions } = this.options;
     const resolved = await resolveWrites(writes, rowsOfTransaction(runner), versions);
     const captured = await this.capture(resolved, runner);
-    const unresolved = resolved.unresolved.map(unresolvedChange).map(toPending);
-    if (unresolved.length > 0) await store.capture(unresolved, runner);
+    await this.captureUnresolved(resolved, runner);
     return captured;
   }
 
@@ -74,11 +74,14 @@ export class DurableCapture implements Capture {
   }
 
   private async captureLate(late: Resolved, run: SyncRun): Promise<Resolved> {
-    const { store } = this.options;
     const dataSource = dataSourceOf(late);
-    if (late.unresolved.length > 0) await store.capture(late.unresolved.map(unresolvedChange).map(toPending));
+    await this.captureUnresolved(late);
     if (!dataSource) return late;
     return onCommittedData(dataSource, run.runner?.(), (runner) => this.capture(late, runner));
+  }
+
+  private async captureUnresolved({ unresolved }: Resolved, runner?: QueryRunner): Promise<void> {
+    if (unresolved.length > 0) await this.options.store.capture(unresolved.map(unresolvedToPending), runner);
   }
 
   /**

@@ -30,8 +30,4 @@ export class FirstAttemptState extends RepositoryStateStore {
   override settled(did: string, state: RepositoryState): Promise<void> {
     return this.store.settled(did, state);
   }
-
-  override forget(did: string): Promise<void> {
-    return this.store.forget(did);
-  }
 }

@@ -1,21 +1,18 @@
-import { AuthenticationError } from '../errors/authentication.error.js';
-import { PendingSyncFailed } from '../events/pending-sync-failed.event.js';
-import { PendingSyncRetried } from '../events/pending-sync-retried.event.js';
-import { SyncFailed } from '../events/sync-failed.event.js';
 import type { PendingSyncRetryResult } from '../model/pending-sync-retry-result.js';
 import { soon } from '../runtime/backoff.js';
 import type { Change } from '../sync/change.js';
 import { KeyedQueue } from '../runtime/keyed-queue.js';
-import { UNRESOLVED_DID } from '../sync/unresolved.js';
 import { spent } from '../pending/discard-reasons.js';
 import { isKnown, toChange } from '../pending/change-entries.js';
 import type { LeasedLane } from './leased-lane.js';
 import { leasedWhenFree } from './leased-when-free.js';
 import type { LaneAttempts, AttemptResult } from './lane-attempts.js';
 import { heldBack } from './next-attempt.js';
+import { RetryReports } from './retry-reports.js';
 import { RetryTally } from './retry-tally.js';
 import type { LaneNext, PendingEntry } from '../pending/pending-entry.js';
-import type { PendingSyncStore } from '../pending/pending-sync.store.js';
+import type { LaneStore } from '../pending/lane.store.js';
+import type { PendingChangeStore } from '../pending/pending-change.store.js';
 import type { LaneDiscards } from './lane-discards.js';
 import type { LaneGate } from './lane.gate.js';
 import type { SyncedEntities } from '../entities/synced-entities.js';
@@ -23,7 +20,7 @@ import type { ParityEvents } from '../events/parity-events.js';
 import type { RepositoryWriter } from '../pds/repository-writer.js';
 
 export interface LaneWorkerOptions {
-  readonly store: PendingSyncStore;
+  readonly store: PendingChangeStore & Pick<LaneStore, 'unpark'>;
   readonly attempts: LaneAttempts;
   readonly gate: LaneGate;
   readonly discards: LaneDiscards;
@@ -67,8 +64,11 @@ export class LaneWorker {
    * attempted again before it sleeps, unless they change.
    */
   private readonly failed = new Map<string, Set<string>>();
+  private readonly reports: RetryReports;
 
-  constructor(private readonly options: LaneWorkerOptions) {}
+  constructor(private readonly options: LaneWorkerOptions) {
+    this.reports = new RetryReports(options.events);
+  }
 
   /**
    * Attempts each pending sync of the lane once. Two calls for one DID run one after the other, so that no
@@ -207,7 +207,7 @@ export class LaneWorker {
       if (result.kept.get(sync.uri)?.version === version) failed.add(`${sync.uri} ${version}`);
     this.failed.set(did, failed);
     if (next === 'asleep' && (await this.isHeldUp(did, entries, result))) held.wakes(soon());
-    this.tell(result, changes, tally);
+    this.reports.tell(result, changes, tally);
   }
 
   /**
@@ -227,37 +227,5 @@ export class LaneWorker {
       again.map(([uri]) => uri),
     );
     return left.some(({ sync, version }) => entries.get(sync.uri)?.version === version);
-  }
-
-  private tell(
-    { outcomes, kept }: AttemptResult,
-    entries: ReadonlyMap<Change, PendingEntry>,
-    tally: RetryTally,
-  ): void {
-    const { attempts, events } = this.options;
-    for (const outcome of outcomes) {
-      const { change, failure } = outcome;
-      const entry = entries.get(change);
-      if (!entry) continue;
-      const sync = kept.get(entry.sync.uri)?.sync ?? entry.sync;
-      events.emit(new PendingSyncRetried(sync, failure === undefined));
-      if (failure === undefined) {
-        tally.succeeded += 1;
-        continue;
-      }
-      // This was the first attempt on a change that was captured before any.
-      if (entry.sync.lastError === null && outcome.result.error) {
-        const { did, uri, operation, entityName, entityId } = sync;
-        const { error } = failure;
-        // An account that could not be determined was reported when that was found.
-        if (did !== UNRESOLVED_DID)
-          events.emit(new SyncFailed(did, uri, operation, error, true, entityName, entityId, outcome.entity));
-        attempts.captured(sync, outcome.entity);
-      }
-      if (failure.kind === 'auth') throw failure.error;
-      tally.fail(failure.error.message, failure.kind === 'transient');
-      if (outcome.result.error && !(failure.error instanceof AuthenticationError))
-        events.emit(new PendingSyncFailed(sync, failure.error));
-    }
   }
 }

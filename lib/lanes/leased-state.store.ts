@@ -32,16 +32,12 @@ export class LeasedState extends RepositoryStateStore {
     return this.once(this.store.settled(did, state, this.token), state);
   }
 
-  override forget(did: string): Promise<void> {
-    return this.once(this.store.forget(did), null);
-  }
-
   /** A transaction of the lane itself has kept this state. */
   keeps(state: RepositoryState | null): void {
     if (this.store.isLasting) this.known = state;
   }
 
-  private async once(stored: Promise<void>, state: RepositoryState | null): Promise<void> {
+  private async once(stored: Promise<void>, state: RepositoryState): Promise<void> {
     this.known = undefined;
     await stored;
     this.keeps(state);

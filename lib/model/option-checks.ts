@@ -11,11 +11,19 @@ export type OptionNames<T> = Readonly<Record<keyof T, true>>;
  * Refuses misspelled options, which would be ignored silently.
  *
  * @param whose the options are, for the message
+ * @param mayBeSecret whether a value that is no object is not quoted, because it may be a key or a password
  * @throws ParityOptionsError for a value that is no object, or has a name that no option has
  */
-export function checkNames<T>(whose: string, value: unknown, names: OptionNames<T>): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw wrong(whose, value, `an object with options (${listed(names)})`);
+export function checkNames<T>(
+  whose: string,
+  value: unknown,
+  names: OptionNames<T>,
+  mayBeSecret = false,
+): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const accepted = `an object with options (${listed(names)})`;
+    throw mayBeSecret ? new ParityOptionsError(`${whose} takes ${accepted}.`) : wrong(whose, value, accepted);
+  }
   for (const given of Object.keys(value)) {
     if (Object.hasOwn(names, given)) continue;
     const nearest = nearestName(given, Object.keys(names));

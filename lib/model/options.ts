@@ -20,6 +20,13 @@ export interface PendingSyncOptions {
    */
   readonly cache?: PendingSyncCache | undefined;
   /**
+   * Whether the values of `cache` are still there after the process has ended. If so, a change is stored
+   * before its first request is sent, and what is saved during the shutdown is left to the next process.
+   * Default: what the adapter tells by its `opts` (`dialect`, `url`, `uri` or `filename`); it has to be given
+   * where the adapter tells nothing.
+   */
+  readonly cacheOutlivesProcess?: boolean | undefined;
+  /**
    * Seconds until a pending sync is given up; null: never. Default 3600 with 'cache', null with 'database'.
    */
   readonly ttl?: number | null;

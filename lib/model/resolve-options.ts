@@ -1,5 +1,6 @@
 import type { Cache } from 'cache-manager';
 import { ParityOptionsError } from '../errors/parity-options.error.js';
+import { outlivesProcess, storesOf } from '../runtime/keyv-stores.js';
 import { nearestName } from './nearest-name.js';
 import { boolean, checkNames, names, oneOf, positive, positiveOrNull, wrong } from './option-checks.js';
 import {
@@ -67,6 +68,7 @@ function resolvePendingSyncs(
     enabled: true,
     storage: true,
     cache: true,
+    cacheOutlivesProcess: true,
     ttl: true,
     maxAttempts: true,
     autoRetry: true,
@@ -92,6 +94,7 @@ function resolvePendingSyncs(
     enabled: pick('enabled', false, boolean),
     storage,
     cache: cacheOf(options.cache, storage),
+    cacheOutlivesProcess: cacheOutlives(options),
     ttl: pick('ttl', storage === 'cache' ? 3_600 : null, positiveOrNull),
     maxAttempts: pick('maxAttempts', 3, positiveOrNull),
     autoRetry: pick('autoRetry', false, boolean),
@@ -129,6 +132,20 @@ function cacheOf(value: unknown, storage: 'cache' | 'database'): PendingSyncCach
   if (storage === 'cache') return value;
   throw new ParityOptionsError(
     "pendingSyncs.cache is given, but pendingSyncs.storage is 'database', which keeps nothing in it: give one of the two.",
+  );
+}
+
+/** @throws ParityOptionsError if the adapters do not tell, and the option is not given */
+function cacheOutlives({ cache, cacheOutlivesProcess: given }: PendingSyncOptions): boolean {
+  const asked = given === undefined ? undefined : boolean('pendingSyncs.cacheOutlivesProcess', given);
+  if (!cache) return false;
+  const stores = storesOf(cache);
+  const told = asked ?? outlivesProcess(stores);
+  if (told !== undefined) return told;
+  const adapters = stores.map(({ store }) => (store as object).constructor?.name ?? 'an adapter').join(', ');
+  throw new ParityOptionsError(
+    `pendingSyncs.cache is on ${adapters}, which does not tell whether its values outlive the process: give ` +
+      'pendingSyncs.cacheOutlivesProcess, true or false.',
   );
 }
 

@@ -12,6 +12,8 @@ export interface SizedWrite {
   readonly replaces: Replaced;
 }
 
+/** Bytes of one request's body, of which the reference PDS takes no more. */
+export const MAX_REQUEST_BYTES = 1_000_000;
 /** Writes in one request, of which `applyWrites` takes no more. */
 const MAX_WRITES = 200;
 /** Everything of a request except its writes: DID, head, braces. */
@@ -24,7 +26,7 @@ export function sized(write: RecordWrite, replaces: Replaced = write.replaces): 
 }
 
 /** How full a request is made; only a single write may go up to the limit. */
-const FILL = 0.9;
+const TARGET_BYTES = MAX_REQUEST_BYTES * 0.9;
 
 /** The write as `com.atproto.repo.applyWrites` takes it. */
 export function operationOf(write: RecordWrite) {
@@ -42,11 +44,6 @@ export class ChunkLimits {
   private capacity = MAX_WRITES;
   /** Smaller than the capacity while the write that spoils its request is looked for. */
   private searching = MAX_WRITES;
-  private readonly targetBytes: number;
-
-  constructor(maxRequestBytes: number) {
-    this.targetBytes = maxRequestBytes * FILL;
-  }
 
   /**
    * The first writes of the queue that can make one commit, at most one for each address, because their order
@@ -67,7 +64,7 @@ export class ChunkLimits {
       bytes += size.bytes;
       cost += WRITE_POINTS[write.action];
       if (cost > points) break;
-      if (length > 0 && (bytes > this.targetBytes || uris.has(uri))) break;
+      if (length > 0 && (bytes > TARGET_BYTES || uris.has(uri))) break;
       if (!contents.admits({ action: write.action, from, to: intentOf(write) })) break;
       uris.add(uri);
       length++;

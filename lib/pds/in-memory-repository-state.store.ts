@@ -1,5 +1,8 @@
 import { type RepositoryState, RepositoryStateStore } from './repository-state.store.js';
 
+/** How many repositories are remembered. */
+const LIMIT = 10_000;
+
 /**
  * Remembers the repositories that were written last, in this process only. After a restart the first write of
  * each asks for the head and reads back what it updates. A request that a killed process left behind is not
@@ -7,11 +10,6 @@ import { type RepositoryState, RepositoryStateStore } from './repository-state.s
  */
 export class InMemoryRepositoryStateStore extends RepositoryStateStore {
   private readonly states = new Map<string, RepositoryState>();
-
-  /** @param limit how many repositories are remembered */
-  constructor(private readonly limit = 10_000) {
-    super();
-  }
 
   async load(did: string): Promise<RepositoryState | null> {
     return this.states.get(did) ?? null;
@@ -25,15 +23,11 @@ export class InMemoryRepositoryStateStore extends RepositoryStateStore {
     this.put(did, state);
   }
 
-  async forget(did: string): Promise<void> {
-    this.states.delete(did);
-  }
-
   private put(did: string, state: RepositoryState): void {
     // A Map keeps the order of insertion: what was written last goes to the end.
     this.states.delete(did);
     this.states.set(did, state);
-    if (this.states.size > this.limit) this.evict();
+    if (this.states.size > LIMIT) this.evict();
   }
 
   /**

@@ -89,6 +89,17 @@ export function isMethodMissing(error: XRPCError): boolean {
 }
 
 /**
+ * Whether an answer to `getRecord` is a 404 in JSON that has neither a name nor a message, which are the
+ * client's then: either the record is not there, or the method.
+ */
+export const isWordless = (error: unknown): error is XRPCError =>
+  error instanceof XRPCError &&
+  Number(error.status) === 404 &&
+  isXrpcAnswer(error) &&
+  error.error === 'XRPCNotSupported' &&
+  error.message === error.error;
+
+/**
  * Whether an answer to `getRecord` says that there is no record. `perhaps`: a deactivated account, or a
  * gateway that has lost its PDS, is told in the same words, so the repository has to exist as well.
  */

@@ -46,15 +46,23 @@ export function invalidRecord(
   );
 }
 
-/** @param bytes size of the request that holds only this write */
+/**
+ * @param bytes size of the request that holds only this write
+ * @param refusal the PDS's answer, or the limit where the request was not sent
+ */
 export const tooLarge = (
-  write: RecordWrite,
+  { address }: RecordWrite,
   bytes: number,
-  limit: number,
-  cause?: unknown,
-): InvalidRecordError =>
-  new InvalidRecordError(
-    `The record ${atUri(write.address)} is too large: its request has ${bytes.toLocaleString('en')} bytes, ` +
-      `the limit is ${limit.toLocaleString('en')}. Shorten it, or upload what is large as a blob.`,
-    { did: write.address.did, uri: atUri(write.address), cause },
+  refusal: XRPCError | number,
+): InvalidRecordError => {
+  const uri = atUri(address);
+  const isSent = refusal instanceof XRPCError;
+  const why = isSent
+    ? `the PDS refuses it (${said(refusal)})`
+    : `the limit is ${refusal.toLocaleString('en')}`;
+  return new InvalidRecordError(
+    `The record ${uri} is too large: its request has ${bytes.toLocaleString('en')} bytes, ${why}. ` +
+      'Shorten it, or upload what is large as a blob.',
+    { did: address.did, uri, cause: isSent ? refusal : undefined },
   );
+};

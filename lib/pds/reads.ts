@@ -6,21 +6,23 @@ import type { Commit } from './commit.js';
 import { isConnectionBroken } from './connection-failure.js';
 import { classifyFailure } from './failure.js';
 import type { FailureContext } from './failure-kinds.js';
-import { accountState, isRecordMissing, said } from './pds-answers.js';
+import { accountState, isRecordMissing, isWordless, said } from './pds-answers.js';
 import { serverOf, xrpcCall, type XrpcCallOptions } from './xrpc-call.js';
 
 /** Reads go out together, but a host limits all requests of a server: 3,000 in five minutes. */
 const CONCURRENCY = 10;
+const GET_RECORD = 'com.atproto.repo.getRecord';
 
-/**
- * The CID of the record at an address; null if there is none, or it is taken down. `isSure` is false where
- * there is none if the repository exists; see `isRecordMissing`.
- */
-async function find(
-  agent: Agent,
-  address: Address,
-  options: XrpcCallOptions,
-): Promise<{ readonly cid: string | null; readonly isSure: boolean }> {
+interface Found {
+  /** Null if there is no record, or it is taken down. */
+  readonly cid: string | null;
+  /** False where there is no record if the repository exists; see `isRecordMissing`. */
+  readonly isSure: boolean;
+  /** The answer, where there is no record if the PDS has the method; see `isWordless`. */
+  readonly wordless?: XRPCError;
+}
+
+async function find(agent: Agent, address: Address, options: XrpcCallOptions): Promise<Found> {
   const { did, collection, rkey } = address;
   try {
     const { data } = await read(
@@ -34,7 +36,35 @@ async function find(
   } catch (error) {
     const missing = isRecordMissing(error);
     if (missing) return { cid: null, isSure: missing !== 'perhaps' };
-    throw readFailure(error, 'com.atproto.repo.getRecord', { did, pds: serverOf(agent) });
+    if (isWordless(error)) return { cid: null, isSure: false, wordless: error };
+    throw readFailure(error, GET_RECORD, { did, pds: serverOf(agent) });
+  }
+}
+
+/**
+ * Asks for a record without a key. A PDS that has the method refuses that, while one that lacks it answers
+ * as to any other request.
+ *
+ * @param answer that the PDS gave to another request for a record
+ * @throws MethodMissingError if it answers the same again
+ */
+async function checkMethod(
+  agent: Agent,
+  did: string,
+  answer: XRPCError,
+  options: XrpcCallOptions,
+): Promise<void> {
+  const context = { did, pds: serverOf(agent) };
+  try {
+    await read(
+      (signal) => agent.com.atproto.repo.getRecord({ repo: did, collection: '', rkey: '' }, { signal }),
+      options,
+    );
+  } catch (error) {
+    if (isWordless(error)) throw readFailure(answer, GET_RECORD, context);
+    const isRefused =
+      error instanceof XRPCError && error.headers !== undefined && Number(error.status) === 400;
+    if (!isRefused) throw readFailure(error, GET_RECORD, context);
   }
 }
 
@@ -95,11 +125,13 @@ export async function currentCids(
   const cids = new Map<string, string | null>();
   let next = 0;
   let isSure = true;
+  let wordless: XRPCError | undefined;
   const worker = async (): Promise<void> => {
     for (let address = addresses[next++]; address; address = addresses[next++]) {
       try {
         const found = await find(agent, address, options);
         isSure &&= found.isSure;
+        wordless ??= found.wordless;
         cids.set(atUri(address), found.cid);
       } catch (error) {
         next = addresses.length; // the others stop too
@@ -110,6 +142,7 @@ export async function currentCids(
   await Promise.all(Array.from({ length: Math.min(CONCURRENCY, addresses.length) }, worker));
   // Asked afterwards, once for all of them: the account may have been deactivated in between.
   const [one] = addresses;
+  if (wordless && one) await checkMethod(agent, one.did, wordless, options);
   if (!isSure && one) await latestCommit(agent, one.did, options);
   return cids;
 }

@@ -1,7 +1,7 @@
 import type { XRPCError } from '@atproto/api';
 import { InvalidRecordError } from '../errors/invalid-record.error.js';
 import { atUri } from '../model/address.js';
-import { ChunkLimits, sized, type SizedWrite } from './chunk-limits.js';
+import { ChunkLimits, MAX_REQUEST_BYTES, sized, type SizedWrite } from './chunk-limits.js';
 import { invalidRecord, isTooLarge, namedWrites, tooLarge } from './pds-refusal.js';
 import { said } from './pds-answers.js';
 import type { RecordWrite, Replaced } from './write-request.js';
@@ -15,7 +15,6 @@ export class RefusedWrites {
   constructor(
     private readonly did: string,
     private readonly limits: ChunkLimits,
-    private readonly maxRequestBytes: number,
   ) {}
 
   /**
@@ -42,7 +41,7 @@ export class RefusedWrites {
     if (!first) return;
     if (isTooLarge(error)) {
       if (second) this.limits.shrink(chunk.length);
-      else this.refuse(first.uri, this.tooLarge(first, error));
+      else this.refuse(first.uri, tooLarge(first.write, ChunkLimits.alone(first), error));
       return;
     }
     const writes = chunk.map(({ write }) => write);
@@ -72,18 +71,14 @@ export class RefusedWrites {
     const uri = atUri(write.address);
     try {
       const measured = sized(write, cidAt(uri));
-      if (ChunkLimits.alone(measured) <= this.maxRequestBytes) return measured;
+      if (ChunkLimits.alone(measured) <= MAX_REQUEST_BYTES) return measured;
       // Not sent: a PDS that stops reading in the middle of a request may break the connection instead of
       // answering.
-      this.byUri.set(uri, this.tooLarge(measured));
+      this.byUri.set(uri, tooLarge(write, ChunkLimits.alone(measured), MAX_REQUEST_BYTES));
     } catch (cause) {
       const message = `The record ${uri} has no JSON form: it holds a BigInt, or refers to itself.`;
       this.byUri.set(uri, new InvalidRecordError(message, { did: this.did, uri, cause }));
     }
     return null;
-  }
-
-  private tooLarge(write: SizedWrite, cause?: unknown): InvalidRecordError {
-    return tooLarge(write.write, ChunkLimits.alone(write), this.maxRequestBytes, cause);
   }
 }

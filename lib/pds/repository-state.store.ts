@@ -57,7 +57,7 @@ export abstract class RepositoryStateStore {
    */
   readonly isLasting: boolean = true;
 
-  /** The last stored state of `did`; null for a repository that was never written or was forgotten. */
+  /** The last stored state of `did`; null for a repository that was never written. */
   abstract load(did: string): Promise<RepositoryState | null>;
 
   /**
@@ -80,11 +80,6 @@ export abstract class RepositoryStateStore {
    * @param token as with {@link sending}
    */
   abstract settled(did: string, state: RepositoryState, token?: number): Promise<void>;
-
-  /**
-   * The account is gone. Forgetting a state with a request in flight gives up what {@link sending} protects.
-   */
-  abstract forget(did: string): Promise<void>;
 
   /** This store on a caller's connection; see `PendingSyncStore.on`. */
   on(_own: () => QueryRunner | undefined): RepositoryStateStore {

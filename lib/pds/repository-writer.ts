@@ -17,8 +17,6 @@ export interface RepositoryWriterOptions {
   readonly state?: RepositoryStateStore | undefined;
   /** Milliseconds until one call of the PDS is given up; 15,000 by default. */
   readonly timeoutMs?: number | undefined;
-  /** Bytes of one request's body; 1,000,000 by default, the limit of the reference PDS. */
-  readonly maxRequestBytes?: number | undefined;
   /** Write points that one account has; by default those of the reference PDS. */
   readonly writeLimits?: readonly WriteLimit[] | undefined;
   /** The part of the write points that a backfill may use; 0.8 by default. */
@@ -48,7 +46,6 @@ export class RepositoryWriter {
     this.settings = {
       state: options.state ?? new InMemoryRepositoryStateStore(),
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      maxRequestBytes: options.maxRequestBytes ?? 1_000_000,
       writeLimits,
       budget: new WriteBudget({ limits: writeLimits, backfillShare }),
       traits: new HostTraits(options.warn ?? (() => undefined)),

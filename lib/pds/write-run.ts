@@ -26,7 +26,6 @@ import { serverOf, type XrpcCallOptions } from './xrpc-call.js';
 export interface WriteRunSettings {
   readonly state: RepositoryStateStore;
   readonly timeoutMs: number;
-  readonly maxRequestBytes: number;
   readonly writeLimits: readonly WriteLimit[];
   readonly budget: WriteBudget;
   readonly traits: HostTraits;
@@ -38,7 +37,7 @@ const MAX_LOST_RACES = 6;
 /** One call of the repository writer. */
 export class WriteRun {
   private readonly memory: RepositoryMemory;
-  private readonly limits: ChunkLimits;
+  private readonly limits = new ChunkLimits();
   private readonly context: FailureContext;
   private readonly call: XrpcCallOptions;
   private readonly committed: RecordWrite[] = [];
@@ -55,8 +54,7 @@ export class WriteRun {
   ) {
     const { did, agent, addresses, signal } = request;
     this.memory = new RepositoryMemory(did, addresses, request.state ?? settings.state);
-    this.limits = new ChunkLimits(settings.maxRequestBytes);
-    this.refusals = new RefusedWrites(did, this.limits, settings.maxRequestBytes);
+    this.refusals = new RefusedWrites(did, this.limits);
     this.context = { did, pds: serverOf(agent), writeLimits: settings.writeLimits, method: APPLY_WRITES };
     this.call = { timeoutMs: settings.timeoutMs, signal };
     const fences = { ...settings, context: this.context };

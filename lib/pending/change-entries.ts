@@ -1,5 +1,6 @@
 import type { SyncedEntities } from '../entities/synced-entities.js';
-import type { Change, RememberedRecord } from '../sync/change.js';
+import type { Change, RememberedRecord, Unresolved } from '../sync/change.js';
+import { unresolvedChange } from '../sync/unresolved.js';
 import type { PendingChange, PendingEntry } from './pending-entry.js';
 
 /** Whether a process with these classes can attempt a pending sync. An orphan needs its address only. */
@@ -29,6 +30,10 @@ export function toChange(entry: PendingEntry, entities: SyncedEntities): Change 
 /** What an entry remembers of its record; undefined for nothing. */
 export const rememberedOf = ({ foreign, mapped }: PendingEntry): RememberedRecord | undefined =>
   foreign || mapped ? { foreign, mapped } : undefined;
+
+/** The pending change for an entity whose address could not be determined. */
+export const unresolvedToPending = (unresolved: Unresolved): PendingChange =>
+  toPending(unresolvedChange(unresolved));
 
 /** The pending change for an address that a reconciliation found. */
 export const toBackfill = (change: Change): PendingChange => ({ ...toPending(change), backfill: true });

@@ -6,6 +6,7 @@ import { OAuthSessionInvalidError } from '../errors/oauth-session-invalid.error.
 import type { ParityEvents } from '../events/parity-events.js';
 import { SessionAuthenticated } from '../events/session-authenticated.event.js';
 import { SessionInvalidated } from '../events/session-invalidated.event.js';
+import { checkNames, type OptionNames } from '../model/option-checks.js';
 import {
   lookupIn,
   type AppPasswordAccounts,
@@ -29,6 +30,18 @@ interface AppPasswordSettings {
 /** Accounts as a list, or a function that finds the credentials of a DID. */
 export type AppPasswordConfig = AppPasswordSettings &
   (AppPasswordAccounts | { readonly credentials: CredentialsLookup });
+
+const CONFIG_NAMES: OptionNames<
+  AppPasswordSettings & AppPasswordAccounts & { readonly credentials: CredentialsLookup }
+> = {
+  service: true,
+  accounts: true,
+  credentials: true,
+  events: true,
+  logger: true,
+  fetch: true,
+  rememberRefusal: true,
+};
 
 interface Refusal {
   readonly sessionId: string;
@@ -62,6 +75,7 @@ export class AppPasswordSessionProvider extends SessionProvider {
   /** @throws ParityOptionsError that names the option, what it got and what it takes */
   constructor(config: AppPasswordConfig) {
     super();
+    checkNames('AppPasswordSessionProvider', config, CONFIG_NAMES, true);
     const fetch = config.fetch ?? globalThis.fetch;
     this.#fetch = async (input, init) =>
       // The session sends API calls, which have their caller's signal, as a Request, and its own calls as URL

@@ -28,10 +28,6 @@ export class UnrecordedWritesState extends RepositoryStateStore {
     if (state !== this.kept) await this.store.settled(did, withUnrecorded(state, this.untaken));
   }
 
-  override forget(did: string): Promise<void> {
-    return this.store.forget(did);
-  }
-
   /** The transaction that settled it has already kept this state, so it is not stored again. */
   keeps(state: RepositoryState): void {
     this.kept = state;

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LocalNetwork } from 'nestjs-parity/testing';
+import { describeWith } from '../support/describe-with.js';
 import {
   atprotoPeers,
   ConsumerProject,
@@ -12,10 +13,7 @@ import {
 
 const whole = process.env['PARITY_CONSUMERS'] === 'all';
 const peers = await atprotoPeers();
-const missing = await registryMissing();
-// Without a registry there is nothing to install from; in CI a skip would hide that nobody can use the package.
-const skipped = missing !== undefined && process.env['CI'] !== 'true';
-if (skipped) process.stderr.write(`skipped: ${missing}\n`);
+const describeProject = describeWith('the npm registry', await registryMissing());
 
 const nest = (version: 11 | 12) => [
   ...['cli', 'schematics', 'common', 'core', 'platform-express', 'testing'].map(
@@ -31,14 +29,13 @@ const nest = (version: 11 | 12) => [
   '@types/express@5',
 ];
 
-(skipped ? describe.skip : describe)('a project of the NestJS CLI', () => {
+describeProject('a project of the NestJS CLI', () => {
   let scratch: string;
   let parity: string;
   let network: LocalNetwork;
   let env: NodeJS.ProcessEnv;
 
   beforeAll(async () => {
-    if (missing !== undefined) throw new Error(missing);
     scratch = await scratchFolder();
     network = await LocalNetwork.start();
     parity = await packedParity(scratch);

@@ -1,17 +1,28 @@
+import { buildAtprotoLoopbackClientMetadata } from '@atproto/oauth-client-node';
 import { Module } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import {
+  AppPasswordSessionProvider,
+  AtpOAuthService,
   AutoSyncsWithAtp,
+  CacheOAuthSessionStore,
+  CacheOAuthStateStore,
+  databaseOAuthStores,
+  encryptedStores,
   HasAtpRecord,
   ParityModule,
   ParityOptionsError,
   ParityService,
   PublishesRecords,
+  redisRequestLock,
+  type RedisLockClient,
 } from 'nestjs-parity';
 import { nearestName } from '../../lib/model/nearest-name.js';
 import { resolveOptions } from '../../lib/model/resolve-options.js';
 import { Applications, NoSessions } from '../support/applications.js';
 import { Note, NoteMapper } from '../support/entities/note.js';
+import { recordedEvents } from '../sessions/fixtures.js';
 
 const apps = new Applications();
 const sessions = NoSessions;
@@ -69,7 +80,7 @@ describe('a misspelled option of forRoot is refused with the nearest name:', () 
 
   it('and one that is like none with the names that there are', async () => {
     expect(await refusal({ pendingSyncs: { retries: 3 } })).toBe(
-      "'retries' is no option of pendingSyncs. pendingSyncs takes enabled, storage, cache, ttl, maxAttempts, autoRetry, whenParked, preparedStatements.",
+      "'retries' is no option of pendingSyncs. pendingSyncs takes enabled, storage, cache, cacheOutlivesProcess, ttl, maxAttempts, autoRetry, whenParked, preparedStatements.",
     );
   });
 });
@@ -230,6 +241,66 @@ it('deadLetters.list() refuses a misspelled option', async () => {
   await expect(app.get(ParityService).deadLetters.list({ limits: 1 } as object)).rejects.toThrow(
     "'limits' is no option of deadLetters.list(); did you mean 'limit'?",
   );
+});
+
+describe('what is made without the module checks its options:', () => {
+  const credentials = async () => null;
+  const [encryptionKeys, secret] = [[randomBytes(32).toString('base64')], 'a key or a password'];
+  const stores = { stateStore: new CacheOAuthStateStore(), sessionStore: new CacheOAuthSessionStore() };
+  const noSource = (): never => {
+    throw new Error('it is not asked for');
+  };
+  const client: RedisLockClient = { set: async () => null, eval: async () => null };
+
+  it.each([
+    [
+      () => new AppPasswordSessionProvider({ credentials, rememberRefusals: 5 } as never),
+      "'rememberRefusals' is no option of AppPasswordSessionProvider; did you mean 'rememberRefusal'?",
+    ],
+    [() => new AppPasswordSessionProvider({ credentials, event: {} } as never), "did you mean 'events'?"],
+    [
+      () => new AppPasswordSessionProvider(secret as never),
+      'AppPasswordSessionProvider takes an object with options (service,',
+    ],
+    [
+      () => new AtpOAuthService({ clientMetadata: {}, sesionStore: stores.sessionStore } as never),
+      "'sesionStore' is no option of AtpOAuthService; did you mean 'sessionStore'?",
+    ],
+    [
+      () => databaseOAuthStores(noSource, { encryptionKeys, acceptPlainText: true } as never),
+      "'acceptPlainText' is no option of databaseOAuthStores(); did you mean 'acceptPlaintext'?",
+    ],
+    [() => databaseOAuthStores(noSource, { encryptionKeys, pool: 5 } as never), "'pool' is no option of"],
+    [() => databaseOAuthStores(noSource, secret as never), 'databaseOAuthStores() takes an object'],
+    [() => databaseOAuthStores(noSource, [secret] as never), 'databaseOAuthStores() takes an object'],
+    [
+      () => encryptedStores({ ...stores, encryptionKeys, acceptPlainText: true } as never),
+      "'acceptPlainText' is no option of encryptedStores(); did you mean 'acceptPlaintext'?",
+    ],
+    [() => encryptedStores(secret as never), 'encryptedStores() takes an object'],
+    [
+      () => redisRequestLock(client, { ttlms: 5 } as never),
+      "'ttlms' is no option of redisRequestLock(); did you mean 'ttlMs'?",
+    ],
+  ])('%#', (make, message) => {
+    const error = caught(make);
+    expect(error).toBeInstanceOf(ParityOptionsError);
+    expect((error as Error).message).toContain(message);
+    expect((error as Error).message).not.toContain(secret);
+  });
+
+  it('authorize() refuses a misspelled option', async () => {
+    const oauth = new AtpOAuthService({
+      clientMetadata: buildAtprotoLoopbackClientMetadata({ scope: 'atproto' }),
+      events: recordedEvents().events,
+    });
+    await expect(oauth.authorize('alice.test', { returnto: '/' } as object)).rejects.toThrow(
+      "'returnto' is no option of authorize(); did you mean 'returnTo'?",
+    );
+    await expect(oauth.authorize('alice.test', { biding: 'x' } as object)).rejects.toThrow(
+      "did you mean 'binding'?",
+    );
+  });
 });
 
 it.each([

@@ -1,6 +1,9 @@
 import KeyvRedis, { Keyv } from '@keyv/redis';
 import { Module, type ModuleMetadata } from '@nestjs/common';
 import { createCache } from 'cache-manager';
+import { KeyvFile } from 'keyv-file';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ParityModule, ParityOptionsError, type ParityOptions } from 'nestjs-parity';
 import { resolveOptions } from '../../lib/model/resolve-options.js';
 import { Applications, NoSessions } from '../support/applications.js';
@@ -18,6 +21,15 @@ const refusal = (options: unknown, env: NodeJS.ProcessEnv = {}): string => {
 const pendingSyncs = (options: ParityOptions['pendingSyncs'], env: NodeJS.ProcessEnv) =>
   resolveOptions({ ...(options && { pendingSyncs: options }) }, env).pendingSyncs;
 
+/** An adapter that is no Map, as LRU caches are, and those of servers. */
+const anAdapter = (opts?: object) => ({
+  ...(opts && { opts }),
+  get: () => undefined,
+  set: () => true,
+  delete: () => true,
+  clear: () => undefined,
+});
+
 describe('options', () => {
   it('have the defaults of the documentation', () => {
     expect(resolveOptions({}, {})).toEqual({
@@ -33,6 +45,7 @@ describe('options', () => {
       pendingSyncs: {
         enabled: false,
         storage: 'cache',
+        cacheOutlivesProcess: false,
         ttl: 3_600,
         maxAttempts: 3,
         autoRetry: false,
@@ -81,7 +94,7 @@ describe('options', () => {
       whenParked: 'throw',
       preparedStatements: true,
     } as const;
-    expect(pendingSyncs(given, env)).toEqual(given);
+    expect(pendingSyncs(given, env)).toEqual({ ...given, cacheOutlivesProcess: false });
   });
 
   it('take no write limits at all, and all of them for a backfill', () => {
@@ -99,6 +112,50 @@ describe('options', () => {
     expect(refusal({ pendingSyncs: { cache, storage: 'database' } })).toContain('give one of the two');
     const env = { PARITY_PENDING_SYNCS_STORAGE: 'database' };
     expect(() => pendingSyncs({ cache }, env)).toThrow("pendingSyncs.storage is 'database'");
+  });
+
+  it.each([
+    ['a cache in memory', createCache(), false],
+    ['a Keyv in memory', new Keyv(), false],
+    [
+      'SQLite in memory',
+      new Keyv({ store: anAdapter({ dialect: 'sqlite', uri: 'sqlite://:memory:' }) }),
+      false,
+    ],
+    ['Redis', new Keyv(new KeyvRedis('redis://localhost:1')), true],
+    [
+      'Redis behind memory',
+      createCache({ stores: [new Keyv(), new Keyv(new KeyvRedis('redis://localhost:1'))] }),
+      true,
+    ],
+    [
+      'Redis behind an LRU',
+      createCache({
+        stores: [new Keyv({ store: anAdapter() }), new Keyv(new KeyvRedis('redis://localhost:1'))],
+      }),
+      true,
+    ],
+    ['a file', new Keyv({ store: new KeyvFile({ filename: join(tmpdir(), 'parity-options.json') }) }), true],
+    ['MongoDB', new Keyv({ store: anAdapter({ url: 'mongodb://localhost:1' }) }), true],
+  ])('tell of %s whether it outlives the process', (_what, cache, expected) => {
+    expect(pendingSyncs({ cache }, {}).cacheOutlivesProcess).toBe(expected);
+    expect(pendingSyncs({ cache, cacheOutlivesProcess: !expected }, {}).cacheOutlivesProcess).toBe(!expected);
+  });
+
+  it.each([
+    ['an LRU', new Keyv({ store: anAdapter() })],
+    ['an LRU with options', new Keyv({ store: anAdapter({ ttl: 0, lruSize: 10 }) })],
+    ['an LRU behind memory', createCache({ stores: [new Keyv(), new Keyv({ store: anAdapter() })] })],
+  ])('ask of %s whether it outlives the process', (_what, cache) => {
+    const message =
+      'does not tell whether its values outlive the process: give pendingSyncs.cacheOutlivesProcess';
+    expect(refusal({ pendingSyncs: { cache } })).toContain(message);
+    for (const cacheOutlivesProcess of [true, false])
+      expect(pendingSyncs({ cache, cacheOutlivesProcess }, {})).toMatchObject({ cacheOutlivesProcess });
+  });
+
+  it('take no cache in memory for one that outlives the process', () => {
+    expect(pendingSyncs({ cacheOutlivesProcess: true }, {}).cacheOutlivesProcess).toBe(false);
   });
 
   it.each([
@@ -135,6 +192,11 @@ describe('options', () => {
     ['dataSources', { dataSources: 'archive' }, "is 'archive'; it takes an array of names"],
     ['dataSources', { dataSources: [] }, 'is []; it takes an array of names'],
     ['pendingSyncs.enabled', { pendingSyncs: { enabled: 'on' } }, "is 'on'; it takes true or false"],
+    [
+      'pendingSyncs.cacheOutlivesProcess',
+      { pendingSyncs: { cacheOutlivesProcess: 'yes' } },
+      'it takes true or false',
+    ],
     ['pendingSyncs.storage', { pendingSyncs: { storage: 'redis' } }, "it takes 'cache' or 'database'"],
     ['pendingSyncs.ttl', { pendingSyncs: { ttl: 0 } }, 'is 0; it takes a whole number above 0, or null'],
     ['pendingSyncs.maxAttempts', { pendingSyncs: { maxAttempts: 1.5 } }, 'is 1.5; it takes a whole number'],

@@ -173,6 +173,10 @@ describe('a misspelled member of a mapper', () => {
 
   it.each([
     [{ rKey: () => 'self' }, 'AnyMapper has rKey, which nothing reads; did you mean rkey?'],
+    [{ rkeys: () => 'self' }, 'did you mean rkey?'],
+    [{ r_key: () => 'self' }, 'did you mean rkey?'],
+    [{ _rkey: () => 'self' }, 'did you mean rkey?'],
+    [{ rkye: () => 'self' }, 'did you mean rkey?'],
     [{ relation: { user: true } }, 'did you mean relations?'],
     [{ relaitons: { user: true } }, 'did you mean relations?'],
     [{ scheme: { safeValidate: () => ({ success: true }) } }, 'did you mean schema?'],
@@ -182,7 +186,8 @@ describe('a misspelled member of a mapper', () => {
 
   it.each([
     [{ rkeys: 'a text', key: 'a text', toRecords: () => [] }],
-    [{ rkey: () => 'self', key: () => 'self' }],
+    [{ rkey: () => 'self', key: (): string => 'self' }],
+    [{ key: (): string => 'self', pkey: (): string => 'self' }],
   ])('is not what only sounds like one: %#', async (fields) => {
     expect(await start(fields)).toEqual([]);
   });

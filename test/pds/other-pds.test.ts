@@ -264,10 +264,27 @@ describe('RepositoryWriter at a PDS that says it in other words', () => {
       servers.proxy.fault(GET, missingAs, FOREVER);
       expect((await app.save({ self: 'one' }, { verify: true })).committed).toHaveLength(1);
       expect((await currentCids(app.agent, [app.address('other')])).get(app.uri('other'))).toBeNull();
-      await app.state.forget(app.did);
+      await app.state.settled(app.did, UNKNOWN_REPOSITORY);
       await app.save({ self: null });
       await app.save({ self: 'two' }, { verify: true });
       expect(await servers.notes(app)).toEqual({ self: 'two' });
+    });
+
+    it.each<[string, Fault]>([
+      ['an empty object', answer(404, {})],
+      ['an object of other names', answer(404, { statusCode: 404, detail: 'there is nothing here' })],
+    ])('told as 404 with %s, is created if the PDS has the method', async (_name, fault) => {
+      const app = await appOf();
+      const missingAs: Fault = async (exchange) => {
+        const reply = await exchange.forward();
+        if (reply.body.toString().includes('RecordNotFound')) await fault(exchange);
+        else exchange.respond(reply);
+      };
+      servers.proxy.fault(GET, missingAs, FOREVER);
+      expect((await app.save({ a: 'one', b: 'one' }, { verify: true })).committed).toHaveLength(2);
+      expect(calls().filter((name) => name === 'getRecord')).toHaveLength(3);
+      expect(await servers.notes(app)).toEqual({ a: 'one', b: 'one' });
+      expect(told).toEqual([]);
     });
 
     it('is not believed of a repository that is not there', async () => {
@@ -420,6 +437,8 @@ describe('RepositoryWriter at a PDS that says it in other words', () => {
       [HEAD, '404', json(404, 'XRPCNotSupported')],
       [HEAD, '400', json(400, 'MethodNotImplemented')],
       [GET, '501', json(501, 'MethodNotImplemented')],
+      [GET, '404', json(404, 'XRPCNotSupported')],
+      [GET, '404 with an empty object', answer(404, {})],
       [APPLY, '501', json(501, 'MethodNotImplemented')],
       [APPLY, '404', json(404, 'XRPCNotSupported')],
     ])('%s, told as %s, is named, told once and asked for an hour later', async (method, _name, fault) => {

@@ -1,3 +1,4 @@
+import { UNKNOWN_REPOSITORY } from '../../lib/pds/repository-state.store.js';
 import { COLLECTION, WriterNetwork, rejection } from './fixtures.js';
 import { resetBefore, actionsOf, isWrite } from '../support/fault-proxy.js';
 
@@ -50,7 +51,7 @@ describe('RepositoryWriter, undisturbed and beside others', () => {
   it('reads back what a first write updates or deletes', async () => {
     const app = await servers.app();
     await app.save({ a: 'one', b: 'one' });
-    await app.state.forget(app.did);
+    await app.state.settled(app.did, UNKNOWN_REPOSITORY);
     servers.proxy.reset();
     await app.save({ a: 'two', b: null });
     expect(calls().toSorted()).toEqual(['applyWrites', 'getLatestCommit', 'getRecord', 'getRecord']);

@@ -1,5 +1,5 @@
 import { InvalidRecordError } from '../../lib/errors/invalid-record.error.js';
-import { answer, serverError, isWrite } from '../support/fault-proxy.js';
+import { answer, type Fault, serverError, isWrite } from '../support/fault-proxy.js';
 import { type App, COLLECTION, WriterNetwork, rejection } from './fixtures.js';
 
 const POST = 'app.bsky.feed.post';
@@ -84,9 +84,27 @@ describe('RepositoryWriter, with limits and refusals', () => {
   });
 
   it('refuses what the PDS finds too large even alone', async () => {
-    const app = await servers.app({ timeoutMs: 10_000, maxRequestBytes: 3_000_000 });
-    const report = await app.save({ a: 'small', b: 'x'.repeat(1_100_000) });
+    const app = await servers.app({ timeoutMs: 10_000 });
+    /** What the PDS says to a request of 1,100,000 bytes. */
+    const overfull: Fault = async ({ body, headers, respond }) => {
+      const { authorization = '' } = headers;
+      const response = await fetch(`${servers.network.pdsUrl}/xrpc/com.atproto.repo.applyWrites`, {
+        method: 'POST',
+        headers: { authorization, 'content-type': 'application/json' },
+        body: JSON.stringify({ ...(body as object), padding: 'x'.repeat(1_100_000) }),
+      });
+      respond({
+        status: response.status,
+        headers: { 'content-type': response.headers.get('content-type') ?? undefined },
+        body: await response.text(),
+      });
+    };
+    servers.proxy.fault((one) => isWrite(one) && JSON.stringify(one.body).length > 300_000, overfull, 2);
+    const report = await app.save({ a: 'small', b: 'x'.repeat(400_000) });
     expect(refusedKeys(report.refused)).toEqual(['b']);
+    const { message } = report.refused.get(app.uri('b'))!;
+    expect(message).toMatch(/too large.* 400,\d{3} bytes, the PDS refuses it \(HTTP 413/);
+    expect(message).not.toContain('1,000,000');
     expect(await servers.notes(app)).toEqual({ a: 'small' });
   });
 

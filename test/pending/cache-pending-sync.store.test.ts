@@ -184,6 +184,18 @@ it('throws if the cache did not store a change', async () => {
   expect(await store.readyLanes(10)).toEqual([]);
 });
 
+describe('in a cache of this process that is no Map', () => {
+  it('finds its lanes, and does not take them for kept over a restart', async () => {
+    const keyv = new Keyv({ store: { ...aMap(), opts: { lruSize: 10 } } });
+    const former = aStore(keyv).store;
+    expect(former.outlivesProcess).toBe(false);
+    await former.capture([aChange()]);
+    expect(await aStore(keyv).store.sweep()).toBe(1);
+    const told = new CachePendingSyncStore({ cache: keyv, outlivesProcess: true, ttl: null });
+    expect(told.outlivesProcess).toBe(true);
+  });
+});
+
 describe('in a cache that outlives the process', () => {
   it('finds what is pending, though the adapter cannot list its keys', async () => {
     const keyv = new Keyv({ store: aMap() });
@@ -409,7 +421,7 @@ describeIf('redis')('in Redis', () => {
 function aMap(all = new Map<string, unknown>()) {
   return {
     all,
-    opts: {},
+    opts: { url: 'elsewhere' },
     on: () => undefined,
     get: async (key: string) => all.get(key),
     set: async (key: string, value: unknown) => void all.set(key, value),

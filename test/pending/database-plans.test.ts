@@ -277,7 +277,6 @@ for (const kind of databaseKinds) {
         const state = new DatabaseRepositoryStateStore(ledger.dataSource);
         await state.sending(did, { head: 'bafy', inFlight: null, unsettled: {}, spentPoints: [] });
         await state.load(did);
-        await state.forget(did);
       },
     };
 

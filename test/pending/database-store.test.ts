@@ -448,8 +448,6 @@ for (const kind of databaseKinds) {
         await state.settled(ALICE, calm);
         expect(await state.load(ALICE)).toEqual(calm);
         expect(await store.extend(held, LONG)).not.toBeNull();
-        await state.forget(ALICE);
-        expect(await state.load(ALICE)).toBeNull();
         await state.sending('did:plc:new', busy);
         expect(await state.load('did:plc:new')).toEqual(busy);
         expect((await store.lane('did:plc:new')).park).toBeNull();

@@ -119,20 +119,29 @@ describe('on a cache that fails', () => {
     return cache;
   }
 
-  it('does not take a session for absent that it could not read', async () => {
-    await expect(new CacheOAuthSessionStore(failing(true)).get('did:plc:alice')).rejects.toThrow(
-      'connection lost',
-    );
-  });
+  it.each([true, false])(
+    'does not take an entry for absent that it could not read (throwOnErrors: %s)',
+    async (throwOnErrors) => {
+      const sessions = new CacheOAuthSessionStore(failing(throwOnErrors));
+      await expect(sessions.get('did:plc:alice')).rejects.toThrow('connection lost');
+      const states = new CacheOAuthStateStore(failing(throwOnErrors));
+      await expect(states.get('s')).rejects.toThrow('connection lost');
+      await expect(states.take('s')).rejects.toThrow('connection lost');
+    },
+  );
 
-  it('does not take a session for stored that the cache did not take, even if the cache hides it', async () => {
-    await expect(new CacheOAuthSessionStore(failing(true)).set('did:plc:alice', aSession())).rejects.toThrow(
-      'connection lost',
-    );
-    await expect(new CacheOAuthSessionStore(failing(false)).set('did:plc:alice', aSession())).rejects.toThrow(
-      'did not store',
-    );
-  });
+  it.each([true, false])(
+    'does not take a session for stored that the cache did not take (throwOnErrors: %s)',
+    async (throwOnErrors) => {
+      const sessions = new CacheOAuthSessionStore(failing(throwOnErrors));
+      await expect(sessions.set('did:plc:alice', aSession())).rejects.toThrow('connection lost');
+      const cache = failing(throwOnErrors);
+      cache.stores[0]!.store.set = async () => false;
+      await expect(new CacheOAuthSessionStore(cache).set('did:plc:alice', aSession())).rejects.toThrow(
+        'did not store',
+      );
+    },
+  );
 
   it('is not told as a store in memory', () => {
     expect(new CacheOAuthSessionStore(failing(true)).volatile).toBe(false);

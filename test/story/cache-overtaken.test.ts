@@ -43,7 +43,7 @@ it('a change that is captured during the attempt on one that the cache has not k
     sessions,
     mode: 'background',
     storage: 'cache',
-    pendingSyncs: { autoRetry: true, cache: new Keyv({ store }) },
+    pendingSyncs: { autoRetry: true, cache: new Keyv({ store }), cacheOutlivesProcess: true },
   });
   const user = await app.repository(User).save({ did } as User);
   const posts = app.repository(Post);

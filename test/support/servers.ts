@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { describeWith } from './describe-with.js';
 
 const known = {
   postgres: {
@@ -56,32 +57,13 @@ async function probe(name: ServerName): Promise<Server> {
 // Jest registers tests synchronously, so the answers have to be here before the first `describe`.
 const [postgres, mariadb, redis] = await Promise.all([probe('postgres'), probe('mariadb'), probe('redis')]);
 const servers: Record<ServerName, Server> = { postgres, mariadb, redis };
-const reported = new Set<ServerName>();
 
 /** Where the server is, with user and, if the URL has one, the database to sign in to. */
 export function serverUrl(name: ServerName): URL {
   return new URL(servers[name].url);
 }
 
-/**
- * A `describe` that needs a server. Without it the tests are skipped, and the reason is printed once per test file;
- * with CI=true they fail instead, because a skip there would hide that an adapter is not tested any more.
- */
-export function describeIf(server: ServerName) {
-  return (name: string, define: () => void): void => {
-    const { missing } = servers[server];
-    if (missing === undefined) {
-      describe(name, define);
-    } else if (process.env['CI'] === 'true') {
-      describe(name, () => {
-        test(`has ${known[server].label}`, () => {
-          throw new Error(missing);
-        });
-      });
-    } else {
-      if (!reported.has(server)) process.stderr.write(`skipped: ${missing}\n`);
-      reported.add(server);
-      describe.skip(name, define);
-    }
-  };
+/** A `describe` that needs a server; see {@link describeWith} for what happens without it. */
+export function describeIf(server: ServerName): (name: string, define: () => void) => void {
+  return describeWith(known[server].label, servers[server].missing);
 }

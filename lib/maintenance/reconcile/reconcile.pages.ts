@@ -81,7 +81,7 @@ async function outOfStep(
 
 /** The next addresses in the ledger whose record no row names any more. */
 export async function nextGone(
-  store: PendingSyncReader,
+  store: Pick<PendingSyncReader, 'written'>,
   entity: SyncedEntity,
   after: string | null,
   limit: number,

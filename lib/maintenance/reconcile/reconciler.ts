@@ -10,7 +10,9 @@ import { entityWriteOf, type Change } from '../../sync/change.js';
 import { resolveWrites } from '../../sync/change-resolver.js';
 import type { SyncDispatcher } from '../../sync/sync-dispatcher.js';
 import { toBackfill } from '../../pending/change-entries.js';
-import type { PendingSyncStore } from '../../pending/pending-sync.store.js';
+import type { LaneStore } from '../../pending/lane.store.js';
+import type { PendingChangeStore } from '../../pending/pending-change.store.js';
+import type { PendingSyncReader } from '../../pending/pending-sync.reader.js';
 import { fromCursor, toCursor, type ReconcilePlace } from './reconcile.cursor.js';
 import { nextGone, nextRows, NO_INSTANCE, sameRows, type Finding } from './reconcile.pages.js';
 import { ReconcileTally } from './reconcile.tally.js';
@@ -21,7 +23,7 @@ export interface ReconcilerConfig {
   readonly dispatcher: SyncDispatcher;
   readonly writer: RepositoryWriter;
   /** Null while pending syncs are disabled: findings are then synced at once, page by page. */
-  readonly store: PendingSyncStore | null;
+  readonly store: (PendingChangeStore & Pick<LaneStore, 'wake'> & Pick<PendingSyncReader, 'written'>) | null;
   /** Tells the lane loop that there is work, and does not wait for it. */
   readonly notify: () => void;
 }

@@ -32,10 +32,13 @@ export type EntityStatus =
   /** The PDS failed, or asked to wait. */
   | { readonly status: 'retrying'; readonly uri: string; readonly at: Date; readonly error: string | null }
   /**
-   * Nothing more happens automatically, for one of three reasons:
-   * - `attempts` have failed; the next change attempts it again.
-   * - It was given up; `deadLetter` is for `deadLetters.requeue`.
-   * - Its record is not as it should be and no pending sync is kept for it; `touch` or `reconcile` syncs it.
+   * Nothing more happens by itself, for one of three reasons:
+   * - The record has failed `attempts` times. A save of the entity or `retryPendingSyncs` attempts it again
+   *   at once, as does a sign-in with `autoRetry`. Other changes of the account attempt it along with
+   *   themselves once it has rested: a minute, after each further failure twice as long, an hour at most.
+   * - It was given up; a save of the entity begins anew, and `deadLetter` is for `deadLetters.requeue`.
+   * - No pending sync is kept for it, although its record is not as it should be, or its own code fails to
+   *   tell what should be there; `touch` or `reconcile` syncs it.
    */
   | {
       readonly status: 'failed';

@@ -14,10 +14,12 @@ import type {
 } from '../pending-entry.js';
 import type { PendingView, PendingStats, WrittenAddress } from '../pending-views.js';
 import { NO_DEAD_LETTERS } from '../dead-letter.js';
-import { SWEPT, type EnterOptions } from '../lane.store.js';
+import type { EnterOptions } from '../lane.store.js';
 import type { PendingSyncStore } from '../pending-sync.store.js';
-import { type CachedEntry, type CachedLane, entryAt, hasTurn, isDue, toPendingEntry } from './cached-lane.js';
+import { CacheLaneStore } from './cache-lane.store.js';
+import { CachedEntries } from './cached-entries.js';
 import { CachedExpiry } from './cached-expiry.js';
+import { entryAt } from './cached-lane.js';
 import { CachedLanes } from './cached-lanes.js';
 import { CachedReader } from './cached.reader.js';
 import { LaneLeases } from './lane-leases.js';
@@ -27,6 +29,8 @@ import { PendingCache } from './pending-cache.js';
 export interface CachePendingSyncStoreConfig {
   /** Default: the memory of this process. */
   readonly cache?: PendingSyncCache | undefined;
+  /** Whether its values outlive the process. Default: what its adapters tell; false if they do not. */
+  readonly outlivesProcess?: boolean | undefined;
   /** Seconds until a pending sync is given up; null for never. */
   readonly ttl: number | null;
   /** The name under which operators know the class that is stored under a name. Default: the stored name. */
@@ -54,26 +58,27 @@ export class CachePendingSyncStore implements PendingSyncStore {
   readonly outlivesProcess: boolean;
   readonly deadLetters = NO_DEAD_LETTERS;
   private readonly lanes: CachedLanes;
-  private readonly leases: LaneLeases;
+  private readonly laneStore: CacheLaneStore;
+  private readonly entries: CachedEntries;
   private readonly reader: CachedReader;
   private readonly expiry: CachedExpiry;
   private readonly now: () => number;
-  private version = 0;
-  /** Names of classes that this process does not know. */
-  private readonly left = new Set<string>();
-  private readonly nameOf: (storedName: string) => string;
 
-  constructor({ ttl: seconds, nameOf, now, warn, ...access }: CachePendingSyncStoreConfig) {
+  constructor(config: CachePendingSyncStoreConfig) {
+    const { ttl: seconds, nameOf = (storedName) => storedName, warn = () => undefined, ...access } = config;
     const cache = new PendingCache(access);
     const ttl = seconds === null ? null : seconds * 1_000;
-    this.outlivesProcess = !cache.isVolatile;
-    this.nameOf = nameOf ?? ((storedName) => storedName);
-    this.now = now ?? Date.now;
-    this.lanes = new CachedLanes({ cache, ttl, now: this.now, warn: warn ?? (() => undefined) });
-    this.leases = new LaneLeases(now ?? (() => performance.now()));
-    this.reader = new CachedReader(this.lanes, this.leases, this.nameOf);
-    const isLeft = (entry: CachedEntry): boolean => this.isLeft(entry);
-    this.expiry = new CachedExpiry({ lanes: this.lanes, ttl, now: this.now, nameOf: this.nameOf, isLeft });
+    const now = config.now ?? Date.now;
+    const lanes = new CachedLanes({ cache, ttl, now, warn });
+    const leases = new LaneLeases(config.now ?? (() => performance.now()));
+    const entries = new CachedEntries(nameOf, now);
+    this.outlivesProcess = cache.outlivesProcess;
+    this.now = now;
+    this.lanes = lanes;
+    this.entries = entries;
+    this.laneStore = new CacheLaneStore({ lanes, leases, entries, now });
+    this.reader = new CachedReader(lanes, leases, nameOf);
+    this.expiry = new CachedExpiry({ lanes, entries, ttl, now, nameOf });
   }
 
   /** Remembers nothing that is settled, so it leaves no change alone. */
@@ -84,136 +89,78 @@ export class CachePendingSyncStore implements PendingSyncStore {
     return new Set();
   }
 
-  async due(did: string, { limit, backlog }: { limit: number; backlog: boolean }): Promise<PendingEntry[]> {
-    const lane = await this.lanes.read(did);
-    const now = this.now();
-    return Object.values(lane.entries)
-      .filter(
-        (entry) => (backlog ? !entry.needsSession : isDue(entry, lane, now)) && hasTurn(entry, lane, now),
-      )
-      .filter((entry) => !this.isLeft(entry))
-      .toSorted((a, b) => Number(a.backfill) - Number(b.backfill))
-      .slice(0, limit)
-      .map((entry) => toPendingEntry(did, entry, this.nameOf));
+  async due(did: string, options: { limit: number; backlog: boolean }): Promise<PendingEntry[]> {
+    return this.entries.due(did, await this.lanes.read(did), options);
   }
 
   leave(entityName: string): boolean {
-    const isNew = !this.left.has(entityName);
-    this.left.add(entityName);
-    return isNew;
+    return this.entries.leave(entityName);
   }
 
   async at(did: string, uris: readonly string[]): Promise<PendingEntry[]> {
-    return this.entriesOf(did, await this.lanes.read(did), uris);
+    return this.entries.at(did, await this.lanes.read(did), uris);
   }
 
   settle(
     lease: Lease,
     done: readonly { readonly uri: string; readonly version: number }[],
   ): Promise<boolean> {
-    return this.ifOwned(lease, false, (lane) => steps.settle(lane, done));
+    return this.laneStore.ifOwned(lease, false, (lane) => steps.settle(lane, done));
   }
 
   failed(lease: Lease, attempts: readonly FailedAttempt[]): Promise<boolean> {
-    return this.ifOwned(lease, false, (lane) => steps.fail(lane, attempts, this.now()));
+    return this.laneStore.ifOwned(lease, false, (lane) => steps.fail(lane, attempts, this.now()));
   }
 
   discard(
     lease: Lease,
     given: readonly { readonly entry: PendingEntry; readonly reason: string }[],
   ): Promise<Discarded[]> {
-    return this.ifOwned(lease, [], (lane) => steps.discard(lane, given));
+    return this.laneStore.ifOwned(lease, [], (lane) => steps.discard(lane, given));
   }
 
-  /**
-   * One step of the lane: nothing can be settled between the look at the lane and the lease, or before the
-   * entries are read.
-   */
-  enter(
-    did: string,
-    uris: readonly string[],
-    { milliseconds, anyway = false }: EnterOptions,
-  ): Promise<EnteredLane> {
-    return this.lanes.update(did, (cached) => {
-      const lane = this.laneOf(did, cached);
-      const isOpen = anyway || (lane.park === null && (cached.retryAt ?? 0) <= this.now());
-      const lease = isOpen ? this.leases.take(did, milliseconds) : null;
-      const entries = lease ? this.entriesOf(did, cached, uris) : [];
-      return [cached, { lane, lease, entries, state: undefined }];
-    });
+  enter(did: string, uris: readonly string[], options: EnterOptions): Promise<EnteredLane> {
+    return this.laneStore.enter(did, uris, options);
   }
 
-  async extend(lease: Lease, milliseconds: number): Promise<Lease | null> {
-    return this.leases.extend(lease, milliseconds);
+  extend(lease: Lease, milliseconds: number): Promise<Lease | null> {
+    return this.laneStore.extend(lease, milliseconds);
   }
 
-  async release(lease: Lease, after: LaneAfter): Promise<void> {
-    try {
-      // The lane is stored before the lease ends. In the other order, another worker could take a lane that
-      // has to wait.
-      await this.ifOwned(lease, undefined, (lane) =>
-        steps.release(lane, after, this.leases.wasWoken(lease.did), this.now()),
-      );
-    } finally {
-      this.leases.give(lease);
-    }
+  release(lease: Lease, after: LaneAfter): Promise<void> {
+    return this.laneStore.release(lease, after);
   }
 
-  async lane(did: string): Promise<Lane> {
-    return this.laneOf(did, await this.lanes.read(did));
-  }
-
-  private laneOf(did: string, { park, backlog, retryAt, failures }: CachedLane): Lane {
-    // A change that meets a leased lane has to wake it. It must not wait for a time that the holder of the
-    // lease will change.
-    const waits = retryAt !== null && !this.leases.isHeld(did);
-    return { did, park, justFreed: backlog > 0, retryAt: waits ? new Date(retryAt) : null, failures };
+  lane(did: string): Promise<Lane> {
+    return this.laneStore.lane(did);
   }
 
   park(did: string, park: Park): Promise<void> {
-    return this.lanes.update(did, (lane) => steps.park(lane, park));
+    return this.laneStore.park(did, park);
   }
 
-  unpark(did: string, { retry }: { retry: boolean }): Promise<void> {
-    if (retry) this.leases.wake(did);
-    return this.lanes.update(did, (lane) => steps.unpark(lane, retry, this.now()));
+  unpark(did: string, options: { retry: boolean }): Promise<void> {
+    return this.laneStore.unpark(did, options);
   }
 
   voidPark(did: string): Promise<void> {
-    return this.lanes.update(did, steps.voidPark);
+    return this.laneStore.voidPark(did);
   }
 
   renew(did: string, uris: readonly string[]): Promise<void> {
-    return this.lanes.update(did, (lane) => steps.renew(lane, uris, () => this.nextVersion(lane)));
+    return this.laneStore.renew(did, uris);
   }
 
-  wake(did: string, { backfill = false } = {}): Promise<void> {
-    this.leases.wake(did);
-    const step = backfill ? steps.wakeBackfill : steps.wake;
-    return this.lanes.update(did, (lane) => step(lane, this.now()));
+  wake(did: string, options?: { readonly backfill: boolean }): Promise<void> {
+    return this.laneStore.wake(did, options);
   }
 
-  async readyLanes(limit: number): Promise<string[]> {
-    await this.lanes.listed();
-    const { index } = this.lanes;
-    const now = this.now();
-    const ready = [...index.waiting(now), ...index.waitingWithBackfill(now)].filter(
-      (did) => !this.leases.isHeld(did),
-    );
-    if (this.left.size === 0) return ready.slice(0, limit);
-    const ours: string[] = [];
-    for (const did of ready) {
-      if (ours.length >= limit) break;
-      if ((await this.due(did, { limit: 1, backlog: false })).length > 0) ours.push(did);
-    }
-    return ours;
+  readyLanes(limit: number): Promise<string[]> {
+    return this.laneStore.readyLanes(limit);
   }
 
-  async sweep(): Promise<number> {
-    await this.lanes.listed();
-    const missed = this.lanes.index.missed().filter((did) => !this.leases.isHeld(did));
-    for (const did of missed.slice(0, SWEPT)) await this.wake(did);
-    return Math.min(missed.length, SWEPT);
+  sweep(): Promise<number> {
+    return this.laneStore.sweep();
   }
 
   forDid(did: string): Promise<PendingSync[]> {
@@ -262,27 +209,16 @@ export class CachePendingSyncStore implements PendingSyncStore {
   }
 
   cleanup(): Promise<Discarded[]> {
-    return this.expiry.cleanup(this.left.size > 0);
+    return this.expiry.cleanup();
   }
 
   on(): CachePendingSyncStore {
     return this;
   }
 
-  private entriesOf(did: string, lane: CachedLane, uris: readonly string[]): PendingEntry[] {
-    return uris.flatMap((uri) => {
-      const entry = entryAt(lane, uri);
-      return entry ? [toPendingEntry(did, entry, this.nameOf)] : [];
-    });
-  }
-
-  private isLeft({ entityName, orphaned }: CachedEntry): boolean {
-    return this.left.has(entityName) && !orphaned;
-  }
-
   private captureFor(did: string, changes: readonly PendingChange[]): Promise<void> {
     return this.lanes.update(did, (lane) =>
-      steps.capture(lane, changes, this.now(), () => this.nextVersion(lane)),
+      steps.capture(lane, changes, this.now(), () => this.lanes.nextVersion(lane)),
     );
   }
 
@@ -295,18 +231,5 @@ export class CachePendingSyncStore implements PendingSyncStore {
     if (did !== undefined && this.lanes.index.hasEnded(did, this.now())) {
       await this.lanes.forgetEnded(did).catch(() => undefined);
     }
-  }
-
-  private ifOwned<T>(lease: Lease, refused: T, step: (lane: CachedLane) => steps.LaneStep<T>): Promise<T> {
-    return this.lanes.update(lease.did, (lane) => (this.leases.owns(lease) ? step(lane) : [lane, refused]));
-  }
-
-  /**
-   * Above the clock, so that an address whose value was forgotten, together with its versions, never gets one
-   * of those again.
-   */
-  private nextVersion(lane: CachedLane): number {
-    this.version = Math.max(this.version, lane.version, this.now()) + 1;
-    return this.version;
   }
 }

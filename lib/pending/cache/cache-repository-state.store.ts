@@ -55,11 +55,6 @@ export class CacheRepositoryStateStore extends RepositoryStateStore {
     await this.write(did, state);
   }
 
-  async forget(did: string): Promise<void> {
-    await this.memory.forget(did);
-    await this.cache.delete(PREFIX + did).catch((error: unknown) => this.failed(did, error));
-  }
-
   private async read(did: string): Promise<RepositoryState | null> {
     try {
       const value = await this.cache.get(PREFIX + did);

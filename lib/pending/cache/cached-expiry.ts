@@ -1,5 +1,6 @@
 import { expired, unclaimed, UNCLAIMED_LIFE } from '../discard-reasons.js';
 import type { Discarded } from '../pending-entry.js';
+import type { CachedEntries } from './cached-entries.js';
 import { type CachedEntry, type CachedLane, isDue, toPendingSync } from './cached-lane.js';
 import type { CachedLanes } from './cached-lanes.js';
 import * as steps from './lane-steps.js';
@@ -9,24 +10,22 @@ const LIMIT = 500;
 
 export interface CachedExpiryConfig {
   readonly lanes: CachedLanes;
+  readonly entries: CachedEntries;
   /** Milliseconds until an entry is given up; null: never. */
   readonly ttl: number | null;
   readonly now: () => number;
   readonly nameOf: (storedName: string) => string;
-  /** Whether an entry is left to other processes, which know its class. */
-  readonly isLeft: (entry: CachedEntry) => boolean;
 }
 
 /** Gives up what is too old. */
 export class CachedExpiry {
   constructor(private readonly config: CachedExpiryConfig) {}
 
-  /** @param leaves whether any class is left to other processes */
-  async cleanup(leaves: boolean): Promise<Discarded[]> {
-    const { lanes, ttl, now } = this.config;
+  async cleanup(): Promise<Discarded[]> {
+    const { lanes, entries, ttl, now } = this.config;
     await lanes.listed();
     const discarded: Discarded[] = [];
-    const life = Math.min(ttl ?? Infinity, leaves ? UNCLAIMED_LIFE : Infinity);
+    const life = Math.min(ttl ?? Infinity, entries.leavesAny ? UNCLAIMED_LIFE : Infinity);
     for (const did of lanes.index.olderThan(now() - life)) {
       const limit = LIMIT - discarded.length;
       if (limit === 0) break;
@@ -45,12 +44,12 @@ export class CachedExpiry {
 
   /** Why an entry is to be given up; null: it is not. */
   private whyNot(entry: CachedEntry, lane: CachedLane): string | null {
-    const { ttl, isLeft } = this.config;
+    const { ttl, entries } = this.config;
     const now = this.config.now();
     const age = now - entry.createdAt;
     if (ttl !== null && age >= ttl) return expired(ttl / 1_000);
     const isReady = lane.park === null && (lane.retryAt ?? 0) <= now;
-    const isUnclaimed = isReady && isLeft(entry) && !entry.tried && isDue(entry, lane, now);
+    const isUnclaimed = isReady && entries.isLeft(entry) && !entry.tried && isDue(entry, lane, now);
     return isUnclaimed && age >= UNCLAIMED_LIFE ? unclaimed(entry.entityName) : null;
   }
 }

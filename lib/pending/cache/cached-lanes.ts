@@ -39,12 +39,13 @@ export class CachedLanes {
   private readonly grace: number;
   /** Distinguishes values that this store has written from those of other stores. */
   private readonly id = randomUUID();
+  private version = 0;
   private listing: Promise<void> | undefined;
   private hasWarned = false;
 
   constructor(private readonly config: CachedLanesConfig) {
     this.values = new LaneValues(config.cache);
-    this.grace = config.cache.isVolatile ? GRACE : LASTING_GRACE;
+    this.grace = config.cache.outlivesProcess ? LASTING_GRACE : GRACE;
   }
 
   async read(did: string): Promise<CachedLane> {
@@ -62,6 +63,15 @@ export class CachedLanes {
       if (after !== before && !(isIdle(before) && isIdle(after))) await this.write(did, after);
       return result;
     });
+  }
+
+  /**
+   * A version for an entry of the lane. It is above the clock, so that an address whose value was forgotten,
+   * together with its versions, never gets one of those again.
+   */
+  nextVersion(lane: CachedLane): number {
+    this.version = Math.max(this.version, lane.version, this.config.now()) + 1;
+    return this.version;
   }
 
   /**
@@ -128,9 +138,9 @@ export class CachedLanes {
     try {
       const written = await this.values.get(did);
       if (written) this.index.put(did, written, this.endOf(written.lane), this.config.now());
-      // Only where the directory lists accounts with entries. In memory, a lane without entries has a key
+      // Only where the directory lists accounts with entries. In Maps, a lane without entries has a key
       // too, as long as it lasts.
-      else if (!this.config.cache.isVolatile) await this.lost(did);
+      else if (!this.config.cache.isInMaps) await this.lost(did);
     } catch (error) {
       if (!(error instanceof UnreadableValueError)) throw error;
       // One value that cannot be read must not hide the others.

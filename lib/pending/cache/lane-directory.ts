@@ -8,9 +8,9 @@ const PREFIX = 'parity:pending-accounts:';
 const PARTS = 64;
 
 /**
- * Lists the accounts that have pending syncs in a cache that outlives the process. Not every store can list
- * its keys, and in a store that other applications share, all of their keys would have to be read. An account
- * is listed before its first pending sync is written, and removed after its last one is gone. A process that
+ * Lists the accounts that have pending syncs in a cache that is more than Maps. Not every store can list its
+ * keys, and in a store that other applications share, all of their keys would have to be read. An account is
+ * listed before its first pending sync is written, and removed after its last one is gone. A process that
  * dies in between leaves a name too many, and never one too few.
  */
 export class LaneDirectory {

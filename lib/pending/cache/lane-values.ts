@@ -21,7 +21,7 @@ export class LaneValues {
   private readonly directory: LaneDirectory | null;
 
   constructor(private readonly cache: PendingCache) {
-    this.directory = cache.isVolatile ? null : new LaneDirectory(cache);
+    this.directory = cache.isInMaps ? null : new LaneDirectory(cache);
   }
 
   /** @throws UnreadableValueError if there is a value that is no lane of this format */
@@ -51,10 +51,10 @@ export class LaneValues {
     return this.delete(did);
   }
 
-  /** The accounts that have pending syncs; in memory, all that have a value. */
+  /** The accounts that have pending syncs; in Maps, all that have a value. */
   async dids(): Promise<Iterable<string>> {
     if (this.directory) return this.directory.all();
-    return this.cache.keysInMemory().flatMap((key) => {
+    return this.cache.keysInMaps().flatMap((key) => {
       const at = key.indexOf(PREFIX);
       return at < 0 ? [] : [key.slice(at + PREFIX.length)];
     });

@@ -1,11 +1,10 @@
-import { type Cache, createCache } from 'cache-manager';
+import { createCache } from 'cache-manager';
 import { PendingCacheError } from '../../errors/pending-cache.error.js';
 import { reasonOf } from '../../errors/reason-of.js';
 import type { PendingSyncCache } from '../../model/options.js';
 import { KeyedQueue } from '../../runtime/keyed-queue.js';
+import { type Keyv, outlivesProcess, storesOf, throwErrors } from '../../runtime/keyv-stores.js';
 import { within } from '../../runtime/within.js';
-
-type Keyv = Cache['stores'][number];
 
 /** In ms. A cache that has not answered by then counts as failed. */
 const PATIENCE = 5_000;
@@ -19,6 +18,8 @@ const NO_TTL = 0;
 export interface PendingCacheConfig {
   /** Default: the memory of this process. */
   readonly cache?: PendingSyncCache | undefined;
+  /** Whether its values outlive the process. Default: what its adapters tell; false if they do not. */
+  readonly outlivesProcess?: boolean | undefined;
   /** How long the cache may take to answer, in ms. Default 5000. */
   readonly patience?: number;
 }
@@ -29,18 +30,20 @@ export interface PendingCacheConfig {
  * write would make it true.
  */
 export class PendingCache {
-  /** Whether its values end with the process. */
-  readonly isVolatile: boolean;
+  readonly outlivesProcess: boolean;
+  /** Whether its values are in Maps of this process, which answer at once and list their keys. */
+  readonly isInMaps: boolean;
   private readonly stores: readonly Keyv[];
   private readonly patience: number;
   /** One request per key at a time, because a late write must not overwrite a newer one. */
   private readonly order = new KeyedQueue();
   private pausedUntil = -Infinity;
 
-  constructor({ cache = createCache(), patience = PATIENCE }: PendingCacheConfig = {}) {
-    this.stores = 'stores' in cache ? cache.stores : [cache];
+  constructor({ cache = createCache(), patience = PATIENCE, ...config }: PendingCacheConfig = {}) {
+    this.stores = storesOf(cache);
     this.patience = patience;
-    this.isVolatile = this.stores.every(({ store }) => store instanceof Map);
+    this.outlivesProcess = config.outlivesProcess ?? outlivesProcess(this.stores) ?? false;
+    this.isInMaps = this.stores.every(({ store }) => store instanceof Map);
     this.stores.forEach(throwErrors);
   }
 
@@ -71,14 +74,14 @@ export class PendingCache {
     });
   }
 
-  /** All keys of a cache in memory, including any prefix that it adds. */
-  keysInMemory(): string[] {
+  /** All keys in Maps, including any prefix that the cache adds. */
+  keysInMaps(): string[] {
     return this.stores.flatMap(({ store }) => (store instanceof Map ? [...store.keys()].map(String) : []));
   }
 
   private async ask<T>(what: string, key: string, request: () => Promise<T>): Promise<T> {
     try {
-      return this.isVolatile ? await request() : await this.inTime(key, request);
+      return this.isInMaps ? await request() : await this.inTime(key, request);
     } catch (error) {
       if (error instanceof SyntaxError) throw unreadable(key, error);
       throw new PendingCacheError(
@@ -109,13 +112,3 @@ export const unreadable = (key: string, cause?: unknown): UnreadableValueError =
       'the version that wrote it, or delete the key (removeForDid does) and run ParityService.reconcile().',
     { cause },
   );
-
-/**
- * A Keyv, and some adapters, return nothing for a value that they could not read, unless they are told to
- * throw.
- */
-function throwErrors(keyv: Keyv): void {
-  keyv.throwOnErrors = true;
-  const { store } = keyv as { store: { throwOnErrors?: boolean } };
-  if (typeof store.throwOnErrors === 'boolean') store.throwOnErrors = true;
-}

@@ -39,10 +39,6 @@ export class DatabaseRepositoryStateStore extends RepositoryStateStore {
     return this.save(did, state, token);
   }
 
-  override async forget(did: string): Promise<void> {
-    await this.access.query(this.access.sql.lanes.forgetState, [did]);
-  }
-
   private async save(did: string, state: RepositoryState, token: number | undefined): Promise<void> {
     const { saveState, saveOwnState } = this.access.sql.lanes;
     const values = stateValues(did, state);

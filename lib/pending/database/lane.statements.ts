@@ -156,6 +156,5 @@ export function laneStatements(dialect: SqlDialect) {
     saveLastState: `UPDATE ${lane} SET ${assignments(STATE)}, ${released('settled', '0')} WHERE did = $1 AND token = $6 AND leased`,
     releaseSettled: `UPDATE ${lane} SET ${released('settled', '0')} WHERE ${ours}`,
     saveState: dialect.upsertLane({ did: '$1', ...STATE }, () => STATE),
-    forgetState: `UPDATE ${lane} SET head = NULL, in_flight = NULL, unsettled = NULL, spent = NULL WHERE did = $1`,
   };
 }

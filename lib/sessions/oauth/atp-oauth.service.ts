@@ -2,11 +2,11 @@ import type { Agent } from '@atproto/api';
 import { requestLocalLock, type NodeOAuthClient } from '@atproto/oauth-client-node';
 import { Logger } from '@nestjs/common';
 import { OAuthSessionInvalidError } from '../../errors/oauth-session-invalid.error.js';
-import { ParityOptionsError } from '../../errors/parity-options.error.js';
 import { SignInError } from '../../errors/sign-in.error.js';
 import type { ParityEvents } from '../../events/parity-events.js';
 import { SessionAuthenticated } from '../../events/session-authenticated.event.js';
 import { SessionInvalidated } from '../../events/session-invalidated.event.js';
+import { checkNames } from '../../model/option-checks.js';
 import { accountNameOf } from '../account-name.js';
 import { sessionLoss } from '../session-loss.js';
 import type { SessionLogger } from '../session-logger.js';
@@ -17,7 +17,7 @@ import { missingScopes } from './granted-scope.js';
 import { KeyedQueue } from '../../runtime/keyed-queue.js';
 import { createOAuthClient } from './oauth-client.js';
 import { OAuthAgents } from './oauth-agents.js';
-import type { OAuthOptions, OAuthStores } from './oauth-options.js';
+import { checkServiceConfig, type OAuthOptions, type OAuthStores } from './oauth-options.js';
 import { checkForProduction } from './production-checks.js';
 import { RetryingSessionStore } from './retrying-session.store.js';
 import { safeReturnTo } from './return-to.js';
@@ -51,6 +51,7 @@ export class AtpOAuthService extends SessionProvider {
   /** @throws ParityOptionsError that names the option, what it got and what it takes */
   constructor(config: AtpOAuthConfig) {
     super();
+    checkServiceConfig(config);
     const { stateStore = new CacheOAuthStateStore(), sessionStore = new CacheOAuthSessionStore() } = config;
     this.#events = config.events;
     this.#logger = config.logger ?? new Logger(AtpOAuthService.name);
@@ -66,11 +67,6 @@ export class AtpOAuthService extends SessionProvider {
     });
     this.#agents = new OAuthAgents(this.#client, this.#sessions);
     this.#errors = new SignInErrors(this.#logger);
-    if (config.storage && !config.sessionStore) {
-      throw new ParityOptionsError(
-        'oauth.storage is an option of ParityModule, which has the DataSource; give databaseOAuthStores(dataSource, …) here.',
-      );
-    }
     checkForProduction({ stateStore, sessionStore }, config, this.#logger);
   }
 
@@ -110,8 +106,10 @@ export class AtpOAuthService extends SessionProvider {
    *   application
    * @throws PdsUnavailableError when the PDS, or a service that leads to it, does not answer
    * @throws SessionStoreError when the store of sign-ins fails
+   * @throws ParityOptionsError for a name that no option has
    */
   async authorize(handle: string, options: AuthorizeOptions = {}): Promise<SignInUrl> {
+    checkNames<AuthorizeOptions>('authorize()', options, { returnTo: true, binding: true });
     const returnTo = options.returnTo === undefined ? null : safeReturnTo(options.returnTo);
     // Handles come from forms, where the field may be missing.
     const typed = String(handle ?? '');

@@ -5,6 +5,7 @@ import type {
   NodeSavedStateStore,
 } from '@atproto/oauth-client-node';
 import { createCache, type Cache } from 'cache-manager';
+import { outlivesProcess, throwErrors } from '../../runtime/keyv-stores.js';
 
 const STATE_PREFIX = 'parity:oauth:state:';
 const SESSION_PREFIX = 'parity:oauth:session:';
@@ -13,9 +14,8 @@ const STATE_TTL = 60 * 60 * 1_000;
 const NO_TTL = 0;
 
 /**
- * Uses the cache's Keyv stores themselves. `cache.get` turns every error into "not there", which would read
- * as "signed out", and `cache.set` takes a failed write for a success. A Keyv hides errors of reads, too,
- * unless it is made with `throwOnErrors: true`; a cache on a network needs that.
+ * Uses the cache's Keyv stores themselves, and makes them throw their errors. `cache.get` turns every error
+ * into "not there", which would read as "signed out", and `cache.set` takes a failed write for a success.
  */
 class CacheEntries<V> {
   readonly volatile: boolean;
@@ -25,7 +25,8 @@ class CacheEntries<V> {
     private readonly prefix: string,
     private readonly ttl: number,
   ) {
-    this.volatile = cache.stores.every((keyv) => keyv.store instanceof Map);
+    this.volatile = outlivesProcess(cache.stores) === false;
+    cache.stores.forEach(throwErrors);
   }
 
   async get(key: string): Promise<V | undefined> {
@@ -62,7 +63,8 @@ class CacheEntries<V> {
 
 /**
  * Sign-ins under way, on cache-manager; each expires an hour after it began. Processes that share them need a
- * cache whose `delete` tells whether there was an entry, as Redis does.
+ * cache whose `delete` tells whether there was an entry, as Redis does. The stores of the cache are made to
+ * throw their errors (`throwOnErrors`).
  */
 export class CacheOAuthStateStore implements NodeSavedStateStore {
   /** Whether its entries end with the process. */
@@ -105,7 +107,10 @@ export class CacheOAuthStateStore implements NodeSavedStateStore {
   }
 }
 
-/** Sessions by DID, on cache-manager; they do not expire by themselves. */
+/**
+ * Sessions by DID, on cache-manager; they do not expire by themselves. The stores of the cache are made to
+ * throw their errors (`throwOnErrors`).
+ */
 export class CacheOAuthSessionStore implements NodeSavedSessionStore {
   /** Whether its sessions end with the process. */
   readonly volatile: boolean;

@@ -8,8 +8,9 @@ import type {
   OAuthClientMetadataInput,
   RuntimeLock,
 } from '@atproto/oauth-client-node';
-import { checkNames } from '../../model/option-checks.js';
-import type { EncryptionOptions } from './encryption/cipher.js';
+import { ParityOptionsError } from '../../errors/parity-options.error.js';
+import { checkNames, type OptionNames } from '../../model/option-checks.js';
+import { ENCRYPTION_NAMES, type EncryptionOptions } from './encryption/cipher.js';
 
 /**
  * Keeps sign-ins under way, by a random key. Entries that were not deleted are to end after about an hour.
@@ -118,29 +119,43 @@ export interface OAuthOptions extends OAuthStores {
   readonly fetch?: typeof globalThis.fetch;
 }
 
+const OAUTH_NAMES: OptionNames<OAuthOptions> = {
+  clientMetadata: true,
+  keyset: true,
+  storage: true,
+  stateStore: true,
+  sessionStore: true,
+  requestLock: true,
+  requireDurableSessions: true,
+  plcDirectoryUrl: true,
+  handleResolver: true,
+  allowHttp: true,
+  fetch: true,
+  ensureTables: true,
+  close: true,
+};
+
 /** @throws ParityOptionsError for a name that no option has */
 export function checkOAuthNames(options: OAuthOptions): void {
-  checkNames<OAuthOptions>('oauth', options, {
-    clientMetadata: true,
-    keyset: true,
-    storage: true,
-    stateStore: true,
-    sessionStore: true,
-    requestLock: true,
-    requireDurableSessions: true,
-    plcDirectoryUrl: true,
-    handleResolver: true,
-    allowHttp: true,
-    fetch: true,
-    ensureTables: true,
-    close: true,
-  });
+  checkNames('oauth', options, OAUTH_NAMES);
   if (options.storage === undefined) return;
   checkNames<DatabaseOAuthStorage>('oauth.storage', options.storage, {
     kind: true,
     dataSource: true,
     poolSize: true,
-    encryptionKeys: true,
-    acceptPlaintext: true,
+    ...ENCRYPTION_NAMES,
   });
+}
+
+/**
+ * Checks what `AtpOAuthService` is made of.
+ *
+ * @throws ParityOptionsError for a name that no option has, and for `storage`, which only the module can take
+ */
+export function checkServiceConfig(config: OAuthOptions): void {
+  checkNames('AtpOAuthService', config, { ...OAUTH_NAMES, events: true, logger: true });
+  if (!config.storage || config.sessionStore) return;
+  throw new ParityOptionsError(
+    'oauth.storage is an option of ParityModule, which has the DataSource; give databaseOAuthStores(dataSource, …) here.',
+  );
 }

@@ -1,4 +1,5 @@
 import type { RuntimeLock } from '@atproto/oauth-client-node';
+import { checkNames } from '../../model/option-checks.js';
 import { leaseLock, type LeaseLockOptions } from './lease-lock.js';
 
 /**
@@ -25,11 +26,19 @@ const RELEASE =
  *
  * A failover to a replica that has not yet received a lease gives it out twice. Keep the sessions of a Redis
  * that may lose writes in the database instead, with its lock.
+ *
+ * @throws ParityOptionsError for a name that no option has
  */
 export function redisRequestLock(
   client: RedisLockClient,
-  { prefix = 'parity:oauth:lock:', ...timing }: RedisRequestLockOptions = {},
+  options: RedisRequestLockOptions = {},
 ): RuntimeLock {
+  checkNames<RedisRequestLockOptions>('redisRequestLock()', options, {
+    prefix: true,
+    ttlMs: true,
+    waitMs: true,
+  });
+  const { prefix = 'parity:oauth:lock:', ...timing } = options;
   return leaseLock(
     {
       tryAcquire: async (name, token, ttlMs) =>

@@ -1,5 +1,6 @@
 import type { DataSource } from 'typeorm';
-import { Cipher, type EncryptionOptions } from '../encryption/cipher.js';
+import { checkNames, type OptionNames } from '../../../model/option-checks.js';
+import { Cipher, ENCRYPTION_NAMES, type EncryptionOptions } from '../encryption/cipher.js';
 import { leaseLock } from '../lease-lock.js';
 import type { OAuthStores } from '../oauth-options.js';
 import { DatabaseLeases } from './database-leases.js';
@@ -12,6 +13,8 @@ export interface DatabaseOAuthOptions extends EncryptionOptions {
   /** Connections of their own that sessions take (on SQLite they share the application's). Default: 2. */
   readonly poolSize?: number;
 }
+
+const OPTION_NAMES: OptionNames<DatabaseOAuthOptions> = { ...ENCRYPTION_NAMES, poolSize: true };
 
 /** The three options of `oauth` that belong together, and their start and end. */
 export interface DatabaseOAuthStores extends Required<OAuthStores> {
@@ -38,12 +41,14 @@ export interface DatabaseOAuthStores extends Required<OAuthStores> {
  * - The tables come with `parityEntities` or `parityMigrations`.
  *
  * @param source the application's DataSource, or a function that gives it, called when it is first needed
- * @throws ParityOptionsError for invalid keys
+ * @throws ParityOptionsError for invalid keys, or a name that no option has
  */
 export function databaseOAuthStores(
   source: DataSource | (() => DataSource),
-  { poolSize = 2, ...encryption }: DatabaseOAuthOptions,
+  options: DatabaseOAuthOptions,
 ): DatabaseOAuthStores {
+  checkNames('databaseOAuthStores()', options, OPTION_NAMES, true);
+  const { poolSize = 2, ...encryption } = options;
   const cipher = new Cipher(encryption);
   const database = new OAuthDatabase(typeof source === 'function' ? source : () => source, poolSize);
   const cleanup = new OAuthCleanup(database);

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { ParityOptionsError } from '../../../errors/parity-options.error.js';
+import type { OptionNames } from '../../../model/option-checks.js';
 import { encryptionKeys, type EncryptionKey } from './encryption-keys.js';
 
 export interface EncryptionOptions {
@@ -15,6 +16,11 @@ export interface EncryptionOptions {
    */
   readonly acceptPlaintext?: boolean;
 }
+
+export const ENCRYPTION_NAMES: OptionNames<EncryptionOptions> = {
+  encryptionKeys: true,
+  acceptPlaintext: true,
+};
 
 /** A value as it is stored, as JSON. */
 export interface Envelope {

@@ -1,11 +1,18 @@
 import type { NodeSavedSession, NodeSavedState } from '@atproto/oauth-client-node';
+import { checkNames, type OptionNames } from '../../../model/option-checks.js';
 import type { OAuthSessionStore, OAuthStateStore } from '../oauth-options.js';
-import { Cipher, type EncryptionOptions, type Purpose } from './cipher.js';
+import { Cipher, ENCRYPTION_NAMES, type EncryptionOptions, type Purpose } from './cipher.js';
 
 export interface EncryptedStoresOptions extends EncryptionOptions {
   readonly stateStore: OAuthStateStore;
   readonly sessionStore: OAuthSessionStore;
 }
+
+const OPTION_NAMES: OptionNames<EncryptedStoresOptions> = {
+  ...ENCRYPTION_NAMES,
+  stateStore: true,
+  sessionStore: true,
+};
 
 /**
  * The two stores of `oauth`, with encrypted contents (AES-256-GCM):
@@ -18,12 +25,14 @@ export interface EncryptedStoresOptions extends EncryptionOptions {
  * session. `get` throws for a value that cannot be decrypted, so that a missing key does not make users count
  * as signed out.
  *
- * @throws ParityOptionsError for invalid keys
+ * @throws ParityOptionsError for invalid keys, or a name that no option has
  */
-export function encryptedStores({ stateStore, sessionStore, ...encryption }: EncryptedStoresOptions): {
+export function encryptedStores(options: EncryptedStoresOptions): {
   readonly stateStore: OAuthStateStore;
   readonly sessionStore: OAuthSessionStore;
 } {
+  checkNames('encryptedStores()', options, OPTION_NAMES, true);
+  const { stateStore, sessionStore, ...encryption } = options;
   const cipher = new Cipher(encryption);
   return {
     stateStore: encrypted<NodeSavedState>(stateStore, cipher, 'state'),
