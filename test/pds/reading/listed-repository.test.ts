@@ -48,7 +48,7 @@ async function reading(
   return read;
 }
 
-async function all(read: RepositoryReading): Promise<unknown[]> {
+async function recordsOf(read: RepositoryReading): Promise<unknown[]> {
   const records: unknown[] = [];
   for await (const record of read.records) records.push(record);
   return records;
@@ -67,7 +67,7 @@ describe('A repository of a PDS without getRepo', () => {
       const read = await reading();
       expect(read).toMatchObject({ status: 'active', isWhole: false, rev: REV });
       pds.answers[LATEST] = json({ cid: 'bafy', rev: LATER });
-      expect(await all(read)).toMatchObject([
+      expect(await recordsOf(read)).toMatchObject([
         { collection: NOTE, rkey: 'a', record: { n: 1 } },
         { collection: NOTE, rkey: 'b', record: { n: 2 } },
       ]);
@@ -77,7 +77,7 @@ describe('A repository of a PDS without getRepo', () => {
   it('is asked for its collections where all are wanted', async () => {
     pds.answers['com.atproto.repo.describeRepo'] = json({ collections: [NOTE, 'com.example.a', '!'] });
     pagesOf([listed('a', { n: 1 }), listed('b', { n: 2 }, undefined, 'com.example.a')]);
-    expect(await all(await reading(null))).toMatchObject([
+    expect(await recordsOf(await reading(null))).toMatchObject([
       { collection: 'com.example.a' },
       { collection: NOTE },
     ]);
@@ -95,7 +95,7 @@ describe('A repository of a PDS without getRepo', () => {
       ],
     });
     pds.answers[LIST] = (response) => response.writeHead(200).end(page.replace('"deep"', deep));
-    expect(await all(await reading())).toMatchObject([
+    expect(await recordsOf(await reading())).toMatchObject([
       { rkey: 'a', record: { n: 1 } },
       { rkey: 'b', error: { reason: 'cid' } },
       { rkey: 'c', error: { reason: 'content' } },
@@ -106,11 +106,11 @@ describe('A repository of a PDS without getRepo', () => {
 
   it('ends where the cursor repeats, and is given up where it never ends', async () => {
     pds.answers[LIST] = json({ records: [listed('a', { n: 1 })], cursor: 'again' });
-    expect(await all(await reading())).toHaveLength(2);
+    expect(await recordsOf(await reading())).toHaveLength(2);
     let page = 0;
     pds.answers[LIST] = (response, request) =>
       json({ records: [listed('a', { n: 1 })], cursor: String(page++) })(response, request);
-    await expect(reading([NOTE], 10_000).then(all)).rejects.toMatchObject({ reason: 'too-large' });
+    await expect(reading([NOTE], 10_000).then(recordsOf)).rejects.toMatchObject({ reason: 'too-large' });
     expect(page).toBeLessThan(100);
   });
 
@@ -118,11 +118,11 @@ describe('A repository of a PDS without getRepo', () => {
     pagesOf([listed('a', { n: 1 })]);
     const first = await reading();
     pds.answers[LATEST] = error(400, 'RepoDeactivated');
-    await expect(all(first)).rejects.toMatchObject({ reason: 'changed' });
+    await expect(recordsOf(first)).rejects.toMatchObject({ reason: 'changed' });
     pds.answers[LATEST] = json({ cid: 'bafy', rev: REV });
     const second = await reading();
     pds.answers[LATEST] = json({ cid: 'bafy', rev: EARLIER });
-    await expect(all(second)).rejects.toMatchObject({ reason: 'changed' });
+    await expect(recordsOf(second)).rejects.toMatchObject({ reason: 'changed' });
   });
 
   it.each([
@@ -134,7 +134,7 @@ describe('A repository of a PDS without getRepo', () => {
     ['an error', error(500, 'InternalServerError')],
   ])('has no answer where a page is %s', async (_name, page) => {
     pds.answers[LIST] = page;
-    await expect(reading().then(all)).rejects.toMatchObject({ code: 'PDS_UNAVAILABLE' });
+    await expect(reading().then(recordsOf)).rejects.toMatchObject({ code: 'PDS_UNAVAILABLE' });
   });
 
   it('tells the state of the account', async () => {

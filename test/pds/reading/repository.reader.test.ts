@@ -24,9 +24,9 @@ async function account(): Promise<Account & { readonly agent: AtpAgent }> {
 async function write(
   { did, agent }: { readonly did: string; readonly agent: AtpAgent },
   collection: string,
-  records: Readonly<Record<string, Record<string, unknown>>>,
+  values: Readonly<Record<string, Record<string, unknown>>>,
 ): Promise<void> {
-  const entries = Object.entries(records);
+  const entries = Object.entries(values);
   for (let start = 0; start < entries.length; start += 200) {
     await agent.com.atproto.repo.applyWrites({
       repo: did,
@@ -40,9 +40,9 @@ async function write(
   }
 }
 
-async function all(records: AsyncIterable<RepositoryRecord>): Promise<RepositoryRecord[]> {
+async function all(iterable: AsyncIterable<RepositoryRecord>): Promise<RepositoryRecord[]> {
   const read: RepositoryRecord[] = [];
-  for await (const record of records) read.push(record);
+  for await (const record of iterable) read.push(record);
   return read;
 }
 
@@ -79,8 +79,11 @@ describe('RepositoryReader at the reference PDS', () => {
     const listed = await network.listRecords(alice.did, NOTE);
     const asListed = read
       .filter(({ collection }) => collection === NOTE)
-      .map(({ rkey, cid, ...rest }) => ({ uri: `at://${alice.did}/${NOTE}/${rkey}`, cid, ...rest }))
-      .map(({ uri, cid, ...rest }) => ({ uri, cid, value: 'record' in rest ? rest.record : rest.error }));
+      .map((record) => ({
+        uri: `at://${alice.did}/${NOTE}/${record.rkey}`,
+        cid: record.cid,
+        value: 'record' in record ? record.record : record.error,
+      }));
     const byUri = (a: { readonly uri: string }, b: { readonly uri: string }): number =>
       a.uri < b.uri ? -1 : 1;
     expect(asListed.toSorted(byUri)).toEqual(listed.toSorted(byUri));
