@@ -17,6 +17,21 @@ const BROKEN: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SO
 export const isConnectionBroken = (error: unknown): boolean =>
   [...causesOf(error)].some((cause) => BROKEN.has((cause as { readonly code?: unknown }).code));
 
+/**
+ * Asks a second time where the connection broke: a server may close one that was kept for the next request,
+ * while this is under way. For requests that change nothing.
+ */
+export const askedAgain =
+  (fetch: typeof globalThis.fetch): typeof globalThis.fetch =>
+  async (input, init) => {
+    try {
+      return await fetch(input, init);
+    } catch (error) {
+      if (!isConnectionBroken(error)) throw error;
+      return fetch(input, init);
+    }
+  };
+
 /** Whether an error is one of a connection, or of a time limit. */
 export function isOfNetwork(error: unknown): boolean {
   const { name, code } = error as { readonly name?: unknown; readonly code?: unknown };

@@ -6,6 +6,7 @@ import { IdentityError, type IdentityErrorReason } from '../../errors/identity.e
 import { reasonOf } from '../../errors/reason-of.js';
 import { Recent } from '../../runtime/recent.js';
 import { guardedFetch, isRefusedAddress } from '../../sessions/oauth/guarded-fetch.js';
+import { askedAgain } from '../connection-failure.js';
 import { DEFAULT_TIMEOUT_MS } from '../xrpc-call.js';
 
 const PLC_DIRECTORY = 'https://plc.directory';
@@ -59,7 +60,7 @@ export class AccountDirectory {
     this.resolver = new DidResolver({
       plcUrl: plcDirectoryUrl,
       timeout: timeoutMs,
-      fetch: documentFetch(new URL(plcDirectoryUrl).origin, allowHttp),
+      fetch: askedAgain(documentFetch(new URL(plcDirectoryUrl).origin, allowHttp)),
     });
   }
 
@@ -155,8 +156,9 @@ class GoneError extends Error {}
 function documentFetch(directory: string, allowHttp: boolean): typeof globalThis.fetch {
   const guarded = guardedFetch(globalThis.fetch);
   return async (input, init) => {
-    const { origin } = new URL(input instanceof Request ? input.url : input);
-    const isTrusted = allowHttp || origin === directory;
+    const { origin, pathname } = new URL(input instanceof Request ? input.url : input);
+    // A did:web may name the directory's host, too.
+    const isTrusted = allowHttp || (origin === directory && pathname.startsWith('/did%3Aplc%3A'));
     const response = await (isTrusted ? globalThis.fetch : guarded)(input, init);
     if (response.ok || response.status === 404) return response;
     await response.body?.cancel();

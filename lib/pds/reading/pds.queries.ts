@@ -5,6 +5,7 @@ import { PdsUnavailableError } from '../../errors/pds-unavailable.error.js';
 import { reasonOf } from '../../errors/reason-of.js';
 import { UnexpectedError } from '../../errors/unexpected.error.js';
 import { guardedDownload, isRefusedAddress } from '../../sessions/oauth/guarded-fetch.js';
+import { askedAgain } from '../connection-failure.js';
 import { isOfRequest } from '../failure.js';
 import { isMethodMissing, said } from '../pds-answers.js';
 import { readFailure } from '../reads.js';
@@ -32,7 +33,7 @@ export class PdsQueries {
     allowHttp = false,
     timeoutMs = DEFAULT_TIMEOUT_MS,
   }: { readonly allowHttp?: boolean | undefined; readonly timeoutMs?: number | undefined } = {}) {
-    this.fetch = allowHttp ? globalThis.fetch : guardedDownload(globalThis.fetch);
+    this.fetch = askedAgain(allowHttp ? globalThis.fetch : guardedDownload(globalThis.fetch));
     this.timeoutMs = timeoutMs;
   }
 

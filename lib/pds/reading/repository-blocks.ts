@@ -44,38 +44,14 @@ export class RepositoryBlocks implements AsyncDisposable {
   }
 
   /**
-   * The bytes of a block; null where there are more than `limit`. A promise where they have to be read.
+   * The bytes of a block; null where there are more than `limit`.
    *
    * @throws RepositoryUnreadableError where there is no such block
    */
-  get(cid: Cid, limit: number): Uint8Array | null | Promise<Uint8Array | null> {
+  get(cid: Cid, limit: number): Uint8Array | null {
     const offset = this.index.find(cid.bytes);
     if (offset === undefined) throw this.missing(cid);
     const head = this.spool.read(offset, MAX_HEAD);
-    return head instanceof Promise
-      ? this.read(cid, offset, head, limit)
-      : this.after(cid, offset, head, limit);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.spool[Symbol.asyncDispose]();
-  }
-
-  private async read(
-    cid: Cid,
-    offset: number,
-    head: Promise<Uint8Array>,
-    limit: number,
-  ): Promise<Uint8Array | null> {
-    return this.after(cid, offset, await head, limit);
-  }
-
-  private after(
-    cid: Cid,
-    offset: number,
-    head: Uint8Array,
-    limit: number,
-  ): Uint8Array | null | Promise<Uint8Array | null> {
     let size = 0;
     let at = 0;
     for (let byte = 0x80; byte >= 0x80; at++) {
@@ -85,6 +61,10 @@ export class RepositoryBlocks implements AsyncDisposable {
     if (Buffer.compare(head.subarray(at, at + CID_BYTES), cid.bytes) !== 0) throw this.missing(cid);
     const length = size - CID_BYTES;
     return length > limit ? null : this.spool.read(offset + at + CID_BYTES, length);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.spool[Symbol.asyncDispose]();
   }
 
   private missing(cid: Cid): Error {

@@ -126,9 +126,9 @@ export class RepositoryReader {
       ask: async (account) => {
         await using blocks = new RepositoryBlocks(did);
         const { rev, data } = await this.proof(account, blocks, address, signal);
-        const cid = await findInTree(blocks, data, `${collection}/${rkey}`);
+        const cid = findInTree(blocks, data, `${collection}/${rkey}`);
         if (cid === null) return { status: 'active', rev, cid };
-        const content = contentOf(await blocks.get(cid, MAX_RECORD_BYTES), address);
+        const content = contentOf(blocks.get(cid, MAX_RECORD_BYTES), address);
         return { status: 'active', rev, cid: cid.toString(), ...content };
       },
     });

@@ -29,7 +29,7 @@ export async function signedCommit(
   keyOf: (again: boolean) => Promise<string>,
 ): Promise<SignedCommit> {
   const { did } = blocks;
-  const commit = commitOf(did, await blocks.get(root, MAX_COMMIT_BYTES));
+  const commit = commitOf(did, blocks.get(root, MAX_COMMIT_BYTES));
   const key = await keyOf(false);
   if (await isSignedBy(commit, key)) return commit;
   const current = await keyOf(true);

@@ -34,14 +34,13 @@ export interface TreeNode {
  * @param bounds exclusive; '' and null for none
  * @throws RepositoryUnreadableError
  */
-export async function treeNode(
+export function treeNode(
   blocks: RepositoryBlocks,
   cid: Cid,
   bounds: { readonly after: string; readonly before: string | null } = { after: '', before: null },
-): Promise<TreeNode> {
+): TreeNode {
   const { did } = blocks;
-  const found = blocks.get(cid, MAX_NODE_BYTES);
-  const bytes = found instanceof Promise ? await found : found;
+  const bytes = blocks.get(cid, MAX_NODE_BYTES);
   if (bytes === null) throw noNode(did, cid, 'it is too large');
   if (cborProblem(bytes, 4) !== null) throw noNode(did, cid, 'it is no map');
   const { l: left, e: entries } = decode(bytes) as { readonly l?: unknown; readonly e?: unknown };

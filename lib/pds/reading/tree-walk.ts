@@ -17,20 +17,20 @@ interface Step {
  *
  * @throws RepositoryUnreadableError
  */
-export async function* walkTree(
+export function* walkTree(
   blocks: RepositoryBlocks,
   root: Cid,
   wanted: WantedKeys,
-): AsyncGenerator<TreeEntry, void, undefined> {
+): Generator<TreeEntry, void, undefined> {
   const path: Step[] = [];
-  const enter = async (cid: Cid | null, after: string, before: string | null): Promise<void> => {
+  const enter = (cid: Cid | null, after: string, before: string | null): void => {
     if (cid === null || !wanted.mayBeBetween(after, before)) return;
     if (path.length >= MAX_LEVELS) throw noNode(blocks.did, cid, 'it is too deep in the tree');
-    const node = await treeNode(blocks, cid, { after, before });
+    const node = treeNode(blocks, cid, { after, before });
     path.push({ node, before, passed: 0 });
-    await enter(node.left, after, node.entries[0]?.key ?? before);
+    enter(node.left, after, node.entries[0]?.key ?? before);
   };
-  await enter(root, '', null);
+  enter(root, '', null);
   for (let step = path.at(-1); step !== undefined; step = path.at(-1)) {
     const { node, before } = step;
     const entry = node.entries[step.passed];
@@ -40,7 +40,7 @@ export async function* walkTree(
     }
     step.passed += 1;
     if (wanted.has(entry.key)) yield entry;
-    await enter(entry.right, entry.key, node.entries[step.passed]?.key ?? before);
+    enter(entry.right, entry.key, node.entries[step.passed]?.key ?? before);
   }
 }
 
@@ -49,13 +49,13 @@ export async function* walkTree(
  *
  * @throws RepositoryUnreadableError
  */
-export async function findInTree(blocks: RepositoryBlocks, root: Cid, key: string): Promise<Cid | null> {
+export function findInTree(blocks: RepositoryBlocks, root: Cid, key: string): Cid | null {
   let after = '';
   let before: string | null = null;
   let cid: Cid | null = root;
   for (let level = 0; cid !== null; level++) {
     if (level >= MAX_LEVELS) throw noNode(blocks.did, cid, 'it is too deep in the tree');
-    const { left, entries }: TreeNode = await treeNode(blocks, cid, { after, before });
+    const { left, entries }: TreeNode = treeNode(blocks, cid, { after, before });
     const next = entries.findIndex((entry) => entry.key >= key);
     const entry = entries[next];
     if (entry?.key === key) return entry.value;

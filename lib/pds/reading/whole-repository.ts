@@ -40,10 +40,9 @@ async function* recordsOf(
 ): AsyncGenerator<RepositoryRecord, void, undefined> {
   try {
     let count = 0;
-    for await (const { key, value } of walkTree(blocks, data, wanted)) {
+    for (const { key, value } of walkTree(blocks, data, wanted)) {
       signal?.throwIfAborted();
-      const found = blocks.get(value, MAX_RECORD_BYTES);
-      yield recordAt(blocks.did, key, value.toString(), found instanceof Promise ? await found : found);
+      yield recordAt(blocks.did, key, value.toString(), blocks.get(value, MAX_RECORD_BYTES));
       count += 1;
       if (count % AT_ONCE === 0) await setImmediate();
     }
