@@ -183,6 +183,12 @@ export class SyncedEntity {
     return this.sync.level === 'has-record' ? 'network' : 'both';
   }
 
+  /** Whether conflicts of the class may need the record that both sides agreed on last. */
+  get mergesRecords(): boolean {
+    const { conflicts } = this.sync;
+    return this.authority === 'both' && (conflicts === 'merge' || typeof conflicts === 'function');
+  }
+
   get hasFixedRkey(): boolean {
     return this.mapper?.rkey !== undefined;
   }

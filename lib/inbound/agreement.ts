@@ -23,7 +23,7 @@ export async function agreementOf(
 ): Promise<Agreement> {
   const { mapper } = entity;
   if (entity.authority !== 'both' || !mapper) return NO_AGREEMENT;
-  const base = mergesRecords(entity) ? record : null;
+  const base = entity.mergesRecords ? record : null;
   try {
     const ours = await entity.toRecord(row);
     const foreign = foreignFields(record, ours.record, mapper);
@@ -43,10 +43,6 @@ export const withForeign = (
   { mapper }: SyncedEntity,
 ): { readonly record: RecordJson; readonly cid: string } =>
   prepareRecord({ ...foreign, ...ours }, mapper?.collection ?? '');
-
-/** Whether conflicts of a class may need the record that both sides agreed on. */
-export const mergesRecords = ({ sync: { conflicts } }: SyncedEntity): boolean =>
-  conflicts === 'merge' || typeof conflicts === 'function';
 
 /** Whole instances of rows that were just written; what an instance lacks is loaded. */
 export async function wholeRows(

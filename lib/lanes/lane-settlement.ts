@@ -61,10 +61,14 @@ export class LaneSettlement implements SettlementLedger {
     return this.givesBackAfter?.every((change) => final.has(change) || this.settled.has(change)) ?? false;
   }
 
-  private entryOf({ target: { uri, desired }, isFinal, rev }: Settling): SettledEntry[] {
+  private entryOf({ target, isFinal, rev }: Settling): SettledEntry[] {
+    const { uri, desired, change } = target;
     const entry = this.entries.get(uri);
-    const cid = desired.kind === 'record' ? desired.prepared.cid : null;
-    return entry ? [{ uri, version: entry.version, cid, stays: !isFinal, rev }] : [];
+    if (!entry) return [];
+    const settled = { uri, version: entry.version, stays: !isFinal, rev };
+    if (desired.kind !== 'record') return [{ ...settled, cid: null }];
+    const { cid, record } = desired.prepared;
+    return [{ ...settled, cid, ...(change.entity.mergesRecords && { base: record }) }];
   }
 }
 
