@@ -48,15 +48,18 @@ describe.each(databaseKinds)('On %s', (database) => {
       await app.parity.runOnce();
     }
 
-    const bothEnd = async (text: string | undefined): Promise<void> => {
-      expect((await stage.value(uri))?.['text']).toBe(text);
-      expect((await memos().find()).map((one) => one.text)).toEqual(text === undefined ? [] : [text]);
-      expect(await app.parity.countPendingSyncs(stage.did)).toBe(0);
-    };
+    /** What the record, the rows and the pending syncs have come to. */
+    const ends = async (): Promise<unknown> => ({
+      record: (await stage.value(uri))?.['text'],
+      rows: (await memos().find()).map((one) => one.text),
+      pending: await app.parity.countPendingSyncs(stage.did),
+    });
+    const both = (text: string) => ({ record: text, rows: [text], pending: 0 });
+    const NOTHING = { record: undefined, rows: [], pending: 0 };
 
     it("ends as the record with 'remote', and tells what was dropped", async () => {
       await changedOnBothSides({}, { text: 'mine' }, { text: 'theirs' });
-      await bothEnd('theirs');
+      expect(await ends()).toEqual(both('theirs'));
       expect(app.taken(ConflictResolved)).toMatchObject([
         { resolution: 'remote', local: { text: 'mine', other: 'theirs' }, remote: { text: 'theirs' } },
       ]);
@@ -64,13 +67,13 @@ describe.each(databaseKinds)('On %s', (database) => {
 
     it("ends as the row with 'local', with the fields of the other application", async () => {
       await changedOnBothSides({ conflicts: 'local' }, { text: 'mine' }, { text: 'theirs', other: 'more' });
-      await bothEnd('mine');
+      expect(await ends()).toEqual(both('mine'));
       expect(await stage.value(uri)).toMatchObject({ text: 'mine', other: 'more' });
     });
 
     it("ends as the later edit with 'newest'", async () => {
       await changedOnBothSides({ conflicts: 'newest' }, { text: 'mine, later' }, { text: 'theirs' });
-      await bothEnd('mine, later');
+      expect(await ends()).toEqual(both('mine, later'));
     });
 
     it("takes each field from the side that changed it with 'merge'", async () => {
@@ -79,7 +82,7 @@ describe.each(databaseKinds)('On %s', (database) => {
         { mood: 'glad' },
         { text: 'theirs', mood: 'calm', other: 'more' },
       );
-      await bothEnd('theirs');
+      expect(await ends()).toEqual(both('theirs'));
       expect(await stage.value(uri)).toMatchObject({ text: 'theirs', mood: 'glad', other: 'more' });
       expect(await memo()).toMatchObject({ text: 'theirs', mood: 'glad' });
     });
@@ -96,7 +99,7 @@ describe.each(databaseKinds)('On %s', (database) => {
       expect((await stage.value(uri))?.['text']).toBe('theirs');
       expect(await app.parity.conflicts.resolve(uri, { text: 'ours' })).toBe(true);
       await app.parity.runOnce();
-      await bothEnd('ours');
+      expect(await ends()).toEqual(both('ours'));
       expect(await app.parity.conflicts.list()).toEqual([]);
       expect(await app.parity.conflicts.resolve(uri, 'local')).toBe(false);
     });
@@ -110,7 +113,7 @@ describe.each(databaseKinds)('On %s', (database) => {
       expect(await app.parity.countPendingSyncs(stage.did)).toBe(0);
       await memos().save(Object.assign(await memo(), { text: 'mine, later' }));
       await app.parity.runOnce();
-      await bothEnd('mine, later');
+      expect(await ends()).toEqual(both('mine, later'));
     });
 
     it('is decided by a function of the class', async () => {
@@ -118,12 +121,12 @@ describe.each(databaseKinds)('On %s', (database) => {
         text: [base, local, remote].map((side) => String(side?.['text'])).join(' + '),
       });
       await changedOnBothSides({ conflicts }, { text: 'mine' }, { text: 'theirs' });
-      await bothEnd('base + mine + theirs');
+      expect(await ends()).toEqual(both('base + mine + theirs'));
     });
 
     it("loses the row with its record, unless 'local' wins", async () => {
       await changedOnBothSides({}, { text: 'mine' }, null);
-      await bothEnd(undefined);
+      expect(await ends()).toEqual(NOTHING);
     });
 
     it("publishes the row under a new key if its record was deleted and 'local' wins", async () => {
@@ -137,12 +140,12 @@ describe.each(databaseKinds)('On %s', (database) => {
 
     it('comes back as a row if the record was edited while the row was removed', async () => {
       await changedOnBothSides({}, null, { text: 'theirs' });
-      await bothEnd('theirs');
+      expect(await ends()).toEqual(both('theirs'));
     });
 
     it("is deleted if the row was removed and 'local' wins", async () => {
       await changedOnBothSides({ conflicts: 'local' }, null, { text: 'theirs' });
-      await bothEnd(undefined);
+      expect(await ends()).toEqual(NOTHING);
     });
   });
 });

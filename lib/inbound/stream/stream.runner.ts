@@ -184,7 +184,7 @@ export class StreamRunner {
   }
 }
 
-const evidenceOf = ({ kind: _, ...event }: SourceEvent & { kind: 'record' }): Evidence => ({
-  ...event,
-  source: 'stream',
-});
+const evidenceOf = (event: SourceEvent & { kind: 'record' }): Evidence => {
+  const { did, collection, rkey, rev, cid, record, live } = event;
+  return { did, collection, rkey, rev, cid, ...(record && { record }), live, source: 'stream' };
+};
