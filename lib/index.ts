@@ -57,6 +57,19 @@ export type {
   ReconcileResult,
 } from './maintenance/reconcile/reconciliation.js';
 
+// Follow repositories
+export { firehose, type FirehoseOptions } from './inbound/sources/firehose/firehose.js';
+export { jetstream, type JetstreamOptions } from './inbound/sources/jetstream/jetstream.js';
+export { tap, type TapOptions } from './inbound/sources/tap/tap.js';
+export {
+  tapWebhook,
+  type TapWebhookOptions,
+  type TapWebhookSource,
+} from './inbound/sources/tap/tap-webhook.js';
+export type { OpenOptions, RecordSource, SourceBatch, SourceEvent } from './inbound/sources/record-source.js';
+export type { RecordJson } from './model/evidence.js';
+export { WebhookRefusedError } from './errors/webhook-refused.error.js';
+
 // Sign accounts in
 export { SessionProvider } from './sessions/session-provider.js';
 export { AtpOAuthService } from './sessions/oauth/atp-oauth.service.js';

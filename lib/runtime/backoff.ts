@@ -1,11 +1,16 @@
 const FIRST = 5_000;
 
 /**
- * Milliseconds to wait after `failures` transient failures in a row: doubling from 5 seconds to `longest`,
- * with up to a third of jitter.
+ * Milliseconds to wait after `failures` transient failures in a row: doubling from `first`, 5 seconds, to
+ * `longest`, with up to a third of jitter.
  */
-export function backoff(failures: number, longest: number, random: () => number = Math.random): number {
-  const full = Math.min(longest, FIRST * 2 ** Math.min(failures - 1, 20));
+export function backoff(
+  failures: number,
+  longest: number,
+  random: () => number = Math.random,
+  first = FIRST,
+): number {
+  const full = Math.min(longest, first * 2 ** Math.min(failures - 1, 20));
   return Math.round(full * (1 - random() / 3));
 }
 

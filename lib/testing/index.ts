@@ -1,1 +1,2 @@
 export * from './network/index.js';
+export * from './sources/index.js';
