@@ -27,7 +27,7 @@ export interface RecordSourceSubject extends AsyncDisposable {
   /** Makes the service unable to go on after any position that it has told, and breaks the connections. */
   forget?(): Promise<void> | void;
   /**
-   * Sends more than a source may read ahead, at least 64 MB.
+   * Sends more than a source may read ahead, at least 48 MB.
    *
    * @returns whether the source made the service wait
    */

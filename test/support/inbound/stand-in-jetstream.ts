@@ -122,12 +122,18 @@ export class StandInJetstream extends StandIn {
     const tell = (): void => {
       for (; at < this.events.length; at++) {
         const event = this.events[at];
-        if (event !== undefined && passes(event.entry, filter)) this.deliver(socket, this.message(event));
+        if (event !== undefined && this.tells(event.entry) && passes(event.entry, filter))
+          this.deliver(socket, this.message(event));
       }
     };
     this.onEvents.add(tell);
     socket.on('close', () => this.onEvents.delete(tell));
     tell();
+  }
+
+  /** Version 1 has no `sync`. */
+  private tells({ kind }: LogEntry): boolean {
+    return this.version === 2 || kind !== 'sync';
   }
 
   private message({ position, entry }: Event): string {

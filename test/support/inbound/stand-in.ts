@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 
 const CHUNK = 1024 * 1024;
-const FLOOD_BYTES = 96 * CHUNK;
+const FLOOD_BYTES = 48 * CHUNK;
 
 /** A websocket service with the faults that services and networks have. */
 export abstract class StandIn implements AsyncDisposable {
@@ -76,7 +76,7 @@ export abstract class StandIn implements AsyncDisposable {
       await sleep(200);
       const waiting = [...this.sockets].reduce((bytes, socket) => bytes + socket.bufferedAmount, 0);
       if (waiting === 0) return false;
-      quiet = waiting === before ? quiet + 1 : 0;
+      quiet = waiting >= before ? quiet + 1 : 0;
       before = waiting;
     }
     return true;

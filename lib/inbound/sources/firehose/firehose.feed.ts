@@ -23,7 +23,7 @@ export class FirehoseFeed implements Feed {
   cursor: string | null;
   private readonly wanted: Wanted;
   private readonly chains = new AccountChains();
-  private wasOpen = false;
+  private hasFailed = false;
   /** Why the service cannot go on after the cursor. Then it starts with what happens from now on. */
   private lost: string | null = null;
 
@@ -44,10 +44,12 @@ export class FirehoseFeed implements Feed {
 
   opened(): SourceEvent[] {
     const isResumed = this.cursor !== null && this.lost === null;
-    const reason = this.lost ?? 'the connection broke before the first event, which tells the position';
-    const events: SourceEvent[] = isResumed || !(this.wasOpen || this.lost !== null) ? [] : [gap(reason)];
-    this.wasOpen = true;
-    return events;
+    if (isResumed || !this.hasFailed) return [];
+    return [gap(this.lost ?? 'the connection failed before the first event, which tells the position')];
+  }
+
+  failed(): void {
+    this.hasFailed = true;
   }
 
   read(message: Buffer): SourceEvent[] {

@@ -19,7 +19,7 @@ export class JetstreamFeed implements Feed {
   private readonly at: { host: string; position: number | null };
   private current: number;
   private failures = 0;
-  private wasOpen = false;
+  private hasFailed = false;
   /** Why the current host cannot go on after the position. */
   private lost: string | null = null;
 
@@ -46,7 +46,6 @@ export class JetstreamFeed implements Feed {
     const hello = this.dialect.hello(this.request());
     if (hello !== null) socket.send(hello);
     const reason = this.gapReason();
-    this.wasOpen = true;
     return reason === null ? [] : [{ kind: 'gap', reason }];
   }
 
@@ -61,6 +60,7 @@ export class JetstreamFeed implements Feed {
   }
 
   failed({ code, message }: FeedError): void {
+    this.hasFailed = true;
     if (code === 'CursorTooOld' || code === 'FutureCursor') this.lost = message;
     const isStuck = ++this.failures >= (this.position === null ? 1 : FAILURES_PER_HOST);
     if (!isStuck || this.lost !== null) return;
@@ -116,7 +116,7 @@ export class JetstreamFeed implements Feed {
     if (this.lost !== null) return this.lost;
     if (this.position !== null) return this.dialect.isTooOld(this.position);
     if (this.at.position !== null) return `${this.host.host} answers instead of ${this.at.host}`;
-    if (this.wasOpen) return 'the connection broke before the first event, which tells the position';
+    if (this.hasFailed) return 'the connection failed before the first event, which tells the position';
     return null;
   }
 

@@ -1,3 +1,4 @@
+import { Recent } from '../../../runtime/recent.js';
 import type { Feed } from '../feed/feed.js';
 import type { FeedError } from '../feed/feed-error.js';
 import type { FeedConnection, FeedSocket } from '../feed/feed-socket.js';
@@ -14,6 +15,8 @@ export class TapFeed implements Feed {
   private readonly wanted: Wanted;
   /** Messages that were read since the last acknowledgement. A message that Tap sends again is among them. */
   private readonly unacknowledged = new Set<number>();
+  /** Acknowledged over this connection. A copy that Tap had sent before is no news. */
+  private committed = new Recent<number, true>(10_000);
   /** Acknowledgements that no connection took. */
   private readonly owed = new Set<number>();
 
@@ -31,6 +34,8 @@ export class TapFeed implements Feed {
   }
 
   async opened(socket: FeedSocket, signal: AbortSignal): Promise<SourceEvent[]> {
+    // The numbers of a Tap that was set up anew begin again.
+    this.committed = new Recent(10_000);
     this.acknowledged(socket);
     await this.admin.addAccounts(this.address, this.options.accounts ?? [], signal);
     return [];
@@ -38,10 +43,10 @@ export class TapFeed implements Feed {
 
   read(message: Buffer): SourceEvent[] {
     const { id, events, skipped } = readTapMessage(bodyOf(message), this.wanted);
+    const isCopy = id !== null && (this.unacknowledged.has(id) || this.committed.get(id) === true);
+    if (id !== null) this.unacknowledged.add(id);
+    if (isCopy) return [];
     if (skipped !== null) this.skip(skipped);
-    if (id === null) return [];
-    if (this.unacknowledged.has(id)) return [];
-    this.unacknowledged.add(id);
     return [...events];
   }
 
@@ -51,6 +56,7 @@ export class TapFeed implements Feed {
     for (const id of this.owed) {
       if (!socket.send(JSON.stringify({ type: 'ack', id }))) return;
       this.owed.delete(id);
+      this.committed.set(id, true);
     }
   }
 
