@@ -1,3 +1,4 @@
+import { AccountInactiveError } from '../errors/account-inactive.error.js';
 import { AuthenticationError } from '../errors/authentication.error.js';
 import { OAuthSessionInvalidError } from '../errors/oauth-session-invalid.error.js';
 import { atUri } from '../model/address.js';
@@ -13,8 +14,8 @@ export function parkedError(
   { code, reason }: Park,
   changes: readonly Change[],
 ): AuthenticationError {
-  const sessionGone = new OAuthSessionInvalidError(reason, { did });
-  const error = code === sessionGone.code ? sessionGone : new AuthenticationError(reason, { did });
+  const errors = [OAuthSessionInvalidError, AccountInactiveError].map((type) => new type(reason, { did }));
+  const error = errors.find((one) => one.code === code) ?? new AuthenticationError(reason, { did });
   const [only] = changes;
   if (!only || changes.length > 1) return error;
   const { entity, entityId, address } = only;
