@@ -3,7 +3,7 @@ import { AuthenticationError } from '../errors/authentication.error.js';
 import { OAuthSessionInvalidError } from '../errors/oauth-session-invalid.error.js';
 import { atUri } from '../model/address.js';
 import type { Change } from '../sync/change.js';
-import type { Park } from '../pending/pending-entry.js';
+import { parkCodeOf, type Park } from '../pending/pending-entry.js';
 
 /**
  * The error that parked a lane, for the caller of changes that the park stops. It names an entity only if
@@ -15,7 +15,7 @@ export function parkedError(
   changes: readonly Change[],
 ): AuthenticationError {
   const errors = [OAuthSessionInvalidError, AccountInactiveError].map((type) => new type(reason, { did }));
-  const error = errors.find((one) => one.code === code) ?? new AuthenticationError(reason, { did });
+  const error = errors.find((one) => parkCodeOf(one) === code) ?? new AuthenticationError(reason, { did });
   const [only] = changes;
   if (!only || changes.length > 1) return error;
   const { entity, entityId, address } = only;

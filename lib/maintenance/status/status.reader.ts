@@ -1,4 +1,3 @@
-import { ACCOUNT_INACTIVE } from '../../errors/account-inactive.error.js';
 import { recordStateOf } from '../../metadata/record-state.js';
 import { atUri, parseAtUri } from '../../model/address.js';
 import { onCommittedData } from '../../database/committed-data.js';
@@ -9,6 +8,7 @@ import { assess } from '../../sync/assessment.js';
 import { unresolvedAddress } from '../../sync/unresolved.js';
 import type { PendingView, PendingStats } from '../../pending/pending-views.js';
 import type { LaneStore } from '../../pending/lane.store.js';
+import { ACCOUNT_INACTIVE } from '../../pending/pending-entry.js';
 import type { PendingSyncReader } from '../../pending/pending-sync.reader.js';
 import type { EntityStatus } from './entity-status.js';
 
