@@ -133,6 +133,7 @@ export {
   type TemporarilyUnavailable,
 } from './http/parity-exception.filter.js';
 export type { ParityHttpOptions, SignInContext } from './http/http-options.js';
+export { TapWebhookController } from './http/tap-webhook.controller.js';
 export { OAuthMetadataController } from './http/oauth-metadata.controller.js';
 
 // Listen

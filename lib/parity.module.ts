@@ -18,6 +18,7 @@ import {
 import { maintenanceProviders } from './parity.module-maintenance.js';
 import { parityProviders } from './parity.module-providers.js';
 import { ParityService } from './parity.service.js';
+import { InboundService } from './inbound/inbound.service.js';
 import { PendingSyncManager } from './maintenance/pending-sync.manager.js';
 import { MapperRegistry } from './records/mapper.registry.js';
 import type { RecordMapper } from './records/record-mapper.js';
@@ -84,6 +85,7 @@ const withParts = (definition: DynamicModule): DynamicModule => ({
     SyncService,
     PendingSyncManager,
     MapperRegistry,
+    InboundService,
     SessionProvider,
     AtpOAuthService,
     ParityInterceptor,

@@ -1,9 +1,12 @@
 import { ParityOptionsError } from '../errors/parity-options.error.js';
+import { WebhookRefusedError } from '../errors/webhook-refused.error.js';
 import type { Repository, RepositoryStore } from '../pending/repository.store.js';
 import type { Conflicts } from './conflicts.service.js';
 import type { Fetcher, FetchResult } from './fetcher.js';
 import type { Importer } from './import/importer.js';
 import type { ImportOptions, ImportReport } from './import/import-report.js';
+import type { ResolvedInboundOptions } from './inbound-options.js';
+import type { TapWebhookSource } from './sources/tap/tap-webhook.js';
 import type { InboundDeadLetters } from './inbound-dead-letters.js';
 
 export interface InboundServiceParts {
@@ -12,6 +15,7 @@ export interface InboundServiceParts {
   readonly conflicts: Conflicts;
   readonly deadLetters: InboundDeadLetters;
   readonly repositories: RepositoryStore;
+  readonly options: Pick<ResolvedInboundOptions, 'source'>;
 }
 
 /** What controllers and operators ask of the way from records to entities. */
@@ -43,6 +47,17 @@ export class InboundService {
   /** See {@link Fetcher.fetch}. */
   async fetch(uri: string): Promise<FetchResult> {
     return this.of('fetch()').fetcher.fetch(uri);
+  }
+
+  /**
+   * Takes one event of a webhook; see `TapWebhookSource.handle`.
+   *
+   * @throws WebhookRefusedError, also where the source is none that takes webhooks
+   */
+  async webhook(body: unknown, authorization: string | undefined): Promise<void> {
+    const { source } = this.of('webhook()').options;
+    if (source && 'handle' in source) return (source as TapWebhookSource).handle(body, authorization);
+    throw new WebhookRefusedError('inbound.source is no tapWebhook().', { status: 503 });
   }
 
   private of(method: string): InboundServiceParts {

@@ -6,11 +6,11 @@ type AnyError = new (...args: unknown[]) => ParityError;
 
 const context: ParityErrorContext = { did: undefined, uri: undefined, entityName: 'Post', cause: undefined };
 
-const REASONED: readonly unknown[] = [
+const REASONED: ReadonlySet<unknown> = new Set([
   parity.IdentityError,
   parity.RecordUnreadableError,
   parity.RepositoryUnreadableError,
-];
+]);
 
 /** Every error of the package, as it is thrown where little is known. */
 const errors: ParityError[] = Object.values(parity as Record<string, unknown>)
@@ -23,7 +23,7 @@ const errors: ParityError[] = Object.values(parity as Record<string, unknown>)
     if (Class === (parity.LeaseLostError as unknown)) return new Class('did:web:alice.test');
     if (Class === (parity.WebhookRefusedError as unknown))
       return new Class('refused', { status: 503, ...context });
-    if (REASONED.includes(Class)) return new Class('failed', 'unknown', context);
+    if (REASONED.has(Class)) return new Class('failed', 'unknown', context);
     return new Class('failed', context);
   });
 

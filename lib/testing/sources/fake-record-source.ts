@@ -61,6 +61,7 @@ export class FakeRecordSource implements RecordSource {
     this.opened.push({ cursor, ...asked });
     let at = cursor === null ? this.acknowledged : Number(cursor);
     let position = cursor;
+    yield { events: [], cursor };
     while (!signal.aborted) {
       const entry = this.entries[at];
       if (entry === undefined) {

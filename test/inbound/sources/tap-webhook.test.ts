@@ -40,6 +40,7 @@ describe("an event of Tap's webhook", () => {
   test('is answered once the next batch is asked for', async () => {
     const ending = new AbortController();
     const batches = open(ending.signal);
+    await batches.next(); // says that the source is open
     const first = batches.next();
     let isAnswered = false;
     const answer = source.handle(deletion('a'), authorization).then(() => (isAnswered = true));
@@ -55,6 +56,7 @@ describe("an event of Tap's webhook", () => {
 
   test('is refused where its batch is given up', async () => {
     const batches = open(new AbortController().signal);
+    await batches.next(); // says that the source is open
     const first = batches.next();
     const answer = source.handle(deletion('a'), authorization).catch((error: unknown) => error);
     await first;
@@ -66,6 +68,7 @@ describe("an event of Tap's webhook", () => {
   test('is refused where too many wait', async () => {
     const ending = new AbortController();
     const batches = open(ending.signal);
+    await batches.next(); // says that the source is open
     const first = batches.next();
     const refused: unknown[] = [];
     const answers = Array.from({ length: 2_000 }, () =>

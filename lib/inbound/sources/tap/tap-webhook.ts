@@ -78,6 +78,7 @@ export class TapWebhook implements TapWebhookSource {
     if (signal.aborted) close();
     void this.addAccounts(options, deliveries);
     try {
+      yield { events: [], cursor: null };
       for (let bodies = await deliveries.next(); bodies !== null; bodies = await deliveries.next()) {
         const events = bodies.flatMap((body) => this.eventsOf(body, wanted));
         if (events.length > 0) yield { events, cursor: null };
