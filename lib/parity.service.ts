@@ -7,6 +7,7 @@ import type { Conflicts } from './inbound/conflicts.service.js';
 import type { FetchResult } from './inbound/fetcher.js';
 import type { ImportOptions, ImportReport } from './inbound/import/import-report.js';
 import type { InboundDeadLetters } from './inbound/inbound-dead-letters.js';
+import { SignInListener } from './inbound/sign-in.listener.js';
 import { InboundService } from './inbound/inbound.service.js';
 import type { Repository } from './pending/repository.store.js';
 import type { PendingSyncRetryResult } from './model/pending-sync-retry-result.js';
@@ -38,6 +39,7 @@ export class ParityService {
      */
     readonly deadLetters: DeadLettersService,
     private readonly inbound: InboundService,
+    private readonly signIns: SignInListener,
   ) {}
 
   /**
@@ -157,9 +159,12 @@ export class ParityService {
 
   /**
    * For session providers: to be called when the account has a new session. Frees its lane; with `autoRetry`
-   * its pending syncs are retried. Never throws.
+   * its pending syncs are retried. Where records are followed, its records are imported. Never throws.
    */
-  sessionAvailable(did: string): Promise<void> {
-    return this.sessions.onSessionAuthenticated(new SessionAuthenticated(did));
+  async sessionAvailable(did: string): Promise<void> {
+    const event = new SessionAuthenticated(did);
+    await this.sessions.onSessionAuthenticated(event);
+    await this.signIns.onSessionAuthenticated(event);
+    await this.signIns.imported(did);
   }
 }

@@ -38,10 +38,9 @@ export class SignInListener {
     }
   }
 
-  /** Resolves once the records of an account that has signed in are imported, where that is awaited. */
+  /** Never throws. Resolves once the records of an account that has signed in are imported, where that is awaited. */
   async imported(did: string): Promise<void> {
     if (!this.options || !this.isActive || this.options.options.importOnSignIn !== 'await') return;
-    await this.onSessionAuthenticated({ did });
     const { importer, log } = this.options;
     await importer
       .import(did)

@@ -49,7 +49,7 @@ export interface RepositoryStore {
   /** Null for an account that nothing is known of. */
   find(did: string): Promise<Repository | null>;
 
-  /** The DIDs of our accounts. */
+  /** The DIDs of our accounts: those that have signed in, or were published for. */
   ours(): Promise<string[]>;
 
   /** A session of the account has begun. Creates its row. An import becomes due where `importAt` says so. */

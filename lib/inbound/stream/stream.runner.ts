@@ -116,7 +116,9 @@ export class StreamRunner {
         onProgress();
         if (isFirst) {
           // Nothing is missed from now on; what happened before is imported.
-          await repositories.importDue(cursor === null ? 'all' : this.unheard.splice(0));
+          const unheard = this.unheard.splice(0);
+          if (cursor === null) await repositories.importDue('all');
+          await repositories.importDue(cursor === null ? (dids ?? unheard) : unheard);
           notify();
           isFirst = false;
         }

@@ -1,4 +1,5 @@
 import type { DataSource, QueryRunner } from 'typeorm';
+import { UNRESOLVED_DID } from '../../sync/unresolved.js';
 import { readable } from '../readable.js';
 import type { ImportCounts, ImportLease, Repository, RepositoryStore } from '../repository.store.js';
 import { LedgerAccess } from './ledger.access.js';
@@ -43,7 +44,7 @@ export class DatabaseRepositoryStore implements RepositoryStore {
   }
 
   async ours(): Promise<string[]> {
-    return (await this.access.rows<{ did: string }>(this.sql.ours, [])).map(({ did }) => did);
+    return (await this.access.rows<{ did: string }>(this.sql.ours, [UNRESOLVED_DID])).map(({ did }) => did);
   }
 
   async signedIn(did: string, { importDue }: { readonly importDue: boolean }): Promise<void> {

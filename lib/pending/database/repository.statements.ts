@@ -23,13 +23,14 @@ const isHeld = 'did = $1 AND token = $2 AND leased_until IS NOT NULL';
 
 /** The statements on what is known of accounts. */
 export function repositoryStatements(dialect: SqlDialect) {
-  const { repository, source } = dialect;
+  const { repository, source, lane } = dialect;
   const row = { did: '$1', ...NEW_REPOSITORY };
   return {
     find:
       'SELECT did, ours, status, handle, pds, rev, collections, imported_at, import_at, counts, last_error, failures ' +
       `FROM ${repository} WHERE did = $1`,
-    ours: `SELECT did FROM ${repository} WHERE ours ORDER BY did`,
+    /** An account that was ever published for has a lane. */
+    ours: `SELECT did FROM ${repository} WHERE ours UNION SELECT did FROM ${lane} WHERE did <> $1 ORDER BY did`,
     signedIn: dialect.upsertRow(repository, 'did', { ...row, ours: 'TRUE' }, () => ({ ours: 'TRUE' })),
     signedInAndDue: dialect.upsertRow(
       repository,
