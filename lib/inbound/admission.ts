@@ -74,13 +74,14 @@ export class Admission {
     results: Map<Evidence, AdmissionResult>,
   ): Promise<readonly Evidence[]> {
     const round = await this.committed(evidence, options);
-    for (const result of round.results) results.set(result.evidence, result);
+    const { notes } = round;
+    for (const result of notes.results) results.set(result.evidence, result);
     const { events, versions, changes, notify, log } = this.config;
-    for (const did of round.changedDids) versions.raise(did);
-    for (const event of round.events) events.emit(event);
-    if (round.wakes.size > 0) {
+    for (const did of notes.changedDids) versions.raise(did);
+    for (const event of notes.events) events.emit(event);
+    if (notes.wakes.size > 0) {
       // A lane that could not be woken is found by the sweep.
-      for (const did of round.wakes)
+      for (const did of notes.wakes)
         await changes
           .wake(did)
           .catch((error: unknown) => log.warn(`Waking ${did} failed: ${reasonOf(error)}`));
@@ -91,15 +92,17 @@ export class Admission {
 
   private async committed(evidence: readonly Evidence[], options: AdmitOptions): Promise<AdmissionRound> {
     for (let attempt = 1; ; attempt++) {
-      const round = new AdmissionRound(evidence, this.config, options);
+      let round: AdmissionRound | undefined;
       try {
         await this.inTransaction(options, async (manager) => {
-          await round.run(manager);
+          round = new AdmissionRound(evidence, this.config, options, manager);
+          await round.run();
           if (round.held.length === 0 && !options.dryRun) await options.keep?.(manager.queryRunner!);
         });
-        return round;
+        return round!;
       } catch (error) {
-        if (error instanceof AuthenticationError) return round; // committed; what afterApply() saved is pending
+        // It is committed; what afterApply() saved is pending until its account signs in.
+        if (error instanceof AuthenticationError && round) return round;
         const passes = error instanceof RetryLaterError || isPassingFailure(error);
         if (attempt >= ATTEMPTS || !passes) throw error;
         await sleep(20 * attempt);

@@ -106,17 +106,18 @@ export class CarScanner {
     const isWhole = this.hasher === undefined && chunk.length - at >= this.left;
     const end = this.take(chunk, at);
     const bytes = chunk.subarray(at, end);
-    if (isWhole) this.checked(hash('sha256', bytes, 'buffer'));
+    if (isWhole) this.checked(hash('sha256', bytes, 'binary'));
     else {
       this.hasher ??= createHash('sha256');
       this.hasher.update(bytes);
-      if (this.left === 0) this.checked(this.hasher.digest());
+      if (this.left === 0) this.checked(this.hasher.digest('binary'));
     }
     return end;
   }
 
-  private checked(digest: Buffer): void {
-    if (digest.compare(this.cid, DIGEST_AT, CID_BYTES) !== 0) {
+  /** @param digest as a string: a buffer for each block would be memory outside of the heap */
+  private checked(digest: string): void {
+    if (digest !== this.cid.toString('latin1', DIGEST_AT)) {
       const cid = decodeCid(this.cid).toString();
       throw broken(this.did, 'wrong-hash', `the bytes of the block ${cid} do not match its CID`);
     }

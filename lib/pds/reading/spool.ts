@@ -21,6 +21,7 @@ export class Spool implements AsyncDisposable {
   /** @param directory for temporary files; the system's by default */
   constructor(private readonly directory = tmpdir()) {}
 
+  /** @param chunk belongs to the spool from now on */
   async append(chunk: Uint8Array): Promise<void> {
     this.size += chunk.length;
     if (this.file === undefined && this.size <= MEMORY_BYTES) {
@@ -29,7 +30,10 @@ export class Spool implements AsyncDisposable {
     }
     try {
       const file = (this.file ??= await this.temporaryFile());
-      for (const bytes of [...this.chunks.splice(0), chunk]) await writeAll(file, bytes);
+      for (const bytes of [...this.chunks.splice(0), chunk]) {
+        await writeAll(file, bytes);
+        free(bytes);
+      }
     } catch (cause) {
       throw new UnexpectedError(
         `A repository cannot be kept in ${this.directory} while it is read: ${reasonOf(cause)}`,
@@ -77,4 +81,12 @@ export class Spool implements AsyncDisposable {
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten;
+}
+
+/**
+ * Gives the memory of a chunk back. Chunks are no load for the garbage collector, which let 100 MB of them lie
+ * about. One that is a part of a buffer is left alone, because others may use the rest.
+ */
+function free({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }

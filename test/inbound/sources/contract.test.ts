@@ -14,7 +14,7 @@ describe('the contract of record sources', () => {
     });
   });
 
-  test.each(brokenRecordSources)('notices a source that $breaks', async ({ source, fails }) => {
+  test.concurrent.each(brokenRecordSources)('notices a source that $breaks', async ({ source, fails }) => {
     const [one, ...others] = contract.filter(({ name }) => name.includes(fails));
 
     expect(others).toEqual([]);
@@ -23,7 +23,7 @@ describe('the contract of record sources', () => {
         const service = new MemoryService();
         return subjectOf(service, service, source(service));
       }),
-    ).rejects.toThrow(Error);
+    ).rejects.toThrow(/\w/);
   });
 
   test('every case has a source that it notices', () => {

@@ -43,11 +43,10 @@ export class TapFeed implements Feed {
 
   read(message: Buffer): SourceEvent[] {
     const { id, events, skipped } = readTapMessage(bodyOf(message), this.wanted);
-    if (skipped !== null) this.skip(skipped);
-    if (id === null) return [];
-    const isCopy = this.unacknowledged.has(id) || this.committed.get(id) === true;
-    this.unacknowledged.add(id);
+    const isCopy = id !== null && (this.unacknowledged.has(id) || this.committed.get(id) === true);
+    if (id !== null) this.unacknowledged.add(id);
     if (isCopy) return [];
+    if (skipped !== null) this.skip(skipped);
     return [...events];
   }
 
