@@ -2,7 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { EventEmitterModule } from '@nestjs/event-emitter';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { ParityExceptionFilter, ParityModule } from 'nestjs-parity';
+import { firehose, parityEntities, ParityExceptionFilter, ParityModule } from 'nestjs-parity';
 import { AuthModule } from './auth/auth.module.js';
 import { SessionGuard } from './auth/session.guard.js';
 import { SignInErrorFilter } from './auth/sign-in-error.filter.js';
@@ -24,6 +24,7 @@ export class AppModule {
         TypeOrmModule.forRoot({
           type: 'better-sqlite3',
           database: settings.database,
+          entities: [...parityEntities],
           autoLoadEntities: true,
           synchronize: true,
         }),
@@ -32,7 +33,9 @@ export class AppModule {
           inject: [Settings],
           useFactory: (injected: Settings) => ({
             oauth: injected.oauth,
-            pendingSyncs: { enabled: true, autoRetry: true },
+            pendingSyncs: { enabled: true, storage: 'database', autoRetry: true },
+            // Posts that are written elsewhere come back: those of before the sign-in, and those of from now on.
+            inbound: { importOnSignIn: 'background', source: firehose({ service: injected.pdsUrl }) },
             http: {
               // Not straight to the PDS, as by default: our sign-in binds itself to the browser with a cookie.
               signInUrl: ({ returnTo, error }) =>

@@ -21,6 +21,7 @@ const jar = join(tmpdir(), `nestjs-parity-${port}.cookies`);
 const signIn = `curl -sL -c '${jar}' --json '{"handle":"alice.test"}' ${origin}/dev/sign-in`;
 const save = (content: string): string =>
   `curl -s -b '${jar}' --json '{"content":"${content}","status":"published"}' ${origin}/posts`;
+const edit = `curl -s -b '${jar}' --json '{"content":"Edited in another app"}' ${origin}/dev/posts/1/edit-elsewhere`;
 const records = `curl -s '${network.pdsUrl}/xrpc/com.atproto.repo.listRecords?repo=alice.test&collection=app.bsky.feed.post'`;
 process.on('exit', () => rmSync(jar, { force: true }));
 console.log(`
@@ -36,6 +37,11 @@ if (!isProduction()) {
 ${signIn}
 ${save('Hello')}
 ${records}
+
+Another app edits the record of the post (here its first); the blog shows that within a second.
+
+${edit}
+sleep 1; curl -s -b '${jar}' ${origin}/posts/1
 
 When a session ends: the PDS ends it, a save is kept (401), it waits; sign in again, and nothing waits any more.
 

@@ -7,7 +7,7 @@ import {
   UpdateDateColumn,
   type Relation,
 } from 'typeorm';
-import { AtpRecordEntity, AutoSyncsWithAtp } from 'nestjs-parity';
+import { AtpHiddenAt, AtpRecordEntity, AutoSyncsWithAtp } from 'nestjs-parity';
 import { User } from '../users/user.entity.js';
 
 export const postStatuses = ['draft', 'published'] as const;
@@ -24,6 +24,8 @@ export class Post extends AtpRecordEntity {
   @ManyToOne(() => User, (user) => user.posts, { nullable: false }) user!: Relation<User>;
   @CreateDateColumn() createdAt!: Date;
   @UpdateDateColumn() updatedAt!: Date;
+  /** While the account of its user is deactivated, or taken down. */
+  @AtpHiddenAt() hiddenAt!: Date | null;
 
   override shouldAutoSync(): boolean {
     return this.status === 'published';

@@ -11,5 +11,6 @@ import { PostsService } from './posts.service.js';
   imports: [TypeOrmModule.forFeature([Post])],
   controllers: [PostsController, PendingPostsController],
   providers: [PostsService, PendingPostsService, PostMapper],
+  exports: [PostsService],
 })
 export class PostsModule {}

@@ -1,11 +1,12 @@
 import { Injectable, NotFoundException } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
+import { whereVisible } from 'nestjs-parity';
 import { Repository } from 'typeorm';
 import { User } from '../users/user.entity.js';
 import type { PostInput } from './post-input.js';
 import { Post } from './post.entity.js';
 
-/** Nothing here but TypeORM: the records follow. */
+/** Nothing here but TypeORM: the records follow, and what is written elsewhere comes by itself. */
 @Injectable()
 export class PostsService {
   constructor(@InjectRepository(Post) private readonly posts: Repository<Post>) {}
@@ -13,7 +14,10 @@ export class PostsService {
   /** Everybody's published posts and the viewer's drafts, newest first. */
   list(viewer: User | null): Promise<Post[]> {
     return this.posts.find({
-      where: [{ status: 'published' }, ...(viewer ? [{ user: { id: viewer.id } }] : [])],
+      where: [
+        { status: 'published', ...whereVisible(Post) },
+        ...(viewer ? [{ user: { id: viewer.id } }] : []),
+      ],
       relations: { user: true },
       order: { id: 'DESC' },
       take: 100,
@@ -22,7 +26,8 @@ export class PostsService {
 
   async visible(id: number, viewer: User | null): Promise<Post> {
     const post = await this.posts.findOne({ where: { id }, relations: { user: true } });
-    if (!post || (post.status === 'draft' && post.user.id !== viewer?.id)) throw notFound(id);
+    const isHidden = post?.status === 'draft' || post?.hiddenAt != null;
+    if (!post || (isHidden && post.user.id !== viewer?.id)) throw notFound(id);
     return post;
   }
 

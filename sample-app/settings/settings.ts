@@ -21,14 +21,14 @@ export class Settings {
   /** Signs cookies; new with each start, like the OAuth sessions, which are kept in memory. */
   readonly cookieSecret = randomBytes(32);
   readonly oauth: OAuthOptions;
-  readonly #pdsUrl: string;
+  readonly pdsUrl: string;
 
   constructor({ port, pdsUrl, plcUrl, database = ':memory:', isDevelopment = false }: SettingsInput) {
     this.host = `127.0.0.1:${port}`;
     this.origin = `http://${this.host}`;
     this.database = database;
     this.isDevelopment = isDevelopment;
-    this.#pdsUrl = pdsUrl;
+    this.pdsUrl = pdsUrl;
     this.oauth = {
       clientMetadata: buildAtprotoLoopbackClientMetadata({
         scope: 'atproto repo:app.bsky.feed.post',
@@ -46,6 +46,6 @@ export class Settings {
     const address = parseAtUri(uri);
     if (!address) return null;
     const { did, collection, rkey } = address;
-    return `${this.#pdsUrl}/xrpc/com.atproto.repo.getRecord?${new URLSearchParams({ repo: did, collection, rkey })}`;
+    return `${this.pdsUrl}/xrpc/com.atproto.repo.getRecord?${new URLSearchParams({ repo: did, collection, rkey })}`;
   }
 }

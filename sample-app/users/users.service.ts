@@ -12,8 +12,7 @@ export class UsersService {
   }
 
   async signedIn(did: string, handle: string): Promise<User> {
-    const user = (await this.find(did)) ?? this.users.create({ did });
-    user.handle = handle;
-    return this.users.save(user);
+    await this.users.upsert({ did, handle }, ['did']);
+    return this.users.findOneByOrFail({ did });
   }
 }

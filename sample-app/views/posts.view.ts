@@ -1,7 +1,7 @@
 import type { PendingShown } from '../posts/pending-shown.js';
 import type { PostShown } from '../posts/post-shown.js';
 import type { User } from '../users/user.entity.js';
-import { revokeForm } from './development.view.js';
+import { elsewhereForm, revokeForm } from './development.view.js';
 import { html, type Html } from './html.js';
 import { layout } from './layout.view.js';
 import { pendingSection } from './pending.view.js';
@@ -15,6 +15,8 @@ export interface PostsPageShown {
 }
 
 export function postsPage({ posts, pending, viewer, isDevelopment }: PostsPageShown): Html {
+  const more = (post: PostShown): Html =>
+    html`${deleteForm(post)} ${isDevelopment && post.uri !== null && elsewhereForm(post.id)}`;
   return layout(
     'Posts',
     viewer,
@@ -25,7 +27,7 @@ export function postsPage({ posts, pending, viewer, isDevelopment }: PostsPageSh
         : html`<p><a href="/login">Sign in</a> to write.</p>`
     }
     ${viewer && isDevelopment && revokeForm()}
-    ${posts.length === 0 ? html`<p>No posts yet.</p>` : posts.map((post) => article(post, viewer, deleteForm))}`,
+    ${posts.length === 0 ? html`<p>No posts yet.</p>` : posts.map((post) => article(post, viewer, more))}`,
   );
 }
 

@@ -182,24 +182,27 @@ describe('a session that ends, with curl', () => {
   it.each([
     ['without accounts to sign in', () => ({}), 'test'],
     ['in production', () => ({ accounts: [blog.alice, blog.bob] }), 'production'],
-  ])('signs nobody in and ends no sessions by /dev %s', async (_when, options, environment) => {
-    const before = process.env['NODE_ENV'];
-    process.env['NODE_ENV'] = environment;
-    const port = await freePort(0);
-    const app = await createApp(blog.network, port, options());
-    await app.listen(port, '127.0.0.1');
-    try {
-      const visitor = new Visitor(`http://127.0.0.1:${port}`);
-      await blog.signIn(visitor, blog.bob);
-      const page = await visitor.page('/posts');
-      expect(page).toContain('bob.test');
-      expect(page).not.toContain('/dev/');
-      for (const path of ['/dev/revoke', '/dev/sign-in']) {
-        expect((await visitor.json('POST', path, { handle: 'bob.test' })).status).toBe(404);
+  ])(
+    'signs nobody in, ends no sessions and edits no records by /dev %s',
+    async (_when, options, environment) => {
+      const before = process.env['NODE_ENV'];
+      process.env['NODE_ENV'] = environment;
+      const port = await freePort(0);
+      const app = await createApp(blog.network, port, options());
+      await app.listen(port, '127.0.0.1');
+      try {
+        const visitor = new Visitor(`http://127.0.0.1:${port}`);
+        await blog.signIn(visitor, blog.bob);
+        const page = await visitor.page('/posts');
+        expect(page).toContain('bob.test');
+        expect(page).not.toContain('/dev/');
+        for (const path of ['/dev/revoke', '/dev/sign-in', '/dev/posts/1/edit-elsewhere']) {
+          expect((await visitor.json('POST', path, { handle: 'bob.test' })).status).toBe(404);
+        }
+      } finally {
+        process.env['NODE_ENV'] = before;
+        await app.close();
       }
-    } finally {
-      process.env['NODE_ENV'] = before;
-      await app.close();
-    }
-  });
+    },
+  );
 });
