@@ -49,7 +49,7 @@ describe('the blog and other apps of its authors', () => {
     expect(await contents()).toEqual(['Before the sign-in']);
   });
 
-  it('shows an edit made elsewhere within a second', async () => {
+  it('shows an edit made elsewhere', async () => {
     const post = await published('Here');
     const answer = await visitor.json('POST', `/dev/posts/${post.id}/edit-elsewhere`, {
       content: 'Elsewhere',
@@ -58,13 +58,13 @@ describe('the blog and other apps of its authors', () => {
       200,
       { uri: post.uri, cid: expect.any(String), content: 'Elsewhere' },
     ]);
-    await until(async () => (await contents()).includes('Elsewhere'), 1_000);
+    await until(async () => (await contents()).includes('Elsewhere'));
 
     const page = await visitor.page('/posts');
     expect(page).toContain(`action="/dev/posts/${post.id}/edit-elsewhere"`);
     const shown = await visitor.submit(`/dev/posts/${post.id}/edit-elsewhere`, { content: 'By a <form>' });
     expect(await shown.text()).toContain('By a &lt;form&gt;');
-    await until(async () => (await contents()).includes('By a <form>'), 1_000);
+    await until(async () => (await contents()).includes('By a <form>'));
     expect(await blog.texts(blog.alice)).toContain('By a <form>');
   });
 
@@ -81,13 +81,14 @@ describe('the blog and other apps of its authors', () => {
 
   it('shows what is written elsewhere, and drops what is deleted there', async () => {
     const uri = await write('3l3qo2vutsw2d', { text: 'Written elsewhere' });
-    await until(async () => (await contents()).includes('Written elsewhere'), 5_000);
+    await until(async () => (await contents()).includes('Written elsewhere'));
     await other.com.atproto.repo.deleteRecord({
       repo: blog.alice.did,
       collection: COLLECTION,
       rkey: uri.split('/').at(-1)!,
     });
-    await until(async () => !(await contents()).includes('Written elsewhere'), 5_000);
+    await until(async () => !(await contents()).includes('Written elsewhere'));
+    expect(await contents()).not.toContain('Written elsewhere');
   });
 
   it('keeps the fields of other apps when a post is edited here, but no facets', async () => {
@@ -98,7 +99,7 @@ describe('the blog and other apps of its authors', () => {
       },
     ];
     const uri = await write('3l3qo2vutsw2e', { text: 'old words', langs: ['en'], facets });
-    await until(async () => (await contents()).includes('old words'), 5_000);
+    await until(async () => (await contents()).includes('old words'));
     const post = (await visitor.rows()).find((row) => row.uri === uri);
     await visitor.json('PATCH', `/posts/${post!.id}`, { content: 'new words' });
     const { value } = (await blog.network.getRecord(uri))!;
@@ -112,9 +113,9 @@ describe('the blog and other apps of its authors', () => {
     const before = await shown();
     expect(before).toBeGreaterThan(0);
     await blog.network.deactivate(blog.alice);
-    await until(async () => (await shown()) === 0, 10_000);
+    await until(async () => (await shown()) === 0);
     await blog.network.activate(blog.alice);
-    await until(async () => (await shown()) === before, 10_000);
+    await until(async () => (await shown()) === before);
     await sleep(100);
     expect(await shown()).toBe(before);
   });
