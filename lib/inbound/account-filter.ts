@@ -15,7 +15,7 @@ export interface AccountFilterConfig {
 export class AccountFilter {
   private ours: ReadonlySet<string> = new Set();
   private readAt = -Infinity;
-  private reading: Promise<void> | undefined;
+  private reading: Promise<string[]> | undefined;
 
   /** Called when the accounts that are followed may be others. */
   onChanged: (() => void) | undefined;
@@ -54,19 +54,23 @@ export class AccountFilter {
   /** Looks again at the next question: an account has signed in. */
   changed(): void {
     this.readAt = -Infinity;
+    // What is being read may be from before.
+    this.reading = undefined;
     this.onChanged?.();
   }
 
   private async refresh(): Promise<void> {
     if (performance.now() - this.readAt < FRESH) return;
-    this.reading ??= this.read().finally(() => (this.reading = undefined));
-    await this.reading;
-  }
-
-  private async read(): Promise<void> {
+    const reading = (this.reading ??= this.config.repositories.ours());
     const at = performance.now();
-    this.ours = new Set(await this.config.repositories.ours());
-    this.readAt = at;
+    try {
+      const ours = await reading;
+      if (this.reading !== reading) return;
+      this.ours = new Set(ours);
+      this.readAt = at;
+    } finally {
+      if (this.reading === reading) this.reading = undefined;
+    }
   }
 
   private async hasSession(did: string): Promise<boolean> {

@@ -123,6 +123,8 @@ export class StreamRunner {
           isFirst = false;
         }
       }
+      // A source that is told to end may end without an error.
+      ending.signal.throwIfAborted();
     } catch (error) {
       throw ending.signal.aborted ? ending.signal.reason : error;
     } finally {
