@@ -56,6 +56,9 @@ export class AdmissionRound {
     const accounts = await ledger.accounts(dids, runner);
     const inFlight = await ledger.inFlight(dids, runner);
     const { known, held } = await ledger.at(this.evidence, runner);
+    // A settlement skips rows that are locked here, and leaves them for the next attempt.
+    for (const { isDirty, inConflict, address } of known.values())
+      if (isDirty && !inConflict) this.notes.wakes.add(address.did);
     const queries: RowQuery[] = [];
     for (const evidence of this.evidence) {
       const uri = atUri(evidence);

@@ -124,7 +124,8 @@ describe.each(databaseKinds)('On %s', (database) => {
       await until(async () => (await memos().count()) === 1);
       await stage.network.deleteAccount(stage.did);
       await until(async () => (await memos().count()) === 0);
-      expect(await app.parity.importStatus(stage.did)).toMatchObject({ status: 'deleted' });
+      await until(async () => (await app.parity.importStatus(stage.did))?.status === 'deleted');
+      expect(app.taken(RecordRemoved)).toMatchObject([{ row: 'removed' }]);
     });
   });
 });
