@@ -4,8 +4,4 @@ import { AuthenticationError } from './authentication.error.js';
  * The account is deactivated, suspended or taken down at its PDS. No sign-in helps; what waits goes on once
  * the account is active again.
  */
-export class AccountInactiveError extends AuthenticationError {
-  override readonly code = ACCOUNT_INACTIVE;
-}
-
-export const ACCOUNT_INACTIVE = 'ACCOUNT_INACTIVE';
+export class AccountInactiveError extends AuthenticationError {}

@@ -21,7 +21,7 @@ import { LaneParks } from './lane-parks.js';
 import { LaneSettlement, settlesWithRows } from './lane-settlement.js';
 import { nextAttempt } from './next-attempt.js';
 import { RunningAttempts } from './running-attempts.js';
-import type { LaneNext, Lease, PendingEntry } from '../pending/pending-entry.js';
+import { parkCodeOf, type LaneNext, type Lease, type PendingEntry } from '../pending/pending-entry.js';
 import type { PendingSyncStore } from '../pending/pending-sync.store.js';
 
 export interface LaneOptions {
@@ -120,7 +120,8 @@ export class LaneAttempts {
       const failed = outcomes.filter(({ failure }) => failure !== undefined);
       const kept = await this.keep(lease, failed, isRetry ? entries : first?.captured);
       const auth = failed.find(({ failure }) => failure?.kind === 'auth')?.failure;
-      if (auth) await this.parks.park(did, { reason: auth.error.message, sessionId, code: auth.error.code });
+      if (auth)
+        await this.parks.park(did, { reason: auth.error.message, sessionId, code: parkCodeOf(auth.error) });
       else if (failed.some(needsSession)) await this.parks.voidIfRenewed(did, sessionId);
       held.finish(nextAttempt(failed, { failures, next, backfill }));
       return { outcomes, kept };

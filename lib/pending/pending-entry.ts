@@ -1,3 +1,5 @@
+import { AccountInactiveError } from '../errors/account-inactive.error.js';
+import type { ParityError } from '../errors/parity.error.js';
 import type { Address } from '../model/address.js';
 import type { RecordJson } from '../model/evidence.js';
 import type { PendingSync, SyncOperation } from '../model/pending-sync.js';
@@ -75,9 +77,16 @@ export interface Park {
    * provider names none.
    */
   readonly sessionId: string | null;
-  /** `code` of the error that parked the lane. Callers that meet the park get an error with the same code. */
+  /** Tells what parked the lane, so that callers that meet the park get the same error; see `parkCodeOf`. */
   readonly code: string;
 }
+
+/** The code of a park that ends when the account is active again. No sign-in ends it. */
+export const ACCOUNT_INACTIVE = 'ACCOUNT_INACTIVE';
+
+/** The code of a park, of the error that made it. */
+export const parkCodeOf = (error: ParityError): string =>
+  error instanceof AccountInactiveError ? ACCOUNT_INACTIVE : error.code;
 
 export interface Lane {
   readonly did: string;

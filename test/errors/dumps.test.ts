@@ -6,6 +6,12 @@ type AnyError = new (...args: unknown[]) => ParityError;
 
 const context: ParityErrorContext = { did: undefined, uri: undefined, entityName: 'Post', cause: undefined };
 
+const REASONED: readonly unknown[] = [
+  parity.IdentityError,
+  parity.RecordUnreadableError,
+  parity.RepositoryUnreadableError,
+];
+
 /** Every error of the package, as it is thrown where little is known. */
 const errors: ParityError[] = Object.values(parity as Record<string, unknown>)
   .filter((value): value is AnyError => typeof value === 'function' && value.prototype instanceof ParityError)
@@ -15,6 +21,9 @@ const errors: ParityError[] = Object.values(parity as Record<string, unknown>)
     if (Class === (parity.MissingScopeError as unknown)) return new Class('repo:*', undefined, context);
     if (Class === (parity.SignInError as unknown)) return new Class('other', 'refused', context);
     if (Class === (parity.LeaseLostError as unknown)) return new Class('did:web:alice.test');
+    if (Class === (parity.WebhookRefusedError as unknown))
+      return new Class('refused', { status: 503, ...context });
+    if (REASONED.includes(Class)) return new Class('failed', 'unknown', context);
     return new Class('failed', context);
   });
 

@@ -92,6 +92,7 @@ describe.each(databaseKinds)('On %s', (database) => {
       expect((await stage.value(uri))?.['text']).toBe('theirs');
       expect((await memo()).text).toBe('mine');
       expect(app.taken(ConflictDetected)).toMatchObject([{ uri, remote: { text: 'theirs' } }]);
+      expect(await app.parity.statusOf(await memo())).toMatchObject({ status: 'conflict', uri });
       const [open] = await app.parity.conflicts.list();
       expect(open).toMatchObject({ id: uri, local: { text: 'mine' }, remote: { text: 'theirs' } });
       await memos().save(Object.assign(await memo(), { text: 'mine, again' }));

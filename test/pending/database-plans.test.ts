@@ -97,7 +97,7 @@ async function scans(dataSource: DataSource, { sql, parameters }: Logged): Promi
       );
     }
     case 'mariadb':
-      return (await rows(`EXPLAIN ${sql}`))
+      return (await rows(`EXPLAIN ${sql.replace(/^.* FOR \*\/ /, '')}`))
         .filter(({ select_type }) => select_type !== 'INSERT')
         .filter(({ table, type }) => /^(l|a|parity_\w+)$/.test(table ?? '') && type === 'ALL')
         .map((row) => JSON.stringify(row));

@@ -23,6 +23,7 @@ describe('without a look at the PDS, by what the database knows,', () => {
       conflicts: new Map(),
       overwritten: [],
       spent: new Set(),
+      foreign: new Set(),
     });
   });
 });
@@ -47,7 +48,13 @@ describe('with a look at the PDS', () => {
     'where a request of ours deleted the record of an entity (%s), none is created again',
     async (_, entity) => {
       const decision = decide([await target(entity, careful)], found(null, true));
-      expect(decision).toEqual({ writes: [], conflicts: new Map(), overwritten: [], spent: new Set([URI]) });
+      expect(decision).toEqual({
+        writes: [],
+        conflicts: new Map(),
+        overwritten: [],
+        spent: new Set([URI]),
+        foreign: new Set(),
+      });
     },
   );
 

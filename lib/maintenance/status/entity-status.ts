@@ -20,12 +20,17 @@ export type EntityStatus =
       readonly since: Date;
       readonly reason: string | null;
     }
-  /** The account has to act first: sign in again, or grant a scope (null if it is not known which). */
+  /** Row and record were changed on both sides; `ParityService.conflicts` resolves that. */
+  | { readonly status: 'conflict'; readonly uri: string; readonly reason: string }
+  /**
+   * The account has to act first: sign in again, grant a scope (null if it is not known which), or be active
+   * again at its PDS.
+   */
   | {
       readonly status: 'parked';
       readonly uri: string;
       readonly did: string;
-      readonly needs: 'sign-in' | 'scope';
+      readonly needs: 'sign-in' | 'scope' | 'activation';
       readonly scope: string | null;
       readonly reason: string;
     }

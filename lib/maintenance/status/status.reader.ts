@@ -8,6 +8,7 @@ import { assess } from '../../sync/assessment.js';
 import { unresolvedAddress } from '../../sync/unresolved.js';
 import type { PendingView, PendingStats } from '../../pending/pending-views.js';
 import type { LaneStore } from '../../pending/lane.store.js';
+import { ACCOUNT_INACTIVE } from '../../pending/pending-entry.js';
 import type { PendingSyncReader } from '../../pending/pending-sync.reader.js';
 import type { EntityStatus } from './entity-status.js';
 
@@ -86,11 +87,14 @@ export class StatusReader {
     return all.find((kept) => kept && !kept.dead) ?? all.find((kept) => kept) ?? null;
   }
 
-  private async ofPending({ sync, tried, needsSession, backlog }: PendingView): Promise<EntityStatus> {
+  private async ofPending(view: PendingView): Promise<EntityStatus> {
+    const { sync, tried, needsSession, backlog, inConflict } = view;
     const { uri, did, operation, attempts, lastError } = sync;
+    if (inConflict) return { status: 'conflict', uri, reason: IN_CONFLICT };
     const lane = await this.config.store?.lane(did);
     if (lane?.park && !(await this.isVoid(did, lane.park.sessionId))) {
-      return { status: 'parked', uri, did, needs: 'sign-in', scope: null, reason: lane.park.reason };
+      const needs = lane.park.code === ACCOUNT_INACTIVE ? 'activation' : 'sign-in';
+      return { status: 'parked', uri, did, needs, scope: null, reason: lane.park.reason };
     }
     if (needsSession) {
       const reason = lastError ?? 'the session lacks a scope';
@@ -142,6 +146,8 @@ async function ofRow(entity: SyncedEntity, row: object, kept: PendingView | null
   }
   return kept ? dead(kept) : { status: 'failed', uri, error: FORGOTTEN, attempts: 0, deadLetter: null };
 }
+
+const IN_CONFLICT = 'it was changed here and elsewhere, and waits for conflicts.resolve()';
 
 const FORGOTTEN =
   'the record is not what it should be, and no pending sync is kept for it; touch() or reconcile() sees to it';

@@ -35,6 +35,7 @@ describe("a message on Tap's websocket", () => {
   test('is acknowledged only when the next batch is asked for, and told once although it is sent again', async () => {
     const ending = new AbortController();
     const batches = source.open({ ...options, signal: ending.signal })[Symbol.asyncIterator]();
+    await batches.next(); // says that the source is connected
     const first = batches.next();
     await until(() => service.followed.has(DID) && service.sockets.size > 0);
     enqueue(DID);
@@ -52,6 +53,7 @@ describe("a message on Tap's websocket", () => {
   test('is acknowledged over the next connection when its own broke meanwhile', async () => {
     const ending = new AbortController();
     const batches = source.open({ ...options, signal: ending.signal })[Symbol.asyncIterator]();
+    await batches.next(); // says that the source is connected
     const first = batches.next();
     await until(() => service.followed.has(DID) && service.sockets.size > 0);
     enqueue(DID);
