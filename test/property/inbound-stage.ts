@@ -34,8 +34,9 @@ export class InboundPropertyStage implements AsyncDisposable {
 
   static async set(servers: FaultyNetwork, kind: Kind): Promise<InboundPropertyStage> {
     servers.proxy.reset();
-    const account = await servers.account();
+    // It has to hear of the account's first commit.
     const log = await PdsLog.start(servers.network.pdsUrl);
+    const account = await servers.account();
     const other = await servers.network.agent(account);
     const agent = servers.agentAt(servers.proxy.url, other);
     const entities = [...MODELS.remote.entities, ...parityEntities] as Function[];

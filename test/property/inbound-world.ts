@@ -61,11 +61,12 @@ export class InboundWorld {
   }
 
   static async on(stage: InboundPropertyStage, { strategy, steps }: InboundSequence): Promise<InboundEnding> {
-    await stage.clear();
+    process.stderr.write("DBG clear\n");await stage.clear();
     const world = new InboundWorld(stage, strategy, (await stage.events()).length);
     await world.start();
     try {
-      for (const step of steps) await world.do(step);
+      for (const step of steps) { process.stderr.write("DBG "+JSON.stringify(step)+"\n"); await world.do(step); }
+ process.stderr.write("DBG calm\n");
       return await world.calm();
     } finally {
       await world.stop();
@@ -397,8 +398,10 @@ export class InboundWorld {
 
 const eventOf = ({ did, fields }: LogEntry): SourceEvent => ({
   did,
-  cid: null,
-  ...(fields as unknown as Pick<RecordEvent, 'rev' | 'collection' | 'rkey' | 'cid' | 'record'>),
+  ...({ cid: null, ...fields } as unknown as Pick<
+    RecordEvent,
+    'rev' | 'collection' | 'rkey' | 'cid' | 'record'
+  >),
   kind: 'record',
   live: true,
 });
