@@ -21,14 +21,15 @@ export function merge(
   winner: 'local' | 'remote',
 ): Merged {
   const clashes: string[] = [];
-  const record: Record<string, unknown> = {};
+  const fields: [string, unknown][] = [];
   for (const field of new Set([...Object.keys(remote), ...Object.keys(local)])) {
     const taken = sideOf(field, local, remote, base);
     if (taken === 'clash') clashes.push(field);
     const side = (taken === 'clash' ? winner : taken) === 'local' ? local : remote;
-    if (Object.hasOwn(side, field)) record[field] = side[field];
+    if (Object.hasOwn(side, field)) fields.push([field, side[field]]);
   }
-  return { record, clashes };
+  // An assignment would lose a field with the name `__proto__`.
+  return { record: Object.fromEntries(fields), clashes };
 }
 
 function sideOf(

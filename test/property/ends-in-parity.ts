@@ -1,18 +1,13 @@
 import fc from 'fast-check';
 import { FaultyNetwork } from '../support/faulty-network.js';
 import { describeDatabase, type DatabaseKind } from '../support/databases.js';
-import { seedsOf } from '../support/seed.js';
+import { batches } from './batches.js';
 import { kindsOn } from './kinds.js';
+import { Stage } from './stage.js';
 import { Stages } from './stages.js';
 import { anySteps } from './steps.js';
 import { World } from './world.js';
 
-/** Sequences for each kind of application and each seed; without it, as many as fit into this time. */
-const RUNS = Number(process.env['PARITY_PROPERTY_RUNS'] ?? 0);
-const SECONDS = Number(process.env['PARITY_PROPERTY_SECONDS'] ?? 10);
-const SEEDS = seedsOf('PARITY_PROPERTY_SEED');
-/** With its seed: the counterexample alone, as fast-check tells it. */
-const PATH = process.env['PARITY_PROPERTY_PATH'];
 const DAY = 86_400_000;
 
 /** Whatever happens to applications on this database, rule 1 holds in the end, and nothing was given up. */
@@ -33,7 +28,7 @@ export function everySequenceEndsInParity(database: DatabaseKind): void {
       it(
         'the repositories agree with the entities in the end',
         async () => {
-          await using stages = new Stages(servers, kind);
+          await using stages = new Stages(kind, () => Stage.set(servers, kind));
           const endsInParity = fc.asyncProperty(anySteps, (steps) =>
             stages.use(async (stage) => {
               const { expected, actual, problems } = await World.on(stage, steps);
@@ -48,17 +43,4 @@ export function everySequenceEndsInParity(database: DatabaseKind): void {
       );
     });
   }
-}
-
-interface Batch {
-  readonly seed: number;
-  readonly numRuns?: number;
-  readonly path?: string;
-}
-
-function* batches(): Generator<Batch> {
-  if (PATH) return yield { seed: SEEDS[0], path: PATH };
-  if (RUNS) return yield* SEEDS.map((seed) => ({ seed, numRuns: RUNS }));
-  const end = performance.now() + SECONDS * 1_000;
-  for (let seed = SEEDS[0]; performance.now() < end; seed++) yield { seed, numRuns: 5 };
 }

@@ -1,26 +1,24 @@
-import type { FaultyNetwork } from '../support/faulty-network.js';
 import type { Kind } from './kinds.js';
-import { Stage } from './stage.js';
 
 /** Repositories keep their history. */
 const SEQUENCES_A_STAGE = 100;
 
 /** Stages for many sequences, one after the other. */
-export class Stages implements AsyncDisposable {
+export class Stages<S extends AsyncDisposable> implements AsyncDisposable {
   private played = 0;
   private readonly began = performance.now();
-  private stage: Stage | undefined;
+  private stage: S | undefined;
 
   constructor(
-    private readonly servers: FaultyNetwork,
     private readonly kind: Kind,
+    private readonly set: () => Promise<S>,
   ) {}
 
   /**
    * @param play one sequence; where it fails the repositories may be broken, so that stage is not used again
    */
-  async use(play: (stage: Stage) => Promise<void>): Promise<void> {
-    this.stage ??= await Stage.set(this.servers, this.kind);
+  async use(play: (stage: S) => Promise<void>): Promise<void> {
+    this.stage ??= await this.set();
     try {
       await play(this.stage);
     } catch (error) {

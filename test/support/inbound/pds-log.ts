@@ -21,6 +21,8 @@ interface Op {
 /** Reads `subscribeRepos` of a PDS with the packages of the AT Protocol, not with ours. */
 export class PdsLog implements AsyncDisposable {
   readonly entries: LogEntry[] = [];
+  /** By DID, the latest revision. */
+  readonly revs = new Map<string, string>();
   private readonly listeners = new Set<() => void>();
   private reading = Promise.resolve();
 
@@ -68,6 +70,7 @@ export class PdsLog implements AsyncDisposable {
         cid === null ? common : { ...common, cid: cid.toString(), record: recordOf(blocks.get(cid)) };
       this.entries.push({ kind: 'commit', did: String(body['repo']), collection, fields });
     }
+    this.revs.set(String(body['repo']), String(body['rev']));
   }
 }
 

@@ -1,0 +1,3 @@
+import { everySequenceEndsInAgreement } from './ends-in-agreement.js';
+
+everySequenceEndsInAgreement('sqlite');
