@@ -2,10 +2,10 @@ import { verdictOf, type AddressState, type Verdict } from '../../lib/inbound/ve
 import type { Evidence } from '../../lib/model/evidence.js';
 import type { KnownAddress } from '../../lib/pending/inbound.ledger.js';
 
-const address = { did: 'did:plc:alice', collection: 'com.example.memo', rkey: 'one' };
+const ONE = { did: 'did:plc:alice', collection: 'com.example.memo', rkey: 'one' };
 
 const heard = (more: Partial<Evidence> = {}): Evidence => ({
-  ...address,
+  ...ONE,
   rev: 'rev-2',
   cid: 'cid-2',
   source: 'stream',
@@ -14,7 +14,7 @@ const heard = (more: Partial<Evidence> = {}): Evidence => ({
 });
 
 const known = (more: Partial<KnownAddress> = {}): KnownAddress => ({
-  address,
+  address: ONE,
   entityName: 'Memo',
   entityId: '1',
   cid: 'cid-1',

@@ -9,6 +9,7 @@ import {
   RecordRejected,
   RecordRemoved,
   RetryLaterError,
+  parityEntities,
 } from 'nestjs-parity';
 import { FakeRecordSource } from 'nestjs-parity/testing';
 import type { SourceEvent } from 'nestjs-parity';
@@ -61,12 +62,16 @@ export class InboundWorld {
   }
 
   static async on(stage: InboundPropertyStage, { strategy, steps }: InboundSequence): Promise<InboundEnding> {
-    process.stderr.write("DBG clear\n");await stage.clear();
+    process.stderr.write('DBG clear\n');
+    await stage.clear();
     const world = new InboundWorld(stage, strategy, (await stage.events()).length);
     await world.start();
     try {
-      for (const step of steps) { process.stderr.write("DBG "+JSON.stringify(step)+"\n"); await world.do(step); }
- process.stderr.write("DBG calm\n");
+      for (const step of steps) {
+        process.stderr.write('DBG ' + JSON.stringify(step) + '\n');
+        await world.do(step);
+      }
+      process.stderr.write('DBG calm\n');
       return await world.calm();
     } finally {
       await world.stop();
@@ -147,7 +152,10 @@ export class InboundWorld {
       case 'import':
         return this.call(step.waits, () => this.import());
       case 'fetch':
-        return this.call(true, async () => void (await app.parity.fetch(`at://${did}/${MEMO}/key-${step.key}`)));
+        return this.call(
+          true,
+          async () => void (await app.parity.fetch(`at://${did}/${MEMO}/key-${step.key}`)),
+        );
       case 'resolve':
         return this.call(true, () => this.resolve(step.side));
       case 'revoke':
@@ -175,9 +183,12 @@ export class InboundWorld {
   private async start(): Promise<void> {
     const { mode, database: _ } = this.stage.kind;
     const { sessions, source, stage } = this;
+    const model = MODELS[this.strategy];
+    const { options } = stage.database;
+    const entities = [...model.entities, ...parityEntities] as Function[];
     this.app = await aParityApp({
-      model: MODELS[this.strategy],
-      database: stage.database,
+      model,
+      database: { ...stage.database, options: { ...options, entities }, cleanup: async () => undefined },
       sessions,
       mode,
       storage: 'database',
@@ -229,7 +240,7 @@ export class InboundWorld {
   /** All is told, and nothing is pending. */
   private async idle(): Promise<void> {
     const end = Date.now() + PATIENCE_MS;
-    for (let isQuiet = false; !isQuiet; ) {
+    for (let isQuiet = false; !isQuiet;) {
       if (Date.now() > end) throw new Error(`Still pending: ${await this.stillPending()}`);
       const untold = [...this.held.splice(0), ...(await this.untold(Infinity))];
       await this.hear(untold, true);
@@ -263,7 +274,9 @@ export class InboundWorld {
     const applied = app.events
       .slice(since)
       .filter((one) =>
-        [RecordApplied, RecordRemoved, ConflictDetected, ConflictResolved].some((kind) => one instanceof kind),
+        [RecordApplied, RecordRemoved, ConflictDetected, ConflictResolved].some(
+          (kind) => one instanceof kind,
+        ),
       );
     if (applied.length > 0) this.problems.push(`applied again: ${JSON.stringify(applied)}`);
   }
