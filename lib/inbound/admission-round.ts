@@ -249,5 +249,5 @@ function check({ evidence, entity }: AdmissionItem): void {
     throw new InvalidRecordError(`The record does not have the CID ${cid} that it was told with.`);
 }
 
-const REWOUND = 'the repository went back to an earlier revision, which ParityService.verify() can look at';
+const REWOUND = 'the repository went back to an earlier revision, so nothing is taken over from it';
 const UNWANTED = 'fromRecord() gave null';
