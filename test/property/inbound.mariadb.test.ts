@@ -1,3 +1,0 @@
-import { everySequenceEndsInAgreement } from './ends-in-agreement.js';
-
-everySequenceEndsInAgreement('mariadb');
