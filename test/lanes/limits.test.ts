@@ -57,7 +57,7 @@ describe('the write points of an account', () => {
     const user = crowd.user(0);
     await crowd.insertUnseen(user, 20);
     await crowd.app.parity.reconcile(Post);
-    await until(async () => (await crowd.pending(user)) === 0);
+    await until(async () => (await crowd.pending(user)) === 0, 50_000);
     const [, ...commits] = await network.commits(user.did);
     expect(commits.map(({ ops }) => ops.length)).toEqual([8, 8, 4]);
     await crowd.app.stop();
